@@ -1,0 +1,3 @@
+"""hal0: one Linux box as a private, OpenAI-compatible inference appliance."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,119 @@
+"""The bus of numbered facts: dashboards, the CLI and the log all hear the same events.
+
+Publishing never waits and never fails. A subscriber that falls behind loses its queue and is told so by one `gap`
+event, after which it fetches the state again; the daemon does not slow down for anyone.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from hal0.wire import EventKind
+
+RING_EVENTS = 5_000  # what a reconnecting client can catch up on without fetching the state
+QUEUE_EVENTS = 1_000  # how far one subscriber may fall behind before its queue is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact. `data` is a wire model, or a plain dict where `hal0.wire.EventKind` says so."""
+
+    id: int
+    at: float
+    kind: EventKind
+    data: BaseModel | dict[str, Any]
+
+    def json_data(self) -> dict[str, Any]:
+        return self.data.model_dump(mode="json") if isinstance(self.data, BaseModel) else self.data
+
+
+class Subscription:
+    """One reader's queue of events."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._lost: tuple[int, int] | None = None
+
+    def offer(self, event: Event) -> None:
+        if len(self._queue) >= QUEUE_EVENTS:
+            first = self._lost[0] if self._lost else self._queue[0].id
+            self._lost = (first, event.id)
+            self._queue.clear()
+        elif self._lost:
+            self._lost = (self._lost[0], event.id)
+        else:
+            self._queue.append(event)
+        self._wake.set()
+
+    async def next_batch(self) -> list[Event]:
+        """Wait for events; return all that are there. After a loss the batch is one `gap`."""
+        await self._wake.wait()
+        self._wake.clear()
+        if self._lost:
+            first, last = self._lost
+            self._lost = None
+            return [Event(last, time.time(), "gap", {"missed_from": first, "missed_to": last})]
+        batch = list(self._queue)
+        self._queue.clear()
+        return batch
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            for event in await self.next_batch():
+                yield event
+
+
+class EventBus:
+    """Numbers events, keeps the last of them, and hands them to every subscriber."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._last_id = 0
+        self._ring: deque[Event] = deque(maxlen=RING_EVENTS)
+        self._subscriptions: set[Subscription] = set()
+
+    @property
+    def last_id(self) -> int:
+        return self._last_id
+
+    @property
+    def watched(self) -> bool:
+        """Whether anyone listens now; those who would do work only for an audience ask this first."""
+        return bool(self._subscriptions)
+
+    def publish(self, kind: EventKind, data: BaseModel | dict[str, Any]) -> Event:
+        self._last_id += 1
+        event = Event(self._last_id, self._clock(), kind, data)
+        self._ring.append(event)
+        for subscription in self._subscriptions:
+            subscription.offer(event)
+        return event
+
+    @contextmanager
+    def subscribe(self, *, since: int | None = None) -> Iterator[Subscription]:
+        """Listen from now on, or from the event after `since`; a `gap` comes first if those are no longer kept."""
+        subscription = Subscription()
+        if since is not None and since != self._last_id:
+            self._replay(subscription, since)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def _replay(self, subscription: Subscription, since: int) -> None:
+        oldest = self._ring[0].id if self._ring else self._last_id + 1
+        missed = [event for event in self._ring if event.id > since]
+        # A number from the future belongs to an earlier daemon: its reader knows nothing of this one.
+        if since > self._last_id or since < oldest - 1 or len(missed) > QUEUE_EVENTS:
+            gap = {"missed_from": since + 1, "missed_to": self._last_id}
+            missed = [Event(self._last_id, self._clock(), "gap", gap)]
+        for event in missed:
+            subscription.offer(event)

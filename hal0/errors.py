@@ -1,0 +1,509 @@
+"""The catalogue of error codes, and the one exception that carries them.
+
+A code names a failure once and for all: its HTTP status, the `type` that OpenAI clients read, the sentence a person
+sees, the likely cause and the next step. `docs/errors.md`, `hal0 explain` and the dashboard are made from this table.
+Whoever fails raises `Hal0Error(code, **facts)`; the facts fill the sentence and travel as `details`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+ErrorType = Literal["invalid_request_error", "not_found_error", "permission_error", "server_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """One entry of the catalogue."""
+
+    code: str
+    status: int
+    type: ErrorType
+    message: str  # str.format template over the facts
+    cause: str
+    remedy: str
+    retryable: bool = False  # the same request may succeed later without anyone doing anything
+
+    @property
+    def namespace(self) -> str:
+        return self.code.partition(".")[0]
+
+
+CATALOGUE: dict[str, ErrorSpec] = {}
+
+
+def _add(
+    code: str,
+    status: int,
+    message: str,
+    *,
+    cause: str,
+    remedy: str,
+    retryable: bool = False,
+    type: ErrorType | None = None,
+) -> None:
+    if type is None:
+        type = "server_error" if status >= 500 else "not_found_error" if status == 404 else "invalid_request_error"
+    CATALOGUE[code] = ErrorSpec(code, status, type, message, cause, remedy, retryable)
+
+
+# slot: the life of a backend process ----------------------------------------------------------------------------
+_add(
+    "slot.not_found",
+    404,
+    "there is no slot named {slot!r}",
+    cause="The name is not in the configuration; a rename or a typing mistake.",
+    remedy="`hal0 slot list` shows the slots that exist.",
+)
+_add(
+    "slot.not_ready",
+    503,
+    "{slot} is still {state}",
+    retryable=True,
+    cause="The slot has not finished loading its model, or is being unloaded.",
+    remedy="Try again shortly. `hal0 slot show {slot}` tells how far it is.",
+)
+_add(
+    "slot.spawn_failed",
+    500,
+    "the backend of {slot} could not be started: {reason}",
+    cause="The program of the slot does not exist or may not be executed.",
+    remedy="`hal0 slot show {slot}` prints the command line; run it by hand, then correct `binary` of the slot.",
+)
+_add(
+    "slot.start_timeout",
+    504,
+    "{slot} was not ready after {seconds:g} s",
+    retryable=True,
+    cause="The model is larger than the disk or the device can load in that time, or the backend hangs.",
+    remedy="See `hal0 slot logs {slot}`; raise `start_timeout` in [dispatch] if loading is only slow.",
+)
+_add(
+    "slot.health_failed",
+    503,
+    "{slot} stopped answering its health check: {reason}",
+    retryable=True,
+    cause="The backend process is alive but hangs or answers with errors.",
+    remedy="hal0 restarts it. If this repeats, see `hal0 slot logs {slot}`.",
+)
+_add(
+    "slot.crashed",
+    502,
+    "the backend of {slot} ended unexpectedly: {reason}",
+    retryable=True,
+    cause="The backend crashed, or something outside hal0 killed it (the kernel's OOM killer does).",
+    remedy="hal0 starts it again by itself. `hal0 slot logs {slot}` has its last words.",
+)
+_add(
+    "slot.crash_looping",
+    503,
+    "{slot} failed {failures} times in a row; the last failure: {reason}",
+    cause="The backend dies each time it is started, so hal0 waits longer between tries and parks it after five.",
+    remedy="Mend the cause named in the message, then `hal0 slot restart {slot}`.",
+)
+_add(
+    "slot.load_failed",
+    502,
+    "{slot} could not load its model: {reason}",
+    cause="The backend started but ended before it could serve: a bad or unsupported model file, or too little memory.",
+    remedy="See `hal0 slot logs {slot}`; check the model file and the slot's `context`.",
+)
+_add(
+    "slot.bad_response",
+    502,
+    "the backend of {slot} gave an answer that makes no sense: {reason}",
+    cause="The backend speaks another protocol than its provider expects, or is broken.",
+    remedy="Check `provider` and `binary` of the slot; `hal0 slot logs {slot}`.",
+)
+_add(
+    "slot.stop_timeout",
+    504,
+    "{slot} did not stop: process {pid} survives SIGKILL",
+    cause="A process stuck in the kernel, usually in a GPU driver.",
+    remedy="See `dmesg`. The device may need a reset or the machine a reboot.",
+)
+_add(
+    "slot.illegal_transition",
+    409,
+    "{slot} is {state}: {trigger} is not possible now",
+    cause="The slot is in a state that does not allow what was asked for.",
+    remedy="`hal0 slot show {slot}`; wait for the state to change, then repeat.",
+)
+_add(
+    "slot.no_free_port",
+    503,
+    "no free port for {slot} in {first}-{last}",
+    cause="Every port of the range is taken, by slots or by other programs.",
+    remedy="End what occupies them, or widen `ports` in [daemon].",
+)
+_add(
+    "slot.port_in_use",
+    409,
+    "port {port}, configured for {slot}, is taken by another program",
+    cause="Another process listens on the slot's fixed port.",
+    remedy="Find it with `ss -ltnp sport = :{port}`, or remove `port` from the slot so that hal0 chooses one.",
+)
+_add(
+    "slot.engine_missing",
+    503,
+    "{slot} cannot run here: {missing}",
+    cause="The machine lacks something that the slot's engine needs.",
+    remedy="{fix}",
+)
+
+# model: files and names -----------------------------------------------------------------------------------------
+_add(
+    "model.not_found",
+    404,
+    "there is no model named {model!r}{nearest}",
+    cause="The model is neither shipped with hal0, nor listed in [models], nor a file in a model folder.",
+    remedy="`curl localhost:8080/v1/models` lists what is known; add the file as [models.NAME] or put it in a model folder.",
+)
+_add(
+    "model.file_missing",
+    409,
+    "the file of model {model!r} is not there: {path}",
+    cause="The file was moved or deleted, or its disk is not mounted.",
+    remedy="Restore the file or correct `path` in [models.{model}].",
+)
+_add(
+    "model.file_invalid",
+    422,
+    "{path} is not a usable model file: {reason}",
+    cause="The file is not GGUF, is cut short, or is damaged.",
+    remedy="Fetch the file again.",
+)
+_add(
+    "model.checksum_mismatch",
+    502,
+    "{path} is damaged: its SHA-256 is not the expected one",
+    cause="The file was changed or cut short since it was made.",
+    remedy="For a model that ships with hal0, reinstall the package; for another, fetch the file again.",
+)
+
+# dispatch: a request on its way ---------------------------------------------------------------------------------
+_add(
+    "dispatch.no_route",
+    404,
+    "nothing here serves {model!r}{nearest}",
+    cause="The `model` field names neither a slot nor a model that a slot serves.",
+    remedy="`curl localhost:8080/v1/models` lists the names that work.",
+)
+_add(
+    "dispatch.capability_mismatch",
+    409,
+    "{slot} is a slot for {kind}; it cannot answer {path}",
+    cause="The request was sent to a slot of another kind, such as chat to an embedding slot.",
+    remedy="Name a slot of the right kind in `model`; `hal0 slot list` shows each slot's kind.",
+)
+_add(
+    "dispatch.upstream_unavailable",
+    502,
+    "{slot} could not be reached: {reason}",
+    retryable=True,
+    cause="The backend refused the connection or closed it before it answered.",
+    remedy="Try again; hal0 restarts a backend that died. `hal0 status` shows its state.",
+)
+_add(
+    "dispatch.upstream_failed",
+    502,
+    "{slot} answered with an error: {reason}",
+    cause="The backend failed while it worked on the request.",
+    remedy="`details.upstream` has its own words; `hal0 slot logs {slot}` has more.",
+)
+_add(
+    "dispatch.upstream_rejected",
+    400,
+    "{slot} rejected the request: {reason}",
+    cause="A field of the request has a value that the backend does not accept.",
+    remedy="`details.upstream` has the backend's own words; correct the request.",
+)
+_add(
+    "dispatch.upstream_timeout",
+    504,
+    "{slot} sent nothing for {seconds:g} s",
+    cause="The backend hangs, or the prompt takes longer to read than the limit allows.",
+    remedy="Raise `stream_idle_timeout` in [dispatch] for slow devices; otherwise `hal0 slot restart {slot}`.",
+)
+_add(
+    "dispatch.stream_stalled",
+    504,
+    "{slot} fell silent for {seconds:g} s in the middle of its answer",
+    cause="The backend hangs.",
+    remedy="Repeat the request; raise `stream_idle_timeout` in [dispatch] if the device is that slow.",
+)
+_add(
+    "dispatch.stream_too_long",
+    504,
+    "the answer of {slot} took longer than {seconds:g} s",
+    cause="`stream_total_timeout` in [dispatch] limits how long one answer may take.",
+    remedy="Ask for fewer tokens, or raise the limit.",
+)
+_add(
+    "dispatch.stream_broken",
+    502,
+    "{slot} broke off in the middle of its answer: {reason}",
+    retryable=True,
+    cause="The backend closed the connection before the end, usually because it crashed.",
+    remedy="Repeat the request; `hal0 slot logs {slot}` has the backend's last words.",
+)
+_add(
+    "dispatch.cancelled",
+    499,
+    "the request was cancelled by {by}",
+    cause="A person cancelled it in the dashboard or with the CLI, or the client left.",
+    remedy="Nothing to mend. Send the request again if it was a mistake.",
+)
+_add(
+    "dispatch.request_not_found",
+    404,
+    "there is no request {id!r} in flight",
+    cause="It has already finished, or never existed.",
+    remedy="`hal0 status` shows the requests in flight.",
+)
+_add(
+    "dispatch.invalid_json",
+    400,
+    "the body is not valid JSON: {reason}",
+    cause="A typing mistake, a body cut short, NaN or Infinity, or bytes that are not UTF-8.",
+    remedy="Correct the body at the place named.",
+)
+_add(
+    "dispatch.invalid_request",
+    400,
+    "{field}: {reason}",
+    cause="A field is missing or has the wrong type or value.",
+    remedy="Correct the field named in `param`.",
+)
+_add(
+    "dispatch.context_exceeded",
+    400,
+    "the prompt does not fit {slot}: {reason}",
+    cause="Prompt and wanted answer together are longer than the slot's context.",
+    remedy="Shorten the prompt, or raise `context` of the slot if its model allows more.",
+)
+_add(
+    "dispatch.unsupported_media",
+    415,
+    "the body must be {wanted}, not {given}",
+    cause="The Content-Type header does not fit the endpoint.",
+    remedy="Send the header `Content-Type: {wanted}`.",
+)
+_add(
+    "dispatch.too_large",
+    413,
+    "the body is larger than {limit_bytes} bytes",
+    cause="`body_limit` in [server] bounds what one request may send.",
+    remedy="Send less, or raise the limit.",
+)
+
+# config: hal0.toml ----------------------------------------------------------------------------------------------
+_add(
+    "config.not_found",
+    404,
+    "there is no configuration file {path}",
+    cause="`--config` or HAL0_CONFIG names a file that does not exist.",
+    remedy="Correct the path, or leave it out: without a file hal0 runs its embedded default.",
+)
+_add(
+    "config.unreadable",
+    422,
+    "{path} could not be read: {reason}",
+    cause="The file's permissions or its disk do not allow reading, or it is not text.",
+    remedy="Correct the permissions or the encoding (UTF-8).",
+)
+_add(
+    "config.syntax",
+    422,
+    "{place}: not valid TOML: {reason}",
+    cause="A typing mistake in the file.",
+    remedy="Correct the place named; `hal0 config check` judges a file without a daemon.",
+)
+_add(
+    "config.invalid",
+    422,
+    "{place}: {reason}",
+    cause="A value is of the wrong type, out of range, or contradicts another.",
+    remedy="Correct the place named; `hal0 config check` judges a file without a daemon.",
+)
+_add(
+    "config.unknown_key",
+    422,
+    "{place}: unknown key {key!r}{nearest}",
+    cause="A typing mistake, or a key of another version.",
+    remedy="Remove or correct the key; every key has an effect, so hal0 refuses those it does not know.",
+)
+
+# system: the daemon and the way to it ---------------------------------------------------------------------------
+_add(
+    "system.internal",
+    500,
+    "hal0 itself failed: {reason}",
+    cause="A defect in hal0.",
+    remedy="Please report it, with the request id and the daemon's log.",
+)
+_add(
+    "system.bad_request",
+    400,
+    "not a request hal0 can read: {reason}",
+    cause="The bytes are not valid HTTP/1.1, or their framing is ambiguous.",
+    remedy="Correct the client; a proxy in between may be at fault.",
+)
+_add(
+    "system.not_found",
+    404,
+    "there is nothing at {path}{nearest}",
+    cause="The path is not one of hal0's.",
+    remedy="The API is under /v1: the base URL for OpenAI clients ends in `/v1`.",
+)
+_add(
+    "system.method_not_allowed",
+    405,
+    "{path} does not answer {method}; it answers {allowed}",
+    cause="The right path with the wrong method.",
+    remedy="Use one of the methods named.",
+)
+_add(
+    "system.header_too_large",
+    431,
+    "the request's headers are larger than {limit_bytes} bytes",
+    cause="A very long URL, cookie or header.",
+    remedy="Shorten the headers.",
+)
+_add(
+    "system.request_timeout",
+    408,
+    "the request did not arrive whole within {seconds:g} s",
+    cause="The client stopped sending in the middle of its request.",
+    remedy="Send it again.",
+)
+_add(
+    "system.forbidden",
+    403,
+    "not allowed: {reason}",
+    type="permission_error",
+    cause="The admin API answers only programs on this machine, not other hosts and not web pages.",
+    remedy="Use the `hal0` command on the machine itself, or over SSH.",
+)
+_add(
+    "system.shutting_down",
+    503,
+    "hal0 is stopping and takes no new requests",
+    cause="The daemon was asked to stop and is finishing what it had begun.",
+    remedy="Try again once it is back.",
+)
+_add(
+    "system.daemon_down",
+    503,
+    "hal0d does not answer at {where}: {reason}",
+    cause="The daemon is not running, or it runs as another user with another socket.",
+    remedy="Start it with `hal0 up` or `hal0 serve`, or `systemctl start hal0`.",
+)
+_add(
+    "system.already_running",
+    409,
+    "a hal0 daemon already runs here (pid {pid}, {where})",
+    cause="Two daemons would fight over the same slots and ports.",
+    remedy="Use the one that runs (`hal0 tui`), or stop it first.",
+)
+_add(
+    "system.address_in_use",
+    500,
+    "cannot listen on {address}: {reason}",
+    cause="Another program holds the address, or this user may not use it.",
+    remedy="Choose another port with HAL0_PORT or `port` in [server], or end the other program.",
+)
+_add(
+    "system.state_unwritable",
+    500,
+    "cannot write to {path}: {reason}",
+    cause="The directory for state, logs or the socket belongs to someone else, is read-only, or its disk is full.",
+    remedy="Correct its owner and mode or make room, or name another with HAL0_STATE_DIR or HAL0_RUNTIME_DIR.",
+)
+_add(
+    "system.not_a_terminal",
+    500,
+    "the dashboard needs a terminal: {reason}",
+    cause="Standard output or input is a file or a pipe.",
+    remedy="Run it in a terminal; `hal0 status` prints the same facts anywhere.",
+)
+
+
+class Hal0Error(Exception):
+    """A failure with a code. The facts fill the catalogue's sentence and are sent as `details`.
+
+    `param` names the offending request field. `retry_after_seconds` is set only when waiting is known to help.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        /,
+        *,
+        param: str | None = None,
+        retry_after_seconds: float | None = None,
+        **details: Any,
+    ) -> None:
+        self.spec = CATALOGUE[code]
+        self.code = code
+        self.param = param
+        self.retry_after_seconds = retry_after_seconds
+        self.details = details
+        super().__init__(code)
+
+    @property
+    def status(self) -> int:
+        return self.spec.status
+
+    @property
+    def message(self) -> str:
+        return fill(self.spec.message, self.details)
+
+    @property
+    def remedy(self) -> str:
+        return fill(self.spec.remedy, self.details)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    def envelope(self) -> dict[str, Any]:
+        """The JSON body of every failure answer."""
+        return {
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "details": self.details,
+                "type": self.spec.type,
+                "param": self.param,
+            }
+        }
+
+    def body(self) -> bytes:
+        return json.dumps(self.envelope(), ensure_ascii=True, default=str).encode()
+
+    @classmethod
+    def from_envelope(cls, answer: object) -> Self | None:
+        """The error that a daemon's answer tells of; None if it is not an envelope of a code known here."""
+        error = answer.get("error") if isinstance(answer, dict) else None
+        if not isinstance(error, dict) or error.get("code") not in CATALOGUE:
+            return None
+        details = error.get("details")
+        facts = {str(k): v for k, v in details.items()} if isinstance(details, dict) else {}
+        return cls(str(error["code"]), param=error.get("param"), **facts)
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return f"<{key}>"
+
+
+def fill(template: str, facts: Mapping[str, Any]) -> str:
+    """Put the facts into a template of the catalogue; a fact that is missing shows as its name, and never raises."""
+    try:
+        return template.format_map(_Facts(facts))
+    except (
+        ValueError,
+        TypeError,
+    ):  # a fact of another type than the template's format wants, e.g. from a newer daemon
+        return template

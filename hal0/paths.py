@@ -1,0 +1,70 @@
+"""Where configuration, state, logs and the admin socket live. Decides only; creates nothing.
+
+Two homes: a person's (XDG directories) and the system service's (`/etc/hal0`, `/var/lib/hal0`, `/run/hal0`).
+systemd hands the service its directories in STATE_DIRECTORY and RUNTIME_DIRECTORY, and those win.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_CONFIG = Path("/etc/hal0/hal0.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The directories of one hal0 installation."""
+
+    config: Path  # hal0.toml; need not exist
+    config_required: bool  # True when a person named the file: then its absence is an error
+    state: Path
+    runtime: Path
+
+    @property
+    def socket(self) -> Path:
+        """The admin API's Unix socket."""
+        return self.runtime / "hal0.sock"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+
+def locate(env: Mapping[str, str] | None = None, *, config: str | None = None) -> Paths:
+    """Choose the directories from the command line's `--config`, then the environment, then the defaults."""
+    env = os.environ if env is None else env
+    home = Path(env.get("HOME") or Path.home())
+    user_config = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "hal0" / "hal0.toml"
+    named = config or env.get("HAL0_CONFIG")
+    if named:
+        config_path = Path(named).expanduser()
+    elif user_config.exists() or not SYSTEM_CONFIG.exists():
+        config_path = user_config
+    else:
+        config_path = SYSTEM_CONFIG
+    return Paths(
+        config=config_path.absolute(),
+        config_required=bool(named),
+        state=_state(env, home),
+        runtime=_runtime(env),
+    )
+
+
+def _state(env: Mapping[str, str], home: Path) -> Path:
+    if given := env.get("HAL0_STATE_DIR"):
+        return Path(given).expanduser().absolute()
+    if service := env.get("STATE_DIRECTORY"):
+        return Path(service.split(":")[0])
+    return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "hal0"
+
+
+def _runtime(env: Mapping[str, str]) -> Path:
+    if given := env.get("HAL0_RUNTIME_DIR"):
+        return Path(given).expanduser().absolute()
+    if service := env.get("RUNTIME_DIRECTORY"):
+        return Path(service.split(":")[0])
+    if session := env.get("XDG_RUNTIME_DIR"):
+        return Path(session) / "hal0"
+    # No session directory (a bare container, cron): a private folder of this user, never a shared name in /tmp.
+    return Path("/run/hal0") if os.geteuid() == 0 else Path(f"/tmp/hal0-{os.geteuid()}")

@@ -1,0 +1,212 @@
+"""What the daemon and its dashboard and CLI say to each other: the admin API's bodies and events.
+
+Frozen values only. Times are Unix seconds (float), durations are in the unit their name ends with, sizes in bytes.
+Fields may be added; a client ignores what it does not know, so an older dashboard works with a newer daemon.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SlotState = Literal["offline", "pulling", "starting", "warming", "ready", "serving", "idle", "unloading", "error"]
+Phase = Literal["queued", "loading", "prefill", "decoding", "finished"]
+Outcome = Literal["ok", "failed", "cancelled"]
+Kind = Literal["chat", "embedding", "rerank", "transcription", "speech", "image"]
+
+# Every kind of event; `Event.data` has the fields of the model named beside it.
+EventKind = Literal[
+    "slot.transition",  # SlotView: the whole slot, after the change
+    "slot.removed",  # {"name"}
+    "slot.log",  # {"name", "lines"}: only sent to subscribers who asked for the topic
+    "request.started",  # RequestView
+    "request.phase",  # RequestView without its text
+    "request.tokens",  # TokenBatch
+    "request.finished",  # RequestView without its text
+    "device.sample",  # {"devices": [DeviceView], "slots": {name: {"memory_bytes", "cpu_percent"}}}
+    "config.applied",  # ConfigView
+    "config.rejected",  # ConfigView, with its problems
+    "error",  # ErrorRecord
+    "gap",  # {"missed_from", "missed_to"}: this subscriber was too slow or too old; fetch the state again
+    "daemon.stopping",  # {"drain_seconds"}
+]
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ErrorView(Wire):
+    """A failure as the API answers it; cause and remedy are looked up in `hal0.errors` by the code."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = {}
+
+
+class SlotView(Wire):
+    name: str
+    state: SlotState
+    since: float  # when it entered the state
+    kind: Kind
+    provider: str
+    model: str  # the model id the slot serves
+    engine: str = ""  # what runs it, e.g. "llama.cpp (built in)" or the path of a llama-server
+    device: str = "cpu"  # "cpu", or GPU indices as "0" or "0,1"
+    context: int | None = None  # tokens per request
+    parallel: int = 1  # requests the backend computes at the same time
+    port: int | None = None
+    pid: int | None = None
+    run: int = 0  # number of the current or last incarnation
+    in_flight: int = 0
+    waiting: int = 0  # requests held until the slot is ready
+    memory_bytes: int | None = None  # resident memory of the process group
+    tokens_per_second: float | None = None  # sum over the requests decoding now, else of the last one
+    ttft_ms: float | None = None  # of the last request that produced a token
+    load_ms: float | None = None  # of the last successful start
+    progress: float | None = None  # 0..1 while pulling or warming, when known
+    error: ErrorView | None = None  # why it is in `error`, or what the last run died of
+    log_tail: list[str] = []  # last lines of the backend's output, when it is in `error`
+    failures: int = 0  # in a row
+    retry_at: float | None = None  # when the next automatic start is planned; None in `error` means parked
+    unload_at: float | None = None  # when an idle slot is unloaded
+    revision: int = 0  # the config revision that its command line comes from
+    pinned: bool = False
+    aliases: list[str] = []
+
+
+class RequestView(Wire):
+    """One request to /v1, in flight or among the last ones finished."""
+
+    id: str
+    path: str
+    asked: str = ""  # the `model` field as the client sent it
+    slot: str = ""  # empty until dispatched
+    model: str = ""
+    rule: str = ""  # which dispatch rule decided
+    stream: bool = False
+    client: str = ""  # address of the peer
+    phase: Phase = "queued"
+    outcome: Outcome | None = None
+    status: int | None = None
+    error: ErrorView | None = None
+    started_at: float
+    finished_at: float | None = None
+    queue_ms: float | None = None
+    load_ms: float | None = None
+    ttft_ms: float | None = None
+    tokens: int = 0  # generated so far (chunks with a delta, until the backend's own usage is known)
+    prompt_tokens: int | None = None
+    tokens_per_second: float | None = None
+    prompt: str = ""  # the last user message, cut; empty when capture is off
+    text: str = ""  # the last of the answer; empty when capture is off
+
+
+class TokenBatch(Wire):
+    """Text generated since the last batch (50-100 ms) of one request."""
+
+    id: str
+    text: str = ""
+    reasoning: str = ""
+    tokens: int  # total so far, not of this batch
+    tokens_per_second: float | None = None
+
+
+class DeviceView(Wire):
+    id: str  # "cpu", "memory", "gpu0"
+    kind: Literal["cpu", "memory", "gpu"]
+    name: str
+    utilisation: float | None = None  # 0..1
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+    cores: int | None = None
+
+
+class Problem(Wire):
+    """One thing wrong in a configuration file."""
+
+    code: str
+    message: str
+    file: str
+    line: int | None = None
+    column: int | None = None
+    key: str = ""  # dotted path, e.g. "slots.primary.context"
+    hint: str = ""  # what would be right
+    source: str = ""  # the line itself
+
+
+class ConfigView(Wire):
+    revision: int
+    path: str
+    exists: bool
+    applied_at: float
+    rejected_at: float | None = None  # set while the file on disk is not what is running
+    problems: list[Problem] = []
+    changes: list[str] = []  # what the last applied revision changed, a line each
+    needs_restart: list[str] = []  # changed keys that wait for a restart of the daemon
+
+
+class ErrorRecord(Wire):
+    """A failure a user should see, grouped by code and slot."""
+
+    id: int
+    error: ErrorView
+    slot: str = ""
+    request: str = ""
+    first_at: float
+    last_at: float
+    count: int = 1
+
+
+class Totals(Wire):
+    requests: int = 0
+    failed: int = 0
+    tokens: int = 0
+
+
+class State(Wire):
+    """Everything a dashboard needs, as of event number `event_id`."""
+
+    event_id: int
+    now: float
+    version: str
+    host: str
+    pid: int
+    started_at: float
+    listen: list[str]  # addresses of the API, e.g. "http://0.0.0.0:8080"
+    warnings: list[str] = []  # e.g. reachable from the network without keys
+    draining: bool = False
+    slots: list[SlotView]
+    requests: list[RequestView]  # in flight, then the last finished
+    devices: list[DeviceView]
+    config: ConfigView
+    errors: list[ErrorRecord]
+    totals: Totals
+
+
+class Event(Wire):
+    id: int
+    at: float
+    kind: EventKind
+    data: dict[str, Any]
+
+
+class Accepted(Wire):
+    """The 202 of a verb: it has begun; its outcome arrives as events."""
+
+    operation: str
+    slot: str
+
+
+class CommandView(Wire):
+    """The command line of a slot, and where each part came from."""
+
+    argv: list[str]
+    env: dict[str, str]  # what hal0 adds to the environment, secrets masked
+    origins: list[str]  # one per argv word: "config slots.primary.context", "hal0", "provider llama", ...
+
+
+class LogLines(Wire):
+    name: str
+    lines: list[str]
