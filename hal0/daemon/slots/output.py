@@ -1,0 +1,95 @@
+"""What a backend prints: the last lines in memory, all of it in a rotating file, live for those who follow.
+
+The slot owns one Output for all its runs, so that the last words of a crashed run are still there in the next.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+KEPT_LINES = 2_000
+LONGEST_LINE_BYTES = 8_192  # a longer one is cut into several, so that a backend without newlines cannot fill memory
+FILE_BYTES = 8 * 2**20
+FILES_KEPT = 3  # NAME.log, NAME.log.1, NAME.log.2
+
+log = logging.getLogger("hal0.slots")
+
+
+class Output:
+    """The output of one slot's backends."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._count = 0  # lines ever
+        self._partial = b""
+        self._changed = asyncio.Event()
+        self._written = file.stat().st_size if file.exists() else 0
+        self._file_failed = False
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they come from the pipe."""
+        *whole, rest = (self._partial + data).split(b"\n")
+        while len(rest) > LONGEST_LINE_BYTES:
+            whole.append(rest[:LONGEST_LINE_BYTES])
+            rest = rest[LONGEST_LINE_BYTES:]
+        self._partial = rest
+        self._keep(whole)
+
+    def end(self) -> None:
+        """The pipe is closed: what came without a newline is a line too."""
+        if self._partial:
+            self._keep([self._partial])
+            self._partial = b""
+
+    def note(self, text: str) -> None:
+        """A line of hal0's own, such as where a new run begins."""
+        self.end()
+        self._keep([f"--- {text}".encode()])
+
+    def tail(self, count: int) -> list[str]:
+        return list(self._lines)[-count:] if count > 0 else []
+
+    async def follow(self, count: int) -> AsyncIterator[list[str]]:
+        """The last `count` lines, then new ones in batches, until the reader leaves."""
+        seen = self._count
+        yield self.tail(count)
+        while True:
+            if self._count == seen:
+                await self._changed.wait()
+            new, seen = self._count - seen, self._count
+            yield self.tail(min(new, KEPT_LINES))
+
+    def _keep(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        self._lines.extend(line.rstrip(b"\r").decode("utf-8", "replace") for line in lines)
+        self._count += len(lines)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+        self._write(b"\n".join(lines) + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        # A full disk costs the file, not the slot: the lines in memory go on.
+        try:
+            if self._written + len(data) > FILE_BYTES:
+                self._rotate()
+            with self._file.open("ab") as file:
+                file.write(data)
+            self._written += len(data)
+            self._file_failed = False
+        except OSError as error:
+            if not self._file_failed:
+                log.warning("cannot write %s: %s", self._file, error)
+            self._file_failed = True
+
+    def _rotate(self) -> None:
+        for number in range(FILES_KEPT - 1, 0, -1):
+            older = self._file.with_name(f"{self._file.name}.{number}")
+            newer = self._file.with_name(f"{self._file.name}.{number - 1}") if number > 1 else self._file
+            with suppress(FileNotFoundError):
+                newer.replace(older)
+        self._written = 0

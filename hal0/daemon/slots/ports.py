@@ -1,0 +1,89 @@
+"""Ports for backends: claimed by binding them, and checked to belong to the process that was started."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hal0.errors import Hal0Error
+
+HOST = "127.0.0.1"
+LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+
+
+class Ports:
+    """The range of ports that backends get; each is held by one run at a time."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first = first
+        self.last = last
+        self._claimed: set[int] = set()
+
+    @contextmanager
+    def claim(self, slot: str, *, fixed: int | None = None) -> Iterator[int]:
+        """A port that nobody listens on; raises `slot.port_in_use` or `slot.no_free_port`."""
+        port = self._choose(slot, fixed)
+        self._claimed.add(port)
+        try:
+            yield port
+        finally:
+            self._claimed.discard(port)
+
+    def _choose(self, slot: str, fixed: int | None) -> int:
+        if fixed is not None:
+            if fixed in self._claimed or not _is_free(fixed):
+                raise Hal0Error("slot.port_in_use", slot=slot, port=fixed)
+            return fixed
+        for port in range(self.first, self.last + 1):
+            if port not in self._claimed and _is_free(port):
+                return port
+        raise Hal0Error("slot.no_free_port", slot=slot, first=self.first, last=self.last)
+
+
+def _is_free(port: int) -> bool:
+    # SO_REUSEADDR, as the backends use it: connections of a former run in TIME_WAIT do not count, a listener does.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def listens(port: int, *, group: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process of this process group owns the listening socket on the port."""
+    inodes = _listening_inodes(port, proc)
+    return bool(inodes) and any(_holds(pid, inodes, proc) for pid in _members(group, proc))
+
+
+def _listening_inodes(port: int, proc: Path) -> set[str]:
+    inodes = set()
+    suffix = f":{port:04X}"
+    for table in ("net/tcp", "net/tcp6"):
+        with suppress(OSError):
+            for line in (proc / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[1].endswith(suffix) and fields[3] == LISTEN:
+                    inodes.add(f"socket:[{fields[9]}]")
+    return inodes
+
+
+def _members(group: int, proc: Path) -> Iterator[int]:
+    yield group  # the leader is nearly always the one
+    for entry in proc.iterdir():
+        if entry.name.isdigit() and int(entry.name) != group:
+            with suppress(OSError, ValueError, IndexError):
+                after_name = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(after_name[2]) == group:
+                    yield int(entry.name)
+
+
+def _holds(pid: int, inodes: set[str], proc: Path) -> bool:
+    with suppress(OSError):
+        for descriptor in (proc / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                if os.readlink(descriptor) in inodes:
+                    return True
+    return False
