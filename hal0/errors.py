@@ -6,7 +6,7 @@ Whoever fails raises `Hal0Error(code, **facts)`; the facts fill the sentence and
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -52,7 +52,7 @@ def _add(
 _add(
     "slot.not_found",
     404,
-    "there is no slot named {slot!r}",
+    "there is no slot named {slot!r}{nearest}",
     cause="The name is not in the configuration; a rename or a typing mistake.",
     remedy="`hal0 slot list` shows the slots that exist.",
 )
@@ -140,8 +140,8 @@ _add(
 _add(
     "slot.port_in_use",
     409,
-    "port {port}, configured for {slot}, is taken by another program",
-    cause="Another process listens on the slot's fixed port.",
+    "port {port}, meant for {slot}, is taken by another program",
+    cause="Another process listens on the slot's port.",
     remedy="Find it with `ss -ltnp sport = :{port}`, or remove `port` from the slot so that hal0 chooses one.",
 )
 _add(
@@ -507,3 +507,11 @@ def fill(template: str, facts: Mapping[str, Any]) -> str:
         TypeError,
     ):  # a fact of another type than the template's format wants, e.g. from a newer daemon
         return template
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that names the nearest known name; empty if none is near. For `{nearest}` in messages."""
+    from difflib import get_close_matches  # here, because most runs of the CLI never need it
+
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

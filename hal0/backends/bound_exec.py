@@ -1,7 +1,8 @@
 """Become another program that the kernel kills as soon as the parent dies.
 
 `python -I -S bound_exec.py PARENT_PID PROGRAM ARG...`: asks for PR_SET_PDEATHSIG, which outlives `exec`,
-then executes the program. Done in a program of its own because code between fork and exec in a process with threads can deadlock.
+then executes the program. It is a program of its own because code that runs between fork and exec in a process with
+threads can deadlock.
 """
 
 import ctypes

@@ -1,0 +1,310 @@
+"""One incarnation of a slot's backend, from its first try to the moment its process group is gone.
+
+A Run never changes its slot's state: it reports triggers and, once, its ending. Waiters hold on to a particular run:
+`ready` tells them what became of its start, `ended` when nothing of it is left.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.providers.base import Launch, Loading, ModelFile, NotUp, Provider, Ready, SlotSpec, Unfit
+from hal0.daemon.slots.lifecycle import Trigger
+from hal0.daemon.slots.output import Output
+from hal0.daemon.slots.ports import Ports, listens
+from hal0.daemon.slots.process import Process, describe_exit, finish
+from hal0.errors import Hal0Error
+
+FIRST_POLL_SECONDS = 0.02
+LONGEST_POLL_SECONDS = 0.25
+OWNER_GRACE_SECONDS = 1.0
+HEALTH_SECONDS = 5.0  # between health checks of a quiet backend
+HEALTH_FAILURES = 2  # in a row, before it is taken for dead
+TAIL_LINES = 40  # of output, looked through for a backend's own words
+
+log = logging.getLogger("hal0.slots")
+
+
+class ModelFiles(Protocol):
+    """What a start needs of the registry."""
+
+    def find(self, name: str) -> ModelFile: ...
+    def is_verified(self, model: ModelFile) -> bool: ...
+    async def verify(self, model: ModelFile) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every run of every slot is made with."""
+
+    providers: Mapping[str, Provider]
+    models: Callable[[], ModelFiles]
+    ports: Ports
+    start_timeout: Callable[[], float]
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    error: Hal0Error | None  # None: it was wanted
+    had_process: bool  # a failure before there was a process will not mend itself by trying again
+
+
+class Run:
+    """A process, the promise of its readiness, and the requests it holds."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        by: str,
+        plan: Callable[[], SlotSpec],
+        tools: Tools,
+        output: Output,
+        on_trigger: Callable[["Run", Trigger], None],
+        delay_seconds: float = 0.0,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.number = number
+        self.by = by
+        self.spec: SlotSpec | None = None
+        self.launch: Launch | None = None
+        self.endpoint: Endpoint | None = None
+        self.process: Process | None = None
+        self.progress: float | None = None
+        self.in_flight = 0
+        self.stopping = False
+        self.proven = False
+        self.load_ms: float | None = None
+        self.starts_at = loop.time() + delay_seconds if delay_seconds else None  # loop time; None: begun
+        # An endpoint; a failure; or None, when the run gave way to another: ask the slot again.
+        self.ready: asyncio.Future[Endpoint | Hal0Error | None] = loop.create_future()
+        self.ended: asyncio.Future[Ending] = loop.create_future()
+        self._plan = plan
+        self._tools = tools
+        self._output = output
+        self._on_trigger = on_trigger
+        self._hasten = asyncio.Event()
+        self._stop_wanted = asyncio.Event()
+        self._stop_reason = ""
+        self._drain_until: float | None = None  # loop time; None while stopping: as long as it takes
+        self._changed = asyncio.Event()  # in-flight count or drain limit changed
+
+    # What the slot asks of it ---------------------------------------------------------------------------------
+
+    def hasten(self) -> None:
+        """Begin now instead of at `starts_at`."""
+        self._hasten.set()
+
+    def stop(self, reason: str, *, drain_seconds: float | None) -> None:
+        """End when the requests in flight are done, or after `drain_seconds` (None: no limit). May be sharpened."""
+        if drain_seconds is not None:
+            until = asyncio.get_running_loop().time() + drain_seconds
+            if not self.stopping or self._drain_until is None or until < self._drain_until:
+                self._drain_until = until
+        self.stopping = True
+        self._stop_reason = self._stop_reason or reason
+        self._stop_wanted.set()
+        self._changed.set()
+
+    def enter(self) -> None:
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        self.in_flight -= 1
+        self._changed.set()
+
+    async def failure(self, reason: str, *, slot: str) -> Hal0Error:
+        """Why the connection to it broke: its own end if that comes within a moment, else `reason`."""
+        await asyncio.wait({self.ended}, timeout=0.5)
+        if self.ended.done() and (error := self.ended.result().error) is not None:
+            return error
+        if self.stopping:
+            reason = self._stop_reason
+        return Hal0Error("dispatch.stream_broken", slot=slot, reason=reason)
+
+    # Its life -------------------------------------------------------------------------------------------------
+
+    async def drive(self, name: str) -> Ending:
+        """Live. Returns how it ended, with the process group gone and the port free; raises only cancellation."""
+        ending = Ending(Hal0Error("slot.not_ready", slot=name, state="unloading"), had_process=True)
+        try:
+            await self._until_stopped(name)
+            ending = Ending(None, had_process=self.process is not None)
+        except Hal0Error as error:
+            wanted = self.stopping and error.code != "slot.stop_timeout"
+            ending = Ending(None if wanted else error, had_process=self.process is not None)
+        except Exception as error:  # a defect of ours costs this run, not the daemon
+            log.exception("%s: run %d failed", name, self.number)
+            ending = Ending(Hal0Error("system.internal", reason=repr(error)), had_process=self.process is not None)
+        finally:
+            if not self.ready.done():
+                self.ready.set_result(ending.error)
+            self.ended.set_result(ending)
+        return ending
+
+    async def _until_stopped(self, name: str) -> None:
+        work = asyncio.ensure_future(self._work(name))
+        stop = asyncio.ensure_future(self._stop_due())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await finish(_end(work, stop))
+        if not work.cancelled():
+            work.result()
+
+    async def _stop_due(self) -> None:
+        await self._stop_wanted.wait()
+        loop = asyncio.get_running_loop()
+        while self.in_flight:
+            self._changed.clear()
+            limit = None if self._drain_until is None else max(0.0, self._drain_until - loop.time())
+            if limit == 0.0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await self._changed.wait()
+
+    async def _work(self, name: str) -> None:
+        await self._wait_for_turn()
+        self.spec = spec = self._plan()
+        provider = self._tools.providers[spec.config.provider]
+        self.launch = launch = provider.launch(spec)
+        models = self._tools.models()
+        if not models.is_verified(spec.model):
+            self._on_trigger(self, Trigger.FETCH)
+            await models.verify(spec.model)
+        with self._tools.ports.claim(name, fixed=spec.config.port) as port:
+            endpoint = Endpoint(port=port, key=secrets.token_urlsafe(24))
+            self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
+            self.process = Process.spawn(
+                launch.argv(port), slot=name, env=self._environment(launch, endpoint), on_output=self._output.feed
+            )
+            try:
+                self.endpoint = endpoint
+                self._on_trigger(self, Trigger.SPAWN)
+                await self._while_alive(name, provider, spec, endpoint, self.process)
+            finally:
+                await finish(self.process.close(slot=name, stop_timeout=spec.config.stop_timeout))
+                self._output.end()
+
+    async def _wait_for_turn(self) -> None:
+        if self.starts_at is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self.starts_at):
+                    await self._hasten.wait()
+            self.starts_at = None
+
+    def _environment(self, launch: Launch, endpoint: Endpoint) -> dict[str, str]:
+        env = dict(self._tools.environ)
+        env.update((name, value.replace("{port}", str(endpoint.port))) for name, value in launch.env)
+        if launch.key_env:
+            env[launch.key_env] = endpoint.key
+        env["PYTHONUNBUFFERED"] = "1"  # last words must be out before a crash
+        return env
+
+    async def _while_alive(
+        self, name: str, provider: Provider, spec: SlotSpec, endpoint: Endpoint, process: Process
+    ) -> None:
+        watch = asyncio.ensure_future(self._prove_and_watch(name, provider, spec, endpoint, process))
+        either: set[asyncio.Future[Any]] = {watch, process.exited}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await finish(_end(watch))
+        if process.exited.done():
+            raise self._death(name, provider, process.exited.result())
+        watch.result()
+
+    def _death(self, name: str, provider: Provider, code: int) -> Hal0Error:
+        self._output.end()
+        reason = describe_exit(code)
+        if words := provider.failure_reason(self._output.tail(TAIL_LINES)):
+            reason = f"{words} ({reason})"
+        facts: dict[str, Any] = {"slot": name, "reason": reason, "exit": code, "run": self.number}
+        return Hal0Error("slot.crashed" if self.proven else "slot.load_failed", **facts)
+
+    async def _prove_and_watch(
+        self, name: str, provider: Provider, spec: SlotSpec, endpoint: Endpoint, process: Process
+    ) -> None:
+        limit = self._tools.start_timeout()
+        try:
+            async with asyncio.timeout(limit):
+                await self._prove(name, provider, spec, endpoint, process)
+        except TimeoutError:
+            raise Hal0Error("slot.start_timeout", slot=name, seconds=limit) from None
+        self.proven = True
+        self._on_trigger(self, Trigger.PROVE)
+        self.ready.set_result(endpoint)
+        await self._watch(name, provider, endpoint)
+
+    async def _prove(self, name: str, provider: Provider, spec: SlotSpec, endpoint: Endpoint, process: Process) -> None:
+        began = time.monotonic()
+        pause = FIRST_POLL_SECONDS
+        listening = False
+        while True:
+            probe = await provider.probe(spec, endpoint)
+            if not listening and not isinstance(probe, NotUp):
+                await self._check_owner(name, endpoint, process)
+                listening = True
+                self._on_trigger(self, Trigger.LISTEN)
+            match probe:
+                case Ready():
+                    self.load_ms = (time.monotonic() - began) * 1000
+                    return
+                case Unfit(reason):
+                    raise Hal0Error("slot.bad_response", slot=name, reason=reason)
+                case Loading(progress):
+                    self.progress = progress
+                case NotUp():
+                    pass
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+
+    async def _check_owner(self, name: str, endpoint: Endpoint, process: Process) -> None:
+        """Something answers on the port: make sure that it is the process we started and not a stranger."""
+        if listens(endpoint.port, group=process.pid):
+            return
+        # It may be dying this moment; then its death is the news.
+        await asyncio.wait({process.exited}, timeout=OWNER_GRACE_SECONDS)
+        if not process.exited.done():
+            raise Hal0Error("slot.port_in_use", slot=name, port=endpoint.port)
+        await asyncio.Future()
+
+    async def _watch(self, name: str, provider: Provider, endpoint: Endpoint) -> None:
+        """Ask a quiet backend now and then whether it lives. While requests move, they are the proof."""
+        failures = 0
+        while True:
+            await asyncio.sleep(HEALTH_SECONDS)
+            if self.in_flight or await provider.is_alive(endpoint):
+                failures = 0
+                continue
+            failures += 1
+            if failures == HEALTH_FAILURES:
+                seconds = HEALTH_FAILURES * HEALTH_SECONDS
+                raise Hal0Error("slot.health_failed", slot=name, reason=f"no answer to /health for {seconds:g} s")
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel what still runs and wait until it is over; results stay in the tasks."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # looked at: whoever wants it takes it from the task
+
+
+def base_environment() -> dict[str, str]:
+    """The daemon's environment without what is meant for the daemon alone."""
+    own = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"}
+    return {name: value for name, value in os.environ.items() if name not in own}

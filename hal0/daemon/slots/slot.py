@@ -1,0 +1,417 @@
+"""A slot: one named workload that holds at most one run.
+
+Owner of its lifecycle, its failure count and its timers. State changes in `_fire` alone, by the table; a run's end is
+dealt with in `_on_ended`, in one synchronous step. Between two awaits nothing else happens: what gates a change is
+read in the same step.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.providers.base import Provider, SlotSpec
+from hal0.daemon.slots import restart
+from hal0.daemon.slots.lifecycle import ANSWERING, State, Trigger, after
+from hal0.daemon.slots.output import Output
+from hal0.daemon.slots.run import Ending, Run, Tools
+from hal0.errors import Hal0Error
+from hal0.wire import ErrorView, Kind, SlotView
+
+ERROR_LINES = 20  # of output, kept with a failure
+ANNOUNCE_SECONDS = 0.1  # counts that change many times a second are announced at most this often
+
+log = logging.getLogger("hal0.slots")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A request's hold on a ready run: the run is not stopped under it while draining allows."""
+
+    endpoint: Endpoint
+    spec: SlotSpec
+    queue_ms: float
+    load_ms: float
+    run: Run
+
+    async def failure(self, reason: str) -> Hal0Error:
+        """Why the backend broke off: its own end if it has one, else `reason`."""
+        return await self.run.failure(reason, slot=self.spec.name)
+
+
+class Slot:
+    """One named workload. `start_task` runs a coroutine whose parent awaits it; `on_change` hears of every change."""
+
+    def __init__(
+        self,
+        name: str,
+        config: SlotConfig,
+        *,
+        revision: int,
+        tools: Tools,
+        log_file: Path,
+        start_task: Callable[[Coroutine[Any, Any, None]], object],
+        on_change: Callable[["Slot"], None],
+        on_failure: Callable[["Slot", Hal0Error], None],
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.revision = revision
+        self.output = Output(log_file)
+        self.kind: Kind = "chat"  # what it is for: configured, or told from its model
+        self._tools = tools
+        self._start_task = start_task
+        self._on_change = on_change
+        self._on_failure = on_failure
+        self._state = State.OFFLINE
+        self._since = time.time()
+        self._run: Run | None = None
+        self._runs = 0
+        self._waiting = 0
+        self._failures = 0
+        self._error: Hal0Error | None = None
+        self._error_tail: list[str] = []
+        self._next_by: str | None = None  # start again once the current run has ended, and who asked for it
+        self._last_load_ms: float | None = None
+        self._timer: asyncio.TimerHandle | None = None  # idle, then unload
+        self._unload_at: float | None = None
+        self._healthy_timer: asyncio.TimerHandle | None = None
+        self._announcement: asyncio.TimerHandle | None = None
+        self._tell_kind()
+
+    # What it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def in_flight(self) -> int:
+        return self._run.in_flight if self._run else 0
+
+    @property
+    def process_group(self) -> int | None:
+        """The pid of the backend, which is also its process group; None while there is none."""
+        process = self._run.process if self._run else None
+        return process.pid if process and not process.exited.done() else None
+
+    @property
+    def provider(self) -> Provider:
+        return self._tools.providers[self.config.provider]
+
+    def plan(self) -> SlotSpec:
+        """The slot as configured now, its model found; raises `model.*`."""
+        return SlotSpec(self.name, self.config, self._tools.models().find(self.config.model), self.revision)
+
+    def view(self) -> SlotView:
+        run, config = self._run, self.config
+        launch = run.launch if run else None
+        failed = self._state is State.ERROR
+        retry_in = run.starts_at - asyncio.get_running_loop().time() if run and run.starts_at else None
+        return SlotView(
+            name=self.name,
+            state=self._state.value,
+            since=self._since,
+            kind=self.kind,
+            provider=config.provider,
+            model=config.model,
+            engine=launch.engine if launch else "",
+            device=launch.device if launch else "cpu",
+            context=launch.context if launch else config.context,
+            parallel=config.parallel,
+            port=run.endpoint.port if run and run.endpoint else None,
+            pid=self.process_group,
+            run=self._runs,
+            in_flight=self.in_flight,
+            waiting=self._waiting,
+            load_ms=self._last_load_ms,
+            progress=run.progress if run else None,
+            error=_error_view(self._error) if self._error else None,
+            log_tail=self._error_tail if failed else [],
+            failures=self._failures,
+            retry_at=time.time() + retry_in if retry_in is not None else None,
+            unload_at=self._unload_at,
+            revision=self.revision,
+            aliases=list(config.aliases),
+        )
+
+    # What requests ask ----------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Lease]:
+        """Hold a ready run, starting one if there is none; any number of callers share one start."""
+        asked = time.monotonic()
+        run = await self._ready_run()
+        run.enter()  # in the same step as the check that it is ready
+        if self._state in (State.READY, State.IDLE):
+            self._fire(Trigger.LEASE)
+        else:
+            self._announce()
+        try:
+            assert run.endpoint is not None
+            assert run.spec is not None
+            waited_ms = (time.monotonic() - asked) * 1000
+            yield Lease(run.endpoint, run.spec, queue_ms=0.0, load_ms=waited_ms, run=run)
+        finally:
+            run.leave()
+            if run is self._run and run.in_flight == 0 and self._state is State.SERVING:
+                self._fire(Trigger.RELEASE)
+            else:
+                self._announce()
+
+    async def _ready_run(self) -> Run:
+        if (run := self._run) and self._state in ANSWERING:
+            return run
+        self._waiting += 1
+        limit = self._tools.start_timeout()
+        try:
+            async with asyncio.timeout(limit):
+                return await self._wait_for_run()
+        except TimeoutError:
+            raise Hal0Error("slot.start_timeout", slot=self.name, seconds=limit) from None
+        finally:
+            self._waiting -= 1
+            self._announce()
+            self._drop_unwanted_start()
+
+    async def _wait_for_run(self) -> Run:
+        while True:
+            run = self._run or self._start(by="request")
+            if run.stopping:
+                await asyncio.wait({run.ended})
+                continue
+            self._refuse_if_not_soon(run)
+            self._announce()
+            await asyncio.wait({run.ready})  # wait() leaves the future alone when this waiter is cancelled
+            outcome = run.ready.result()
+            if isinstance(outcome, Hal0Error):
+                raise outcome
+            if outcome is not None and run is self._run and not run.stopping:
+                return run
+
+    def _refuse_if_not_soon(self, run: Run) -> None:
+        """A start planned for later is waited for if it is near; else the caller is told when it is worth asking."""
+        if run.starts_at is None:
+            return
+        seconds = max(0.0, run.starts_at - asyncio.get_running_loop().time())
+        if seconds > restart.PATIENCE_SECONDS:
+            reason = self._error.message if self._error else "unknown"
+            raise Hal0Error(
+                "slot.crash_looping",
+                retry_after_seconds=seconds,
+                slot=self.name,
+                failures=self._failures,
+                reason=reason,
+                parked=restart.is_parked(self._failures),
+            )
+
+    def _drop_unwanted_start(self) -> None:
+        """Those who asked for this start have all left: nobody needs it."""
+        run = self._run
+        if run and run.by == "request" and not (self._waiting or run.proven or run.stopping or self._next_by):
+            self._stop("nobody waits for it any more", drain_seconds=0.0)
+
+    # What people, the configuration and the daemon ask --------------------------------------------------------
+
+    def load(self, *, by: str) -> None:
+        """Start it unless it runs; by hand this also forgets earlier failures."""
+        self._failures = 0
+        run = self._run
+        if run is None:
+            self._start(by=by)
+        elif run.stopping:
+            self._next_by = by
+        else:
+            run.by = by  # now someone wants it even if every waiter leaves
+            run.hasten()
+
+    def unload(self, reason: str, *, drain_seconds: float | None = None) -> asyncio.Future[Ending] | None:
+        """Stop it when its requests are done, or after `drain_seconds`; None: the slot's own `drain_timeout`.
+
+        Returns the end of the run, None if nothing runs.
+        """
+        self._next_by = None
+        limit = self.config.drain_timeout if drain_seconds is None else drain_seconds
+        return self._stop(reason, drain_seconds=limit)
+
+    def restart(self, *, by: str) -> None:
+        """Drain, stop, start."""
+        self._failures = 0
+        if self._run is None:
+            self._start(by=by)
+        elif self._run.starts_at is not None:
+            self.load(by=by)
+        else:
+            self._next_by = by
+            self._stop(f"restarted by {by}", drain_seconds=self.config.drain_timeout)
+
+    def reconfigure(self, config: SlotConfig, *, revision: int) -> None:
+        """Take over a changed configuration: at once, or, if its command line differs, when its requests are done."""
+        self.config, self.revision = config, revision
+        self._failures = 0
+        self._tell_kind()
+        run = self._run
+        if run is None:
+            if self._state is State.ERROR:
+                self._dismiss()
+        elif run.starts_at is not None:
+            run.hasten()
+        elif run.stopping:
+            pass  # whatever comes next is planned anew
+        elif self._same_launch(run):
+            run.spec = self.plan()
+            self._arm_timer()
+            self._changed()
+        else:
+            self._next_by = f"config r{revision}"
+            self._stop(self._next_by, drain_seconds=None)
+        self._announce()
+
+    def _tell_kind(self) -> None:
+        try:
+            self.kind = self.plan().kind
+        except Hal0Error:  # its model is not there: the start will say so
+            self.kind = self.config.kind or "chat"
+
+    def _same_launch(self, run: Run) -> bool:
+        if run.launch is None:
+            return True  # not yet rendered: it will be, from the new configuration
+        try:
+            return self.provider.launch(self.plan()) == run.launch and self.config.port in (None, _port(run))
+        except Hal0Error:
+            return False
+
+    # How it changes -------------------------------------------------------------------------------------------
+
+    def _start(self, *, by: str, delay_seconds: float = 0.0) -> Run:
+        self._runs += 1
+        self._next_by = None
+        run = Run(
+            self._runs,
+            by=by,
+            plan=self.plan,
+            tools=self._tools,
+            output=self.output,
+            on_trigger=self._on_trigger,
+            delay_seconds=delay_seconds,
+        )
+        self._run = run
+        self._start_task(self._drive(run))
+        return run
+
+    async def _drive(self, run: Run) -> None:
+        self._on_ended(run, await run.drive(self.name))
+
+    def _on_trigger(self, run: Run, trigger: Trigger) -> None:
+        if run.stopping:
+            return  # it is `unloading`, whatever its start still reports
+        if trigger is Trigger.PROVE:
+            self._last_load_ms = run.load_ms
+            loop = asyncio.get_running_loop()
+            self._healthy_timer = loop.call_later(restart.HEALTHY_SECONDS, self._forget_failures)
+            log.info("%s is ready after %.0f ms (run %d, by %s)", self.name, run.load_ms or 0, run.number, run.by)
+        self._fire(trigger)
+
+    def _on_ended(self, run: Run, ending: Ending) -> None:
+        assert run is self._run
+        self._run = None
+        if self._healthy_timer:
+            self._healthy_timer.cancel()
+        next_by, self._next_by = self._next_by, None
+        if ending.error is not None:
+            self._fail(ending, next_by=next_by)
+        elif self._state is State.UNLOADING:
+            self._error = None
+            self._fire(Trigger.GONE)
+        elif self._state is State.ERROR:
+            self._dismiss()  # what was stopped was only waiting for its next try
+        if next_by is not None:
+            self._start(by=next_by)
+
+    def _fail(self, ending: Ending, *, next_by: str | None) -> None:
+        assert ending.error is not None
+        self._failures += 1
+        self._error = ending.error
+        self._error_tail = self.output.tail(ERROR_LINES)
+        if ending.had_process and next_by is None:
+            delay = restart.delay_seconds(self._failures, chance=random.random())
+            self._start(by="retry", delay_seconds=delay)
+        log.error("%s: %s", self.name, ending.error)
+        self._fire(Trigger.FAIL)
+        self._on_failure(self, ending.error)
+
+    def _stop(self, reason: str, *, drain_seconds: float | None) -> asyncio.Future[Ending] | None:
+        run = self._run
+        if run is None:
+            if self._state is State.ERROR:
+                self._dismiss()
+            return None
+        begun = run.starts_at is None and self._state not in (State.ERROR, State.OFFLINE)
+        if not run.stopping:
+            log.info("%s: stopping run %d: %s", self.name, run.number, reason)
+            if not run.ready.done():
+                run.ready.set_result(
+                    None if self._next_by else Hal0Error("slot.not_ready", slot=self.name, state="unloading")
+                )
+            run.stop(reason, drain_seconds=drain_seconds)
+            if begun:
+                self._fire(Trigger.UNLOAD)
+        else:
+            run.stop(reason, drain_seconds=drain_seconds)
+        return run.ended
+
+    def _dismiss(self) -> None:
+        self._failures = 0
+        self._error = None
+        self._fire(Trigger.UNLOAD)
+
+    def _fire(self, trigger: Trigger) -> None:
+        self._state = after(self.name, self._state, trigger)
+        self._since = time.time()
+        self._arm_timer()
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._announcement:
+            self._announcement.cancel()
+            self._announcement = None
+        self._on_change(self)
+
+    def _announce(self) -> None:
+        """Tell of changed counts soon."""
+        if self._announcement is None:
+            self._announcement = asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._changed)
+
+    def _forget_failures(self) -> None:
+        self._failures = 0
+        self._error = None
+        self._changed()
+
+    def _arm_timer(self) -> None:
+        """Ready → idle after `idle_after`, idle → unloading after `unload_after`, counted from the last change."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self._unload_at = None
+        loop = asyncio.get_running_loop()
+        if self._state is State.READY:
+            self._timer = loop.call_later(self.config.idle_after, self._fire, Trigger.QUIET)
+        elif self._state is State.IDLE and self.config.unload_after:
+            left = max(0.0, self._since + self.config.unload_after - time.time())
+            self._unload_at = time.time() + left
+            self._timer = loop.call_later(left, self.unload, "idle for longer than unload_after")
+
+
+def _port(run: Run) -> int | None:
+    return run.endpoint.port if run.endpoint else None
+
+
+def _error_view(error: Hal0Error) -> ErrorView:
+    return ErrorView(code=error.code, message=error.message, details=error.details)

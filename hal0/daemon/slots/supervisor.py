@@ -1,0 +1,120 @@
+"""Which slots exist, and the tasks of all their runs.
+
+Slots come and go by `apply` alone, from a checked configuration. What a slot does with itself is the slot's business.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.slots.process import finish
+from hal0.daemon.slots.run import Tools
+from hal0.daemon.slots.slot import Slot
+from hal0.errors import Hal0Error, did_you_mean
+
+log = logging.getLogger("hal0.slots")
+
+
+class Supervisor:
+    """The slots by name. Use as `async with`: leaving it ends every backend."""
+
+    def __init__(
+        self,
+        *,
+        tools: Tools,
+        log_folder: Path,
+        on_change: Callable[[Slot], None],
+        on_removed: Callable[[str], None],
+        on_failure: Callable[[Slot, Hal0Error], None],
+    ) -> None:
+        self._tools = tools
+        self._log_folder = log_folder
+        self._on_change = on_change
+        self._on_removed = on_removed
+        self._on_failure = on_failure
+        self._slots: dict[str, Slot] = {}
+        self._leaving: set[Slot] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Supervisor":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await finish(self.stop_all(drain_seconds=0.0))
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self._slots.values())
+
+    def find(self, name: str) -> Slot | None:
+        return self._slots.get(name)
+
+    def get(self, name: str) -> Slot:
+        """The slot of this name; raises `slot.not_found`."""
+        if slot := self._slots.get(name):
+            return slot
+        raise Hal0Error("slot.not_found", slot=name, nearest=did_you_mean(name, self._slots))
+
+    def apply(self, slots: Mapping[str, SlotConfig], *, revision: int, models_changed: bool = False) -> None:
+        """Make the slots what the configuration says; those that are the same notice nothing."""
+        for name in [name for name in self._slots if name not in slots]:
+            self._start_task(self._remove(self._slots.pop(name)))
+        for name, config in slots.items():
+            slot = self._slots.get(name)
+            if slot is None:
+                self._add(name, config, revision)
+            elif models_changed or slot.config != config:
+                slot.reconfigure(config, revision=revision)
+
+    def autostart(self) -> None:
+        for slot in self:
+            if slot.config.autostart:
+                slot.load(by="autostart")
+
+    def process_groups(self) -> dict[str, int]:
+        """The process group of every slot that has a process."""
+        return {slot.name: pid for slot in self if (pid := slot.process_group) is not None}
+
+    async def stop_all(self, *, drain_seconds: float) -> None:
+        """End every run, each when its requests are done or after `drain_seconds`; returns when nothing is left."""
+        for slot in [*self, *self._leaving]:
+            slot.unload("the daemon stops", drain_seconds=drain_seconds)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _add(self, name: str, config: SlotConfig, revision: int) -> None:
+        slot = Slot(
+            name,
+            config,
+            revision=revision,
+            tools=self._tools,
+            log_file=self._log_folder / f"{name}.log",
+            start_task=self._start_task,
+            on_change=self._on_change,
+            on_failure=self._on_failure,
+        )
+        self._slots[name] = slot
+        self._on_change(slot)
+
+    async def _remove(self, slot: Slot) -> None:
+        self._leaving.add(slot)
+        try:
+            ended = slot.unload("removed from the configuration")
+            if ended is not None:
+                await asyncio.wait({ended})
+        finally:
+            self._leaving.discard(slot)
+            if slot.name not in self._slots:  # it may have come back meanwhile
+                self._on_removed(slot.name)
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a slot's task failed", exc_info=error)  # a defect of ours; the other slots go on
