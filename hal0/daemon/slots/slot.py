@@ -66,6 +66,7 @@ class Slot:
         self.revision = revision
         self.output = Output(log_file)
         self.kind: Kind = "chat"  # what it is for: configured, or told from its model
+        self.model_names: tuple[str, ...] = ()  # the names under which its model may be asked for
         self._tools = tools
         self._start_task = start_task
         self._on_change = on_change
@@ -84,7 +85,7 @@ class Slot:
         self._unload_at: float | None = None
         self._healthy_timer: asyncio.TimerHandle | None = None
         self._announcement: asyncio.TimerHandle | None = None
-        self._tell_kind()
+        self._learn_model()
 
     # What it is -----------------------------------------------------------------------------------------------
 
@@ -256,7 +257,7 @@ class Slot:
         """Take over a changed configuration: at once, or, if its command line differs, when its requests are done."""
         self.config, self.revision = config, revision
         self._failures = 0
-        self._tell_kind()
+        self._learn_model()
         run = self._run
         if run is None:
             if self._state is State.ERROR:
@@ -274,11 +275,15 @@ class Slot:
             self._stop(self._next_by, drain_seconds=None)
         self._announce()
 
-    def _tell_kind(self) -> None:
+    def _learn_model(self) -> None:
         try:
-            self.kind = self.plan().kind
+            spec = self.plan()
         except Hal0Error:  # its model is not there: the start will say so
             self.kind = self.config.kind or "chat"
+            self.model_names = (self.config.model,)
+        else:
+            self.kind = spec.kind
+            self.model_names = (self.config.model, spec.model.id, *spec.model.aliases)
 
     def _same_launch(self, run: Run) -> bool:
         if run.launch is None:

@@ -1,0 +1,60 @@
+"""What `GET /v1/models` answers: every model of the registry and every slot, from memory alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hal0.daemon.models.registry import Registry
+from hal0.daemon.providers.base import ModelFile
+from hal0.daemon.slots.slot import Slot
+from hal0.daemon.slots.supervisor import Supervisor
+from hal0.errors import Hal0Error, did_you_mean
+
+
+class Listing:
+    """The names that the `model` field of a request can have."""
+
+    def __init__(self, supervisor: Supervisor, *, registry: Callable[[], Registry], started_at: float) -> None:
+        self._supervisor = supervisor
+        self._registry = registry
+        self._started_at = int(started_at)
+
+    def all(self) -> dict[str, Any]:
+        models = [self._model(model) for model in self._registry().all()]
+        slots = [self._slot(slot) for slot in self._supervisor]
+        return {"object": "list", "data": [*slots, *models]}
+
+    def one(self, name: str) -> dict[str, Any]:
+        """The entry of a slot, a model or an alias of either; raises `model.not_found`."""
+        entries = {entry["id"]: entry for entry in self.all()["data"]}
+        if name in entries:
+            return entries[name]
+        for entry in entries.values():
+            if name in entry["aliases"]:
+                return entry
+        raise Hal0Error("model.not_found", param="model", model=name, nearest=did_you_mean(name, entries))
+
+    def _model(self, model: ModelFile) -> dict[str, Any]:
+        return {
+            "id": model.id,
+            "object": "model",
+            "created": self._started_at,
+            "owned_by": model.owner,
+            "kind": model.kind,
+            "aliases": list(model.aliases),
+            "context_length": model.context_limit,
+            "size_bytes": model.size_bytes,
+            "licence": model.licence,
+            "slots": [slot.name for slot in self._supervisor if slot.config.model in (model.id, *model.aliases)],
+        }
+
+    def _slot(self, slot: Slot) -> dict[str, Any]:
+        return {
+            "id": slot.name,
+            "object": "model",
+            "created": self._started_at,
+            "owned_by": "hal0",
+            "kind": slot.kind,
+            "aliases": list(slot.config.aliases),
+            "model": slot.config.model,
+            "state": slot.state.value,
+        }
