@@ -335,6 +335,28 @@ _add(
     remedy="Remove or correct the key; every key has an effect, so hal0 refuses those it does not know.",
 )
 
+_add(
+    "config.clash",
+    422,
+    "{place}: {reason}",
+    cause="Two parts of the configuration contradict each other: a name, port or table is given twice, or names nothing.",
+    remedy="Correct one of the places named; `hal0 config check` judges a file without a daemon.",
+)
+_add(
+    "config.implausible",
+    409,
+    "{place}: {reason}",
+    cause="The file vanished, became empty or lost all its slots while hal0 runs: more likely a save cut short than meant.",
+    remedy="Save the file again; if it is meant, `hal0 config reload --force` takes it over.",
+)
+_add(
+    "config.rejected",
+    422,
+    "{path} cannot be used, {count} problem(s); the first: {first}",
+    cause="The configuration has mistakes. A running daemon keeps the last good one.",
+    remedy="Correct the places named; `hal0 config check` judges a file without a daemon.",
+)
+
 # system: the daemon and the way to it ---------------------------------------------------------------------------
 _add(
     "system.internal",
@@ -401,11 +423,32 @@ _add(
     remedy="Start it with `hal0 up` or `hal0 serve`, or `systemctl start hal0`.",
 )
 _add(
+    "system.bad_answer",
+    502,
+    "what answers at {where} does not speak hal0's admin API: {reason}",
+    cause="Another program listens there, or the daemon is of a very different version.",
+    remedy="Check the address; `hal0 --version` and `curl {where}/health` tell who is who.",
+)
+_add(
     "system.already_running",
     409,
     "a hal0 daemon already runs here (pid {pid}, {where})",
     cause="Two daemons would fight over the same slots and ports.",
     remedy="Use the one that runs (`hal0 tui`), or stop it first.",
+)
+_add(
+    "system.start_failed",
+    500,
+    "hal0d did not come up: {reason}",
+    cause="The daemon ended before it answered; its own words stand above and in its log.",
+    remedy="Mend what they name, then try again. The whole log is {log}.",
+)
+_add(
+    "system.unknown_code",
+    404,
+    "there is no error code {given!r}{nearest}",
+    cause="A typing mistake, or a code of another version of hal0.",
+    remedy="`hal0 explain --all` lists every code.",
 )
 _add(
     "system.address_in_use",
@@ -515,3 +558,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def outline(template: str) -> str:
+    """A template of the catalogue for reading: `<fact>` where each fact will stand."""
+    return template.format_map(_Outline())
+
+
+class _Outline(dict[str, Any]):
+    def __missing__(self, key: str) -> "_FactName":
+        return _FactName(key)
+
+
+class _FactName(str):
+    """The name of a fact, shown alike whatever format or conversion the template asks for."""
+
+    def __format__(self, spec: str) -> str:
+        return "" if self == "nearest" else f"<{self[:]}>"
+
+    def __repr__(self) -> str:
+        return f"<{self[:]}>"

@@ -1,15 +1,95 @@
 """The shape of hal0.toml: every table and key with its default, its unit and a sentence about it.
 
 Values only: no file is read here. Unknown keys are refused; `docs/config.md` is made from these models.
+A field marked `AT_START` is read once, when the daemon starts; every other change has its effect at once.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
+from hal0.daemon.config.units import parse_bytes, parse_seconds
 from hal0.wire import Kind
 
-Seconds = Annotated[float, Field(ge=0)]  # also written "30s", "5m", "2h"; see `units`
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A pattern in words, for the message when a text does not fit it."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AtStart:
+    """The running daemon keeps the value it was started with."""
+
+
+AT_START = AtStart()
+
+
+def _beside_the_file(value: str, info: ValidationInfo) -> str:
+    """Relative paths are meant from the folder of hal0.toml; `~` is the home of the daemon's user."""
+    folder = (info.context or {}).get("folder")
+    if folder is None:
+        return value
+    try:
+        return str(Path(folder) / Path(value).expanduser())
+    except RuntimeError as error:  # "~nobody-here/models"
+        raise ValueError("no such home directory") from error
+
+
+def _program(value: str, info: ValidationInfo) -> str:
+    """A bare word is looked up in PATH later, so only what has a slash is a place in the file system."""
+    return _beside_the_file(value, info) if "/" in value else value
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+Named = Annotated[Mapping[K, V], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+
+Text = Annotated[str, Field(min_length=1)]
+Location = Annotated[Text, AfterValidator(_beside_the_file)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_seconds),
+    Field(ge=0, le=10 * 365 * 86_400, allow_inf_nan=False),
+    Unit("seconds"),
+]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0, le=2**40), Unit("bytes")]
+Port = Annotated[int, Field(ge=1, le=65535), Unit("port")]
+Name = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$"),
+    Like("a name of up to 40 small letters, digits, `.`, `_` and `-`, that begins with a letter or digit"),
+]
+# Model ids are what clients send: "Qwen/Qwen2.5-0.5B-Instruct:Q4" must be possible.
+ModelName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"),
+    Like("a name of up to 128 letters, digits and `._:/@+-`, that begins with a letter or digit"),
+]
+Origin = Annotated[
+    str,
+    Field(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\s,]+)$"),
+    Like('an origin such as "https://chat.lan", without a path, or "*"'),
+]
+HostName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$"),
+    Like('a host name such as "box.lan", without a port'),
+]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Like("a name of an environment variable")]
 
 
 class Table(BaseModel):
@@ -19,18 +99,22 @@ class Table(BaseModel):
 class Server(Table):
     """The API that clients use."""
 
-    host: str = Field("0.0.0.0", description="Address to listen on; HAL0_HOST wins.")
-    port: int = Field(8080, ge=1, le=65535, description="Port to listen on; HAL0_PORT wins.")
-    body_limit: int = Field(
-        64 * 2**20, ge=1024, description="Largest request body, in bytes; images and audio are sent in it."
+    host: Annotated[Text, AT_START] = Field("0.0.0.0", description="Address to listen on; HAL0_HOST wins.")
+    port: Annotated[Port, AT_START] = Field(8080, description="Port to listen on; HAL0_PORT wins.")
+    body_limit: Bytes = Field(64 * 2**20, ge=1024, description="Largest request body; images and audio are sent in it.")
+    header_limit: Annotated[Bytes, AT_START] = Field(
+        64 * 2**10, ge=1024, le=16 * 2**20, description="Largest request head."
     )
-    header_limit: int = Field(64 * 2**10, ge=1024, description="Largest request head, in bytes.")
-    request_timeout: Seconds = Field(60.0, description="How long a client may take to send one request, in seconds.")
-    keep_alive: Seconds = Field(75.0, description="How long an idle client connection is kept open, in seconds.")
-    cors_origins: tuple[str, ...] = Field(
+    request_timeout: Annotated[Seconds, AT_START] = Field(
+        60.0, gt=0, description="How long a client may take to send one request."
+    )
+    keep_alive: Annotated[Seconds, AT_START] = Field(
+        75.0, description="How long an idle client connection is kept open."
+    )
+    cors_origins: tuple[Origin, ...] = Field(
         (), description='Web origins that may call /v1, such as "https://chat.lan"; "*" for all.'
     )
-    trusted_hosts: tuple[str, ...] = Field(
+    trusted_hosts: tuple[HostName, ...] = Field(
         (), description="Host names, besides localhost and addresses, under which the admin API may be asked."
     )
 
@@ -38,10 +122,11 @@ class Server(Table):
 class Daemon(Table):
     """The daemon itself."""
 
-    ports: tuple[int, int] = Field((8081, 8099), description="First and last port that backends get, on 127.0.0.1.")
+    ports: tuple[Port, Port] = Field(
+        (8081, 8099), description="First and last port that backends get, on 127.0.0.1, as `[first, last]`."
+    )
     drain_timeout: Seconds = Field(
-        30.0,
-        description="How long requests in flight may go on after the daemon was asked to stop, in seconds.",
+        30.0, description="How long requests in flight may go on after the daemon was asked to stop."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much hal0d logs.")
 
@@ -49,56 +134,73 @@ class Daemon(Table):
 class Dispatch(Table):
     """How requests find their slot, and how long they may wait."""
 
-    chat: str = Field("primary", description="Slot for chat and completions when `model` is left out.")
-    embedding: str = Field("embed", description="Slot for embeddings and rerank when `model` is left out.")
-    start_timeout: Seconds = Field(180.0, gt=0, description="How long a slot may take to become ready, in seconds.")
-    stream_idle_timeout: Seconds = Field(
-        300.0, gt=0, description="Longest silence of a backend in an answer, in seconds."
-    )
-    stream_total_timeout: Seconds = Field(
-        0.0, description="Longest time one answer may take, in seconds; 0 = no limit."
-    )
+    chat: Name = Field("primary", description="Slot for chat and completions when `model` is left out.")
+    embedding: Name = Field("embed", description="Slot for embeddings and rerank when `model` is left out.")
+    start_timeout: Seconds = Field(180.0, gt=0, description="How long a slot may take to become ready.")
+    stream_idle_timeout: Seconds = Field(300.0, gt=0, description="Longest silence of a backend in an answer.")
+    stream_total_timeout: Seconds = Field(0.0, description="Longest time one answer may take; 0 = no limit.")
 
 
 class Model(Table):
     """One model file, under the name that requests use."""
 
-    path: str = Field(description="The GGUF file (the first part, if it is split).")
-    aliases: tuple[str, ...] = Field((), description="Other names for it.")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Checksum, verified at first use.")
+    path: Location = Field(description="The GGUF file (the first part, if it is split).")
+    aliases: tuple[ModelName, ...] = Field((), description="Other names for it.")
+    sha256: Annotated[str | None, Like("64 hexadecimal digits in small letters")] = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Checksum, verified at first use."
+    )
 
 
 class Models(Table):
-    """The model files hal0 knows."""
+    """The model files hal0 knows: `folders`, and single files as `[models.NAME]`."""
 
-    folders: tuple[str, ...] = Field((), description="Folders whose *.gguf files are models, by file name.")
-    files: dict[str, Model] = Field({}, description="Single models, as [models.files.NAME].")
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[ModelName, Model]
+
+    folders: tuple[Location, ...] = Field((), description="Folders whose *.gguf files are models, by file name.")
+
+    @property
+    def files(self) -> Mapping[str, Model]:
+        """The `[models.NAME]` tables by name."""
+        return MappingProxyType(self.__pydantic_extra__ or {})
 
 
 class Slot(Table):
     """One named backend process."""
 
     provider: Literal["llama"] = Field("llama", description="Which kind of backend.")
-    model: str = Field(description="The model it serves, by its name in the registry.")
+    model: Text = Field(description="The model it serves, by its name in the registry.")
     kind: Kind | None = Field(None, description="What it is for; left out: told from the model file.")
-    context: int | None = Field(None, ge=16, description="Tokens per request; left out: 8192 or the model's own limit.")
-    parallel: int = Field(1, ge=1, le=64, description="Requests computed at the same time; each has the whole context.")
-    threads: int | None = Field(None, ge=1, description="CPU threads; left out: chosen from the machine and the model.")
-    gpus: tuple[int, ...] | None = Field(None, description="Indices of the GPUs it may use; [] = CPU only.")
-    gpu_layers: int | None = Field(None, ge=0, description="Layers put on the GPU; left out: as many as fit.")
-    port: int | None = Field(None, ge=1, le=65535, description="A fixed port; left out: one of daemon.ports.")
-    binary: str | None = Field(
+    context: Annotated[int | None, Unit("tokens")] = Field(
+        None, ge=16, le=2**24, description="Tokens per request; left out: 8192 or the model's own limit."
+    )
+    parallel: Annotated[int, Unit("requests")] = Field(
+        1, ge=1, le=64, description="Requests computed at the same time; each has the whole context."
+    )
+    threads: Annotated[int | None, Unit("threads")] = Field(
+        None, ge=1, le=1024, description="CPU threads; left out: chosen from the machine and the model."
+    )
+    gpus: tuple[Annotated[int, Field(ge=0, le=255), Unit("index")], ...] | None = Field(
+        None, description="Indices of the GPUs it may use; [] = CPU only; left out: hal0 chooses."
+    )
+    gpu_layers: Annotated[int | None, Unit("layers")] = Field(
+        None, ge=0, le=10_000, description="Layers put on the GPU; left out: as many as fit."
+    )
+    port: Port | None = Field(None, description="A fixed port; left out: one of daemon.ports.")
+    binary: Annotated[Text, AfterValidator(_program)] | None = Field(
         None,
         description='A llama-server to run; "builtin" for the one in the package; left out: the system\'s if any.',
     )
     args: tuple[str, ...] = Field((), description="Further words for the backend's command line; they win.")
-    env: dict[str, str] = Field({}, description="Further environment variables for the backend.")
+    env: Named[EnvName, str] = Field(
+        default_factory=lambda: MappingProxyType({}), description="Further environment variables for the backend."
+    )
     autostart: bool = Field(False, description="Start with the daemon instead of at the first request.")
-    idle_after: Seconds = Field(300.0, description="Quiet time after which it counts as idle, in seconds.")
-    unload_after: Seconds = Field(0.0, description="Idle time after which it is unloaded, in seconds; 0 = never.")
-    drain_timeout: Seconds = Field(30.0, description="How long its requests may go on when it is unloaded, in seconds.")
-    stop_timeout: Seconds = Field(10.0, description="Time between SIGTERM and SIGKILL, in seconds.")
-    aliases: tuple[str, ...] = Field((), description="Other names that requests may use for it.")
+    idle_after: Seconds = Field(300.0, description="Quiet time after which it counts as idle.")
+    unload_after: Seconds = Field(0.0, description="Idle time after which it is unloaded; 0 = never.")
+    drain_timeout: Seconds = Field(30.0, description="How long its requests may go on when it is unloaded.")
+    stop_timeout: Seconds = Field(10.0, description="Time between SIGTERM and SIGKILL.")
+    aliases: tuple[ModelName, ...] = Field((), description="Other names that requests may use for it.")
 
 
 class Observe(Table):
@@ -109,6 +211,15 @@ class Observe(Table):
     )
 
 
+# What runs when the configuration names no slot: the two models that ship in the package.
+EMBEDDED_SLOTS: Mapping[str, Slot] = MappingProxyType(
+    {
+        "primary": Slot(model="hal0-starter", autostart=True),
+        "embed": Slot(model="all-minilm-l6-v2", autostart=True),
+    }
+)
+
+
 class Settings(Table):
     """The whole file."""
 
@@ -116,5 +227,7 @@ class Settings(Table):
     daemon: Daemon = Daemon()
     dispatch: Dispatch = Dispatch()
     models: Models = Models()
-    slots: dict[str, Slot] = {}
+    slots: Named[Name, Slot] = Field(
+        default_factory=lambda: EMBEDDED_SLOTS, description="The slots, as [slots.NAME]; none = the embedded default."
+    )
     observe: Observe = Observe()

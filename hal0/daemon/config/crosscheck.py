@@ -1,0 +1,104 @@
+"""What no single key can tell: names given twice, ports given twice, defaults that name no slot.
+
+Pure, over the values as they stand in the files, so that it also works while other keys are wrong. Whether a model
+exists is not judged here; the registry knows that.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hal0.daemon.config.document import dotted
+from hal0.daemon.config.findings import Finding, nearest, shown
+from hal0.daemon.config.positions import Key
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
+
+
+def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding]:
+    """Everything that contradicts something else."""
+    slots = _tables(tree.get("slots")) or {name: {} for name in EMBEDDED_SLOTS}
+    yield from _names_given_twice("slots", "slot", slots)
+    yield from _names_given_twice("models", "model", _tables(tree.get("models")))
+    yield from _slot_aliases_that_hide_models(slots, _tables(tree.get("models")))
+    yield from _ports(slots, server_port)
+    yield from _range(tree.get("daemon"))
+    yield from _default_slots(tree.get("dispatch"), slots)
+
+
+def _tables(value: object) -> dict[str, Mapping[str, Any]]:
+    return {name: each for name, each in value.items() if isinstance(each, dict)} if isinstance(value, dict) else {}
+
+
+def _aliases(table: str, name: str, each: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
+    aliases = each.get("aliases")
+    for index, alias in enumerate(aliases if isinstance(aliases, list | tuple) else ()):
+        if isinstance(alias, str):
+            yield alias, (table, name, "aliases", index)
+
+
+def _names_given_twice(table: str, noun: str, named: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    owners = {name: f"the {noun} [{dotted((table, name))}]" for name in named}
+    for name, each in named.items():
+        for alias, key in _aliases(table, name, each):
+            if alias in owners:
+                yield Finding(
+                    "config.clash",
+                    f"the alias {shown(alias)} is already the name of {owners[alias]}",
+                    key,
+                    "choose another",
+                )
+            else:
+                owners[alias] = f"the {noun} [{dotted((table, name))}]"
+
+
+def _slot_aliases_that_hide_models(
+    slots: Mapping[str, Mapping[str, Any]], models: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Clients ask for slots and models by the same field, so a slot must not answer to the name of a foreign model."""
+    ids = {name: name for name in models}
+    for name, each in models.items():
+        ids |= {alias: name for alias, _ in _aliases("models", name, each)}
+    for name, slot in slots.items():
+        served = ids.get(str(slot.get("model")))
+        for alias, key in _aliases("slots", name, slot):
+            if alias in ids and ids[alias] != served:
+                message = (
+                    f"the alias {shown(alias)} is the name of a model that [{dotted(('slots', name))}] does not serve"
+                )
+                yield Finding("config.clash", message, key, "choose another")
+
+
+def _ports(slots: Mapping[str, Mapping[str, Any]], server_port: int) -> Iterator[Finding]:
+    taken = {server_port: "[server], the API itself"}
+    for name, slot in slots.items():
+        port = slot.get("port")
+        if not isinstance(port, int) or isinstance(port, bool):
+            continue
+        if port in taken:
+            yield Finding(
+                "config.clash",
+                f"port {shown(port)} is already the port of {taken[port]}",
+                ("slots", name, "port"),
+                "choose another, or leave it out and hal0 chooses",
+            )
+        else:
+            taken[port] = f"[{dotted(('slots', name))}]"
+
+
+def _range(daemon: object) -> Iterator[Finding]:
+    ports = daemon.get("ports") if isinstance(daemon, dict) else None
+    if not isinstance(ports, list | tuple) or len(ports) != 2 or not all(isinstance(port, int) for port in ports):
+        return
+    if ports[0] > ports[1]:
+        hint = f"for example `ports = [{shown(ports[1])}, {shown(ports[0])}]`"
+        yield Finding("config.invalid", "the first port of `daemon.ports` is above the last", ("daemon", "ports"), hint)
+
+
+def _default_slots(dispatch: object, slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Only defaults that a person wrote; that the built-in ones name no slot is no mistake."""
+    for key in ("chat", "embedding"):
+        name = dispatch.get(key) if isinstance(dispatch, dict) else None
+        if isinstance(name, str) and name not in slots:
+            near = nearest(name, list(slots))
+            hint = f"did you mean {shown(near)}?" if near else f"the slots: {', '.join(slots)}"
+            message = f"`dispatch.{key}` names the slot {shown(name)}, which does not exist"
+            yield Finding("config.clash", message, ("dispatch", key), hint)

@@ -1,0 +1,160 @@
+"""From files to settings, or to all problems of all files at once, each with its place.
+
+Read, parse, fill in the environment, validate, cross-check. `judge` is the one way in, for the daemon's start, for its reloads and for `hal0 config check`.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hal0.daemon.config.crosscheck import crosscheck
+from hal0.daemon.config.document import DocumentError, Document
+from hal0.daemon.config.findings import Finding, findings_of, shown
+from hal0.daemon.config.merge import Merged
+from hal0.daemon.config.schema import Settings
+from hal0.daemon.config.sources import Sources, read_sources
+from hal0.errors import Hal0Error
+from hal0.wire import Problem
+
+ENVIRONMENT = "environment"  # stands for the file in a problem with HAL0_PORT
+MAX_PROBLEMS = 100  # of one configuration; what follows is seldom news
+
+
+class ConfigProblems(Hal0Error):  # noqa: N818 - it is the problems
+    """A configuration cannot be used; `problems` tells all that is wrong with it."""
+
+    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__(
+            "config.rejected",
+            path=str(path),
+            count=len(self.problems),
+            first=line_for(self.problems[0]),
+            problems=[problem.model_dump() for problem in self.problems],
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(line_for(problem) for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the files on disk amount to: settings, or problems."""
+
+    sources: Sources
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    names_slots: bool  # whether the files have slots of their own, instead of the embedded default
+
+
+def check(path: Path, env: Mapping[str, str] | None = None) -> list[Problem]:
+    """Everything wrong with the configuration at `path`, without a daemon; empty when it can be used."""
+    return list(judge(path, required=True, env=env).problems)
+
+
+def judge(path: Path, *, required: bool = False, env: Mapping[str, str] | None = None) -> Judgement:
+    """Read and check the configuration at `path`; a missing file is the embedded default unless it is `required`."""
+    return judge_sources(path, read_sources(path), required=required, env=env)
+
+
+def judge_sources(
+    path: Path, sources: Sources, *, required: bool = False, env: Mapping[str, str] | None = None
+) -> Judgement:
+    """As `judge`, for files that have been read."""
+    env = os.environ if env is None else env
+    problems = list(sources.problems)
+    if required and not sources.main_exists:
+        problems.append(_not_found(path))
+    documents: list[Document] = []
+    for source in sources.files:
+        try:
+            documents.append(Document(source))
+        except DocumentError as error:
+            problems.append(error.problem)
+    all_read = not problems
+    server, bad_environment = _server_of_environment(env)
+    problems += bad_environment
+    merged = Merged(documents, env)
+    problems += merged.problems
+    settings, findings = _validate(merged, folder=path.parent)
+    if settings is not None:
+        settings = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
+    if all_read:
+        port = server.get("port") or (settings.server.port if settings else _written_port(merged.tree))
+        findings += crosscheck(merged.tree, server_port=port)
+    known = {(problem.file, problem.line, problem.column) for problem in problems}
+    for finding in findings:
+        problem = _placed(finding, merged)
+        if (problem.file, problem.line, problem.column) not in known:
+            problems.append(problem)
+    ordered = _in_reading_order(problems, sources)[:MAX_PROBLEMS]
+    return Judgement(sources, None if ordered else settings, tuple(ordered), bool(merged.tree.get("slots")))
+
+
+def line_for(problem: Problem) -> str:
+    """A problem in one line, its place first, as compilers write it."""
+    place = problem.file
+    if problem.line is not None:
+        place += f":{problem.line}:{problem.column}"
+    return f"{place}: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
+
+
+def _validate(merged: Merged, *, folder: Path) -> tuple[Settings | None, list[Finding]]:
+    tree = dict(merged.tree)
+    if tree.get("slots") == {}:
+        del tree["slots"]  # a bare [slots] names none: the embedded default stays
+    try:
+        return Settings.model_validate(tree, context={"folder": folder}), []
+    except ValidationError as error:
+        return None, findings_of(error, merged.raw)
+
+
+def _placed(finding: Finding, merged: Merged) -> Problem:
+    document = merged.document_of(finding.key)
+    assert document is not None, "only what is written down can be wrong"
+    positions = document.positions
+    find = {"key": positions.of_key, "value": positions.of_value, "table": positions.of_table}[finding.at]
+    at = find(finding.key[:-1] if finding.at == "table" else finding.key)
+    return document.problem(finding.code, finding.message, at=at, key=finding.key, hint=finding.hint)
+
+
+def _server_of_environment(env: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    """HAL0_HOST and HAL0_PORT; an empty variable counts as unset."""
+    server: dict[str, Any] = {}
+    if host := env.get("HAL0_HOST"):
+        server["host"] = host
+    if not (port := env.get("HAL0_PORT")):
+        return server, []
+    if re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535:
+        server["port"] = int(port)
+        return server, []
+    message = f"HAL0_PORT must be a whole number from 1 to 65535, not {shown(port)}"
+    problem = Problem(
+        code="config.invalid", message=message, file=ENVIRONMENT, key="HAL0_PORT", hint="correct it or leave it unset"
+    )
+    return server, [problem]
+
+
+def _written_port(tree: Mapping[str, Any]) -> int:
+    server = tree.get("server")
+    port = server.get("port", 8080) if isinstance(server, dict) else 8080
+    return port if isinstance(port, int) else 8080
+
+
+def _not_found(path: Path) -> Problem:
+    return Problem(
+        code="config.not_found",
+        message="there is no such file",
+        file=str(path),
+        hint="correct the path, or leave it out: without a file hal0 runs its embedded default",
+    )
+
+
+def _in_reading_order(problems: list[Problem], sources: Sources) -> list[Problem]:
+    order = {str(source.path): index for index, source in enumerate(sources.files)}
+    return sorted(problems, key=lambda each: (order.get(each.file, -1), each.line or 0, each.column or 0))
