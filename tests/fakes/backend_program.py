@@ -1,4 +1,4 @@
-"""A backend one can script: a small HTTP server that starts slowly, hangs, forks, dies or lies, as its environment says.
+"""A backend one can script: an HTTP server that starts slowly, hangs, forks or dies, as its environment says.
 
 Runs as a program of its own (standard library only). SCRIPT is a JSON object:
   listen_after, ready_after   seconds until the port is bound / until /health says 200 (before: 503)

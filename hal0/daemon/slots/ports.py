@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hal0.daemon.slots.process import members
 from hal0.errors import Hal0Error
 
 HOST = "127.0.0.1"
@@ -55,7 +56,7 @@ def _is_free(port: int) -> bool:
 def listens(port: int, *, group: int, proc: Path = Path("/proc")) -> bool:
     """Whether a process of this process group owns the listening socket on the port."""
     inodes = _listening_inodes(port, proc)
-    return bool(inodes) and any(_holds(pid, inodes, proc) for pid in _members(group, proc))
+    return bool(inodes) and any(_holds(pid, inodes, proc) for pid in members(group, proc))
 
 
 def _listening_inodes(port: int, proc: Path) -> set[str]:
@@ -68,16 +69,6 @@ def _listening_inodes(port: int, proc: Path) -> set[str]:
                 if fields[1].endswith(suffix) and fields[3] == LISTEN:
                     inodes.add(f"socket:[{fields[9]}]")
     return inodes
-
-
-def _members(group: int, proc: Path) -> Iterator[int]:
-    yield group  # the leader is nearly always the one
-    for entry in proc.iterdir():
-        if entry.name.isdigit() and int(entry.name) != group:
-            with suppress(OSError, ValueError, IndexError):
-                after_name = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(after_name[2]) == group:
-                    yield int(entry.name)
 
 
 def _holds(pid: int, inodes: set[str], proc: Path) -> bool:

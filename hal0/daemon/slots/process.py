@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,20 +139,20 @@ class Process:
 
     async def _group_vanishes(self, slot: str) -> None:
         deadline = self._loop.time() + AFTER_KILL_SECONDS
-        while _group_exists(self.pid):  # grandchildren are not ours to wait for; they can only be looked for
+        while any(members(self.pid)):  # grandchildren are not ours to wait for; they can only be looked for
             if self._loop.time() > deadline:
                 raise Hal0Error("slot.stop_timeout", slot=slot, pid=self.pid)
             await asyncio.sleep(GROUP_POLL_SECONDS)
 
 
-def _group_exists(pgid: int) -> bool:
-    with suppress(PermissionError):  # it exists and is someone else's: a number used again
-        try:
-            os.killpg(pgid, 0)
-        except ProcessLookupError:
-            return False
-        return True
-    return False
+def members(group: int, proc: Path = Path("/proc")) -> Iterator[int]:
+    """The living processes of a process group; those that have ended and only wait to be reaped do not count."""
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError, ValueError, IndexError):
+                state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(its_group) == group and state not in "ZX":
+                    yield int(entry.name)
 
 
 def describe_exit(code: int) -> str:

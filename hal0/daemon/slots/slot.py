@@ -175,12 +175,15 @@ class Slot:
         try:
             async with asyncio.timeout(limit):
                 return await self._wait_for_run()
-        except TimeoutError:
+        except TimeoutError:  # the run has a limit of its own, and will say what became of it
             raise Hal0Error("slot.start_timeout", slot=self.name, seconds=limit) from None
+        except asyncio.CancelledError:
+            if self._waiting == 1:
+                self._drop_unwanted_start()
+            raise
         finally:
             self._waiting -= 1
             self._announce()
-            self._drop_unwanted_start()
 
     async def _wait_for_run(self) -> Run:
         while True:
@@ -216,7 +219,7 @@ class Slot:
     def _drop_unwanted_start(self) -> None:
         """Those who asked for this start have all left: nobody needs it."""
         run = self._run
-        if run and run.by == "request" and not (self._waiting or run.proven or run.stopping or self._next_by):
+        if run and run.by == "request" and not (run.proven or run.stopping or self._next_by):
             self._stop("nobody waits for it any more", drain_seconds=0.0)
 
     # What people, the configuration and the daemon ask --------------------------------------------------------
