@@ -4,7 +4,7 @@ A provider holds no state. It renders a frozen `Launch` from a frozen `SlotSpec`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -132,12 +132,3 @@ class Provider(Protocol):
     def failure_reason(self, output: Sequence[str]) -> str | None:
         """The backend's own words for why it failed, from the last lines it printed; None if it gave none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a provider must know of the machine."""
-
-    physical_cores: int
-    cpu_flags: frozenset[str] = field(default_factory=frozenset)
-    gpu_count: int = 0
