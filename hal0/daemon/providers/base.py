@@ -6,11 +6,11 @@ A provider holds no state. It renders a frozen `Launch` from a frozen `SlotSpec`
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Protocol
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.models.file import ModelFile as ModelFile
 from hal0.wire import Kind
 
 
@@ -21,22 +21,6 @@ class Api(Enum):
     COMPLETION = "/v1/completions"
     EMBEDDINGS = "/v1/embeddings"
     RERANK = "/v1/rerankings"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A model that can be served, resolved to its file."""
-
-    id: str
-    path: Path
-    kind: Kind
-    size_bytes: int
-    aliases: tuple[str, ...] = ()
-    sha256: str | None = None
-    context_limit: int | None = None  # tokens the model was trained for
-    embedded: bool = False  # ships inside hal0
-    licence: str = ""
-    owner: str = "local"  # for `owned_by` of /v1/models
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,22 @@
+"""What is known of a model file when a slot serves it. A value; nothing is read here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hal0.wire import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model that can be served, resolved to its file."""
+
+    id: str
+    path: Path
+    kind: Kind
+    size_bytes: int
+    aliases: tuple[str, ...] = ()
+    sha256: str | None = None
+    context_limit: int | None = None  # tokens the model was trained for
+    embedded: bool = False  # ships inside hal0
+    licence: str = ""
+    owner: str = "local"  # for `owned_by` of /v1/models
