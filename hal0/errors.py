@@ -339,14 +339,14 @@ _add(
     "config.clash",
     422,
     "{place}: {reason}",
-    cause="Two parts of the configuration contradict each other: a name, port or table is given twice, or names nothing.",
+    cause="Parts of the configuration contradict each other: a name, port or table given twice, or a name of nothing.",
     remedy="Correct one of the places named; `hal0 config check` judges a file without a daemon.",
 )
 _add(
     "config.implausible",
     409,
     "{place}: {reason}",
-    cause="The file vanished, became empty or lost all its slots while hal0 runs: more likely a save cut short than meant.",
+    cause="The file vanished, became empty or lost all its slots while hal0 runs: rather a save cut short than meant.",
     remedy="Save the file again; if it is meant, `hal0 config reload --force` takes it over.",
 )
 _add(

@@ -1,6 +1,7 @@
 """From files to settings, or to all problems of all files at once, each with its place.
 
-Read, parse, fill in the environment, validate, cross-check. `judge` is the one way in, for the daemon's start, for its reloads and for `hal0 config check`.
+Read, parse, fill in the environment, validate, cross-check. `judge` is the one way in, for the daemon's start, for its
+reloads and for `hal0 config check`.
 """
 
 import os
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hal0.daemon.config.crosscheck import crosscheck
-from hal0.daemon.config.document import DocumentError, Document
+from hal0.daemon.config.document import Document, DocumentError
 from hal0.daemon.config.findings import Finding, findings_of, shown
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.schema import Settings
