@@ -1,0 +1,64 @@
+"""Finds, in what llama.cpp printed last, the line that says why it ended.
+
+Newer servers mark lines: `0.00.007.382 E llama_model_load: error loading model: …`; older ones print them bare.
+The first error of the last cluster is the cause; those after it are its consequences.
+"""
+
+import re
+from collections.abc import Sequence
+
+OWN_LINE = "--- "  # a line of hal0's own, which begins a run
+NEAR_THE_END = 15  # an error further up was survived
+GAP = 4  # this many other lines between two errors, and they are two stories
+LONGEST = 300
+
+MARKED = re.compile(r"^\d+\.\d+\.\d+\.\d+ E (?P<text>.*)$")
+PLACE = re.compile(r"^(?:\w+ +)?\S+: ")  # the module and function that speak
+# What ends a process wherever it stands, and errors of servers that do not mark lines.
+FATAL = re.compile(
+    r"GGML_ASSERT|GGML_ABORT|CUDA error|ROCm error|ggml_vulkan: .*rror|terminate called|what\(\):|out of memory"
+    r"|failed to allocate|error loading model|error while loading shared libraries|Illegal instruction"
+)
+PLAIN = re.compile(r"^error: (?P<text>.*)$|^(?P<other>.*: no such program)$")
+POINTER = "the engine's lines above say why"  # how our own engine ends when the cause stands above
+
+
+def failure_reason(output: Sequence[str]) -> str | None:
+    """The backend's own words, without the marks around them."""
+    lines = _of_last_run(output)[-NEAR_THE_END:]
+    plain = next((match for line in reversed(lines) if (match := PLAIN.match(line))), None)
+    words = plain and (plain["text"] or plain["other"])
+    if words and POINTER not in words:
+        return _cut(words)
+    if (cause := _first_of_last_cluster(lines)) is not None:
+        return _cut(cause)
+    return _cut(words) if words else None
+
+
+def _of_last_run(output: Sequence[str]) -> list[str]:
+    lines = list(output)
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].startswith(OWN_LINE):
+            return lines[index + 1 :]
+    return lines
+
+
+def _first_of_last_cluster(lines: Sequence[str]) -> str | None:
+    found, distance = None, 0
+    for line in reversed(lines):
+        marked = MARKED.match(line)
+        if marked or FATAL.search(line):
+            found = marked["text"] if marked else line
+            distance = 0
+        else:
+            distance += 1
+            if distance > GAP and found is not None:
+                break
+    return found
+
+
+def _cut(text: str) -> str:
+    """Without the place in the source and the words that only say that there is an error."""
+    text = PLACE.sub("", text.strip(), count=1)
+    text = text.removeprefix("error loading model: ").strip()
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
