@@ -28,3 +28,7 @@ class Pipe(Protocol):
 
 class CutShort(Exception):  # noqa: N818 - it says what becomes of the answer
     """Raised by an app that cannot finish an answer it began: the connection is closed so that the client sees it."""
+
+
+class ClientGone(OSError):  # noqa: N818 - it says what happened
+    """The client has left; nothing sent reaches it."""

@@ -6,13 +6,11 @@ directions are bounded: `send` waits while the client is behind, and the client 
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from hal0.daemon.http.pipe import ClientGone
 from hal0.daemon.serving.reply import STATUS_LINES, date_line
 from hal0.errors import Hal0Error
-
-if TYPE_CHECKING:
-    from hal0.daemon.serving.connection import ClientConnection
 
 # How much may be sent without once giving way to others, if the client takes everything at once.
 BURST_BYTES = 256 * 2**10
@@ -20,8 +18,19 @@ BURST_BYTES = 256 * 2**10
 CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding", b"keep-alive", b"upgrade", b"date"})
 
 
-class ClientGone(OSError):  # noqa: N818 - it says what happened
-    """The client has left; nothing sent reaches it."""
+class Line(Protocol):
+    """What an exchange needs of its connection."""
+
+    loop: asyncio.AbstractEventLoop
+    is_gone: bool
+    is_full: bool
+
+    @property
+    def is_draining(self) -> bool: ...
+
+    def write(self, data: bytes) -> None: ...
+    async def drained(self) -> None: ...
+    def resume_reading(self) -> None: ...
 
 
 class Exchange:
@@ -50,7 +59,7 @@ class Exchange:
         "scope",
     )
 
-    def __init__(self, connection: "ClientConnection", scope: dict[str, Any], *, keep_alive: bool) -> None:
+    def __init__(self, connection: Line, scope: dict[str, Any], *, keep_alive: bool) -> None:
         self.scope = scope
         self.keep_alive = keep_alive  # whether the connection may serve another request after this one
         self.expects_continue = False

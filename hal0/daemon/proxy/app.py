@@ -1,0 +1,251 @@
+"""The /v1 relay, as a raw ASGI app: eight steps from a client's request to its end, each a method below.
+
+A request can end in four ways, and each is told: answered; failed, in our envelope or as a last event; cancelled by a
+person, likewise; or its client left, upon which the task is cancelled and the backend's connection closed at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hal0.daemon.config.schema import Settings
+from hal0.daemon.http.client import BrokenAnswer, Connection
+from hal0.daemon.http.pipe import ClientGone
+from hal0.daemon.providers.base import Api
+from hal0.daemon.proxy import headers
+from hal0.daemon.proxy.body import Call, check_content_type, parse
+from hal0.daemon.proxy.faults import fault
+from hal0.daemon.proxy.pool import Pool
+from hal0.daemon.proxy.relay import TooSlow, relay_bytes, relay_events, watched
+from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
+from hal0.daemon.proxy.requests import Request, Requests
+from hal0.daemon.proxy.seams import Adapter, Choice, Dispatcher, Lease
+from hal0.errors import Hal0Error
+from hal0.wire import Outcome
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+PATHS: Mapping[str, Api] = {
+    **{api.value: api for api in Api},
+    "/v1/rerank": Api.RERANK,
+    "/v1/reranking": Api.RERANK,
+    "/rerank": Api.RERANK,
+}
+# An answer announced to be at most so long is taken whole before its head is sent: a break is still a clean error then.
+WHOLE_BYTES = 2**20
+ADAPTED_BYTES = 64 * 2**20
+ERROR_BYTES = 64 * 2**10
+JSON = [(b"content-type", b"application/json")]
+UP = frozenset({"ready", "serving", "idle"})
+
+log = logging.getLogger("hal0.proxy")
+
+
+class ProxyApp:
+    """Relays requests to the slots that serve them."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        requests: Requests,
+        pool: Pool,
+        settings: Callable[[], Settings],
+        adapters: Mapping[Api, Adapter],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._requests = requests
+        self._pool = pool
+        self._settings = settings
+        self._adapters = adapters
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request to one of PATHS."""
+        origins = self._settings().server.cors_origins
+        if scope["method"] == "OPTIONS":
+            await Reply(scope, send, headers=headers.preflight(origins, scope["headers"])).whole(204, b"", [])
+            return
+        request = self._enter(scope)
+        reply = Reply(scope, send, headers=headers.cors(origins, scope["headers"]))
+        reply.headers.append((b"x-request-id", request.id.encode()))
+        error: Hal0Error | None = None
+        try:
+            await self._answer(request, scope, receive, reply)
+        except Hal0Error as raised:
+            error = raised
+        except asyncio.CancelledError:
+            error = request.was_interrupted()
+            if error is None:
+                self._client_left(request, reply)
+                raise
+        except ClientGone:
+            self._client_left(request, reply)
+            raise
+        except (
+            Exception
+        ) as raised:  # a defect of ours: the client is told as of any other failure, the log has the rest
+            log.exception("%s %s", request.id, request.path)
+            error = Hal0Error("system.internal", reason=type(raised).__name__)
+        if error is None:
+            request.finish("ok", status=reply.status)
+            return
+        outcome: Outcome = "cancelled" if error.code == "dispatch.cancelled" else "failed"
+        request.finish(outcome, status=reply.status or error.status, error=error)
+        log.info("%s %s: %s", request.id, request.path, error)
+        await reply.fail(error)
+
+    def _client_left(self, request: Request, reply: Reply) -> None:
+        request.finish("cancelled", status=reply.status, error=Hal0Error("dispatch.cancelled", by="its client"))
+
+    async def _answer(self, request: Request, scope: Any, receive: Receive, reply: Reply) -> None:
+        """Steps 2 to 8."""
+        call = await self._read(request, scope, receive)
+        choice = self._choose(request, call)
+        async with choice.slot.lease() as lease:
+            self._leased(request, reply, choice, lease)
+            connection = await self._open(request, scope, call, lease)
+            try:
+                async with self._guarded(connection, reply, lease):
+                    await self._refuse_error(connection, call, lease)
+                    await self._relay(connection, request, reply, call, lease)
+            finally:
+                self._pool.release(connection)
+
+    # 1 enter
+
+    def _enter(self, scope: Any) -> Request:
+        client = scope.get("client")
+        return self._requests.begin(
+            id=headers.request_id(scope["headers"]), path=scope["path"], client=client[0] if client else ""
+        )
+
+    # 2 read
+
+    async def _read(self, request: Request, scope: Any, receive: Receive) -> Call:
+        """The whole body, checked; one that is too large is refused before it is read."""
+        api = PATHS[scope["path"]]
+        if scope["method"] != "POST":
+            raise Hal0Error("system.method_not_allowed", path=scope["path"], method=scope["method"], allowed="POST")
+        content_type = headers.find(scope["headers"], b"content-type")
+        check_content_type(content_type.decode("latin-1") if content_type else None)
+        limit = self._settings().server.body_limit
+        announced = headers.find(scope["headers"], b"content-length")
+        if announced is not None and int(announced) > limit:
+            raise Hal0Error("dispatch.too_large", limit_bytes=limit)
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone("the client left before its request was whole")
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > limit:
+                raise Hal0Error("dispatch.too_large", limit_bytes=limit)
+            if not message["more_body"]:
+                break
+        call = parse(api, parts[0] if len(parts) == 1 else b"".join(parts))
+        request.asked = call.model or ""
+        request.stream = call.body.is_stream
+        if self._requests.captures:
+            request.prompt = call.prompt()
+        return call
+
+    # 3 choose
+
+    def _choose(self, request: Request, call: Call) -> Choice:
+        choice = self._dispatcher.pick(call.api, call.model)
+        request.dispatched(slot=choice.slot.name, rule=choice.rule, is_up=choice.slot.state in UP)
+        return choice
+
+    # 4 lease (every caller shares one start): what it came to
+
+    def _leased(self, request: Request, reply: Reply, choice: Choice, lease: Lease) -> None:
+        model = lease.spec.model.id
+        request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms)
+        reply.headers += [
+            (b"x-hal0-slot", headers.ascii_value(choice.slot.name)),
+            (b"x-hal0-model", headers.ascii_value(model)),
+            (b"x-hal0-queue-ms", b"%d" % lease.queue_ms),
+            (b"x-hal0-load-ms", b"%d" % lease.load_ms),
+            (b"x-hal0-route", headers.ascii_value(choice.rule)),
+        ]
+
+    # 5 open
+
+    async def _open(self, request: Request, scope: Any, call: Call, lease: Lease) -> Connection:
+        """Send the request and read the head of the answer; every failure up to here is still a clean error."""
+        adapter = self._adapter(call, lease)
+        if adapter is not None:
+            path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
+        else:
+            path, body = call.api.value, call.for_model(lease.spec.model.id)
+        upward = headers.to_backend(scope["headers"], request_id=request.id)
+        limit = self._settings().dispatch.stream_idle_timeout
+        try:
+            return await self._pool.ask(lease.endpoint, path, body=body, headers=upward, timeout_seconds=limit)
+        except TimeoutError as error:
+            raise Hal0Error("dispatch.upstream_timeout", slot=lease.spec.name, seconds=limit) from error
+        except (BrokenAnswer, OSError) as error:
+            raise await self._broken(lease, error, begun=False) from error
+
+    def _adapter(self, call: Call, lease: Lease) -> Adapter | None:
+        adapter = self._adapters.get(call.api)
+        return adapter if adapter is not None and adapter.applies_to(call, lease.spec.kind) else None
+
+    @asynccontextmanager
+    async def _guarded(self, connection: Connection, reply: Reply, lease: Lease) -> AsyncIterator[None]:
+        """The limits on an answer, and what its breaking off is called before and after the head."""
+        dispatch = self._settings().dispatch
+        idle, total = dispatch.stream_idle_timeout, dispatch.stream_total_timeout
+        try:
+            with watched(connection, idle_seconds=idle, total_seconds=total):
+                yield
+        except TooSlow as error:
+            code = "dispatch.stream_stalled" if reply.status is not None else "dispatch.upstream_timeout"
+            code = code if error.silent else "dispatch.stream_too_long"
+            raise Hal0Error(code, slot=lease.spec.name, seconds=error.seconds) from error
+        except BrokenAnswer as error:
+            raise await self._broken(lease, error, begun=reply.status is not None) from error
+
+    async def _broken(self, lease: Lease, error: Exception, *, begun: bool) -> Hal0Error:
+        told = await lease.failure(str(error) or type(error).__name__)
+        if told.code == "dispatch.stream_broken" and not begun:
+            return Hal0Error("dispatch.upstream_unavailable", **told.details)
+        return told
+
+    async def _refuse_error(self, connection: Connection, call: Call, lease: Lease) -> None:
+        head = await connection.head()
+        if head.status != 200:
+            body = await connection.read_all(ERROR_BYTES)
+            raise fault(slot=lease.spec.name, kind=lease.spec.kind, api=call.api, status=head.status, body=body)
+
+    # 6 head, 7 relay; 8 close is the way out of `_answer`
+
+    async def _relay(self, connection: Connection, request: Request, reply: Reply, call: Call, lease: Lease) -> None:
+        head = await connection.head()
+        passed = headers.to_client(head.headers)
+        adapter = self._adapter(call, lease)
+        if adapter is not None:
+            body = await connection.read_all(ADAPTED_BYTES)
+            request.tap.keep(body)
+            await reply.whole(200, await self._adapted(adapter, call, lease, body), JSON)
+        elif head.header(b"content-type").startswith(EVENT_STREAM):
+            await reply.head(200, [*passed, (b"x-accel-buffering", b"no")], is_stream=True)
+            await relay_events(connection, reply, request.tap, on_first=request.decoding)
+        elif head.length is not None and head.length <= WHOLE_BYTES:
+            body = await connection.read_all(WHOLE_BYTES)
+            request.tap.keep(body)
+            await reply.whole(200, body, passed)
+        else:
+            if head.length is not None:
+                passed.append((b"content-length", b"%d" % head.length))
+            await reply.head(200, passed, is_stream=False)
+            await relay_bytes(connection, reply, request.tap)
+
+    async def _adapted(self, adapter: Adapter, call: Call, lease: Lease, body: bytes) -> bytes:
+        try:
+            return await adapter.answer(call, kind=lease.spec.kind, body=body)
+        except ValueError as error:
+            raise Hal0Error("slot.bad_response", slot=lease.spec.name, reason=str(error)) from error

@@ -1,0 +1,268 @@
+"""What clients send to /v1: checked, and put into the words that backends understand. No I/O here.
+
+Only what hal0 itself reads is checked; fields it does not know pass. The bytes go to the backend as they came, but for
+two things: `model` becomes the slot's own model id, and a named `tool_choice`, which llama.cpp ignores, becomes
+`required` with that one tool.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from hal0.daemon.providers.base import Api
+from hal0.errors import Hal0Error
+
+PROMPT_CHARACTERS = 2_000  # of the last message, kept for the dashboard
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    model: str | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        return False
+
+    def prompt(self) -> str:
+        """The last of what was asked, for people."""
+        return ""
+
+
+class Generation(Body):
+    """What chat and completion have in common."""
+
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        return bool(self.stream)
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    role: str = Field(min_length=1)
+    content: Any = None
+
+    @field_validator("content")
+    @classmethod
+    def _content(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, list) and all(isinstance(p, dict) and isinstance(p.get("type"), str) for p in value):
+            return value
+        raise PydanticCustomError("content", "Input should be a string, null, or a list of objects with a `type`")
+
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        parts = self.content if isinstance(self.content, list) else []
+        return "\n".join(p["text"] for p in parts if isinstance(p.get("text"), str))
+
+
+class ChatBody(Generation):
+    messages: list[Message] = Field(min_length=1)
+    max_completion_tokens: int | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Any = None
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _tool_choice(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str) or (isinstance(value, dict) and _tool_name(value)):
+            return value
+        raise PydanticCustomError("tool_choice", "Input should be a string, or an object that names a function")
+
+    def prompt(self) -> str:
+        users = (message for message in reversed(self.messages) if message.role == "user")
+        return next(users, self.messages[-1]).text()
+
+
+class CompletionBody(Generation):
+    prompt_: Any = Field(alias="prompt")
+
+    @field_validator("prompt_")
+    @classmethod
+    def _prompt(cls, value: Any) -> Any:
+        return _text_or_tokens(value)
+
+    def prompt(self) -> str:
+        return _first_text(self.prompt_)
+
+
+class EmbeddingsBody(Body):
+    input: Any
+    encoding_format: str | None = None
+    dimensions: int | None = Field(None, ge=1)
+
+    @field_validator("input")
+    @classmethod
+    def _input(cls, value: Any) -> Any:
+        return _text_or_tokens(value)
+
+    @field_validator("encoding_format")
+    @classmethod
+    def _encoding_format(cls, value: str | None) -> str | None:
+        if value not in (None, "float", "base64"):
+            raise PydanticCustomError("encoding_format", "Input should be 'float' or 'base64'")
+        return value
+
+    def prompt(self) -> str:
+        return _first_text(self.input)
+
+
+class RerankBody(Body):
+    query: str = Field(min_length=1)
+    documents: list[Any] = Field(min_length=1)
+    top_n: int | None = Field(None, ge=1)
+    return_documents: bool | None = None
+
+    @field_validator("documents")
+    @classmethod
+    def _documents(cls, value: list[Any]) -> list[Any]:
+        for document in value:
+            text = document.get("text") if isinstance(document, dict) else document
+            if not isinstance(text, str):
+                raise PydanticCustomError("documents", "Input should be strings, or objects with a `text`")
+        return value
+
+    @property
+    def texts(self) -> list[str]:
+        return [document["text"] if isinstance(document, dict) else document for document in self.documents]
+
+    def prompt(self) -> str:
+        return self.query
+
+
+BODIES: dict[Api, type[Body]] = {
+    Api.CHAT: ChatBody,
+    Api.COMPLETION: CompletionBody,
+    Api.EMBEDDINGS: EmbeddingsBody,
+    Api.RERANK: RerankBody,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a client, read and checked."""
+
+    api: Api
+    body: Body
+    raw: bytes  # what a backend gets, but for `model`
+
+    @property
+    def model(self) -> str | None:
+        return self.body.model
+
+    def prompt(self) -> str:
+        return self.body.prompt()[:PROMPT_CHARACTERS]
+
+    def for_model(self, model: str) -> bytes:
+        """The bytes for a backend that knows its model as `model`."""
+        return self.raw if self.model in (None, model) else _with_model(self.raw, str(self.model), model)
+
+
+def check_content_type(value: str | None) -> None:
+    """JSON, or what clients send that forget to say so. Raises `dispatch.unsupported_media`."""
+    media = (value or "").partition(";")[0].strip().lower()
+    # curl -d says "form" by default, and a good many examples on the web leave it at that.
+    if media not in ("", "application/json", "text/plain", "text/json", "application/x-www-form-urlencoded"):
+        if media.startswith("application/") and media.endswith("+json"):
+            return
+        raise Hal0Error("dispatch.unsupported_media", wanted="application/json", given=media)
+
+
+def parse(api: Api, raw: bytes) -> Call:
+    """Check a body. Raises `dispatch.invalid_json` or `dispatch.invalid_request`."""
+    try:
+        body = BODIES[api].model_validate_json(raw)
+    except ValidationError as error:
+        _explain(error)
+    _refuse_nan(raw)
+    if isinstance(body, ChatBody) and isinstance(body.tool_choice, dict):
+        raw = _require_one_tool(body, raw)
+    return Call(api, body, raw)
+
+
+def _explain(error: ValidationError) -> NoReturn:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        raise Hal0Error("dispatch.invalid_json", reason=first["msg"].removeprefix("Invalid JSON: ")) from error
+    field = ".".join(str(part) for part in first["loc"])
+    reason = "the field is missing" if first["type"] == "missing" else first["msg"]
+    raise Hal0Error(
+        "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason
+    ) from error
+
+
+def _refuse_nan(raw: bytes) -> None:
+    """NaN and Infinity are not JSON, but the parser takes them; they may of course occur inside of strings."""
+    if b"NaN" not in raw and b"Infinity" not in raw:
+        return
+
+    def refuse(word: str) -> NoReturn:
+        raise Hal0Error("dispatch.invalid_json", reason=f"{word} is not JSON")
+
+    json.loads(raw, parse_constant=refuse)
+
+
+def _text_or_tokens(value: Any) -> Any:
+    if isinstance(value, str):
+        if value:
+            return value
+        raise PydanticCustomError("empty", "Input should not be empty")
+    if isinstance(value, list) and value:
+        if all(type(item) is int for item in value) or all(isinstance(item, str) for item in value):
+            return value
+        if all(isinstance(item, list) and item and all(type(token) is int for token in item) for item in value):
+            return value
+    raise PydanticCustomError(
+        "text_or_tokens", "Input should be a string, or a non-empty list of strings, token ids or lists of token ids"
+    )
+
+
+def _first_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return value[0] if isinstance(value[0], str) else f"[{len(value)} token ids]"
+
+
+def _tool_name(choice: dict[str, Any]) -> str:
+    function = choice.get("function")
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _require_one_tool(body: ChatBody, raw: bytes) -> bytes:
+    name = _tool_name(body.tool_choice)
+    tools: Sequence[dict[str, Any]] = body.tools or ()
+    chosen = [tool for tool in tools if _tool_name(tool) == name]
+    if not chosen:
+        raise Hal0Error(
+            "dispatch.invalid_request", param="tool_choice", field="tool_choice", reason=f"`tools` has no {name!r}"
+        )
+    whole = json.loads(raw)
+    return json.dumps({**whole, "tools": chosen[:1], "tool_choice": "required"}).encode()
+
+
+# Inside of a JSON string every quote is escaped, so this finds keys only, at any depth.
+_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+def _with_model(raw: bytes, old: str, new: str) -> bytes:
+    found = list(_MODEL.finditer(raw))
+    if len(found) == 1 and json.loads(found[0][1]) == old:
+        start, end = found[0].span(1)
+        return raw[:start] + json.dumps(new).encode() + raw[end:]
+    return json.dumps({**json.loads(raw), "model": new}).encode()

@@ -1,0 +1,61 @@
+"""A backend's error answers, told apart: whose fault is it? No I/O here.
+
+llama.cpp answers 500 to a good many mistakes of the caller; a client must not repeat those, and nobody should search
+the slot's log for them.
+"""
+
+import json
+import re
+from typing import Any
+
+from hal0.daemon.providers.base import Api
+from hal0.errors import Hal0Error
+
+# Words of llama.cpp's server (b11549) in errors that it gives a status of 500 or 501.
+TOO_LONG = re.compile(
+    r"exceeds? the available context|exceed_context|too large to process|larger than the max|context size", re.I
+)
+WRONG_KIND = re.compile(
+    r"does not support (chat|completions?|embeddings?|rerank)|start it with(out)? `?--(embedding|rerank)", re.I
+)
+CALLERS = re.compile(
+    r"image input is not supported|audio input is not supported|mmproj|json\.exception|type must be|must be an? |"
+    r"parse error|failed to parse|invalid|unsupported|grammar|template",
+    re.I,
+)
+UPSTREAM_CHARACTERS = 4_000  # of a body that is not JSON, kept in `details.upstream`
+
+
+def fault(*, slot: str, kind: str, api: Api, status: int, body: bytes) -> Hal0Error:
+    """Our error for a backend's answer with a status that is not 200."""
+    upstream = _read(body)
+    reason = _message(upstream) or f"status {status}"
+    facts: dict[str, Any] = {"slot": slot, "reason": reason, "upstream_status": status, "upstream": upstream}
+    if TOO_LONG.search(reason) or _type(upstream) == "exceed_context_size_error":
+        return Hal0Error("dispatch.context_exceeded", **facts)
+    if WRONG_KIND.search(reason):
+        return Hal0Error("dispatch.capability_mismatch", kind=kind, path=api.value, **facts)
+    if status in (401, 403):  # the key between hal0 and its backend; the caller has nothing to do with it
+        return Hal0Error("dispatch.upstream_failed", **facts)
+    if 400 <= status < 500 or (status >= 500 and CALLERS.search(reason)):
+        return Hal0Error("dispatch.upstream_rejected", **facts)
+    return Hal0Error("dispatch.upstream_failed", **facts)
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")[:UPSTREAM_CHARACTERS]
+
+
+def _message(upstream: Any) -> str:
+    error = upstream.get("error", upstream) if isinstance(upstream, dict) else upstream
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or ""
+    return str(error).strip()[:500]
+
+
+def _type(upstream: Any) -> str:
+    error = upstream.get("error") if isinstance(upstream, dict) else None
+    return str(error.get("type", "")) if isinstance(error, dict) else ""

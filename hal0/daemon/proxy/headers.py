@@ -1,0 +1,83 @@
+"""Which headers pass, in both directions, and what web pages of other origins may do. No I/O here.
+
+Both lists name what passes: a header nobody thought of stays where it is. A client's keys and cookies never reach a
+backend, and a backend's ideas on CORS never reach a browser.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+TO_BACKEND = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate"})
+TO_CLIENT = frozenset(
+    {b"content-type", b"content-encoding", b"content-disposition", b"cache-control", b"x-accel-buffering"}
+)
+ANSWER_NAMES = b"x-request-id, x-hal0-slot, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, x-hal0-route, retry-after"
+SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+# Browsers do not let a `*` stand for Authorization, so each header is named (and those asked for are echoed).
+USUAL_REQUEST_HEADERS = b"authorization, content-type, x-request-id"
+PREFLIGHT_SECONDS = b"600"
+
+
+def find(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    return next((value for key, value in headers if key == name), None)
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The client's own id if it is sane, else a new one."""
+    given = find(headers, b"x-request-id")
+    return given.decode() if given and SANE_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(6)
+
+
+def to_backend(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> Headers:
+    kept = [(name, value) for name, value in headers if name in TO_BACKEND and name != b"content-type"]
+    return ((b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *kept)
+
+
+def to_client(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name in TO_CLIENT]
+
+
+def ascii_value(text: str) -> bytes:
+    """A header value from a name that may hold anything."""
+    return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def cors(origins: Sequence[str], headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What an answer says to a browser; nothing unless the page's origin is one of those configured."""
+    if not origins:
+        return []
+    origin = find(headers, b"origin")
+    if origin is None or not _allows(origins, origin):
+        return [(b"vary", b"origin")]
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", ANSWER_NAMES),
+        (b"vary", b"origin"),
+    ]
+
+
+def preflight(origins: Sequence[str], headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What the answer to OPTIONS says; a browser reads the absence of a permission as a no."""
+    answer = cors(origins, headers)
+    if any(name == b"access-control-allow-origin" for name, _ in answer):
+        asked = find(headers, b"access-control-request-headers")
+        answer += [
+            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+            (b"access-control-allow-headers", asked or USUAL_REQUEST_HEADERS),
+            (b"access-control-max-age", PREFLIGHT_SECONDS),
+        ]
+        if find(headers, b"access-control-request-private-network") == b"true":
+            answer.append((b"access-control-allow-private-network", b"true"))
+    return answer
+
+
+def _allows(origins: Sequence[str], origin: bytes) -> bool:
+    text = origin.decode("latin-1").lower()
+    return any(allowed == "*" or allowed.rstrip("/").lower() == text for allowed in origins)

@@ -1,0 +1,88 @@
+"""Chunk in, chunk out: the answer of a backend on its way to the client, under its limits.
+
+Bytes pass as they come. The tap looks at them; a watch ends a backend that falls silent or goes on for too long, and
+does not count the time in which it was the client who was behind.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hal0.daemon.http.client import BrokenAnswer, Connection
+from hal0.daemon.proxy.replies import Reply
+from hal0.daemon.proxy.tap import Events, Tap
+
+DONE = b"[DONE]"
+
+
+class TooSlow(Exception):  # noqa: N818 - says what the backend was
+    """The backend fell silent, or took too long as a whole."""
+
+    def __init__(self, *, seconds: float, silent: bool) -> None:
+        super().__init__("silent" if silent else "too long")
+        self.seconds = seconds
+        self.silent = silent
+
+
+async def relay_events(connection: Connection, reply: Reply, tap: Tap, *, on_first: Callable[[], None]) -> None:
+    """Pass a stream of events on, whole ones only, to its end."""
+    events = Events()
+    clock = asyncio.get_running_loop().time
+
+    def look(data: bytes) -> bytes:
+        whole = events.whole(data)
+        if whole and tap.look(whole, clock()):
+            on_first()
+        return whole
+
+    pipe = reply.pipe
+    if pipe is not None:
+        write = pipe.write
+        pipe.open(pause=connection.pause, resume=connection.resume)
+        try:
+            await connection.pour(lambda data: write(look(data)))
+        finally:
+            pipe.close()
+    else:
+        while data := await connection.read():
+            if whole := look(data):
+                await reply.part(whole)
+    head = await connection.head()
+    if head.until_close and not tap.ended_with(DONE):
+        raise BrokenAnswer("the connection ended in the middle of its answer")
+    await reply.end(events.rest())
+
+
+async def relay_bytes(connection: Connection, reply: Reply, tap: Tap) -> None:
+    """Pass any other body on to its end."""
+    while data := await connection.read():
+        tap.keep(data)
+        await reply.part(data)
+    await reply.end()
+
+
+@contextmanager
+def watched(connection: Connection, *, idle_seconds: float, total_seconds: float) -> Iterator[None]:
+    """Inside, the connection fails with TooSlow when a limit is passed; 0 as the total is no limit."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    handle: asyncio.TimerHandle | None = None
+
+    def check() -> None:
+        nonlocal handle
+        now = loop.time()
+        silent_until = (now if connection.paused else connection.last_heard) + idle_seconds
+        total_until = begun + total_seconds if total_seconds else silent_until + 1
+        if now >= silent_until:
+            connection.fail(TooSlow(seconds=idle_seconds, silent=True))
+        elif now >= total_until:
+            connection.fail(TooSlow(seconds=total_seconds, silent=False))
+        else:
+            handle = loop.call_at(min(silent_until, total_until), check)
+
+    check()
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.cancel()

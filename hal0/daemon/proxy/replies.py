@@ -1,0 +1,66 @@
+"""What the proxy itself says to a client: JSON, and errors before and after the head of an answer."""
+
+import json
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hal0.daemon.http.pipe import PIPE, CutShort, Pipe
+from hal0.errors import Hal0Error
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+EVENT_STREAM = b"text/event-stream"
+
+
+class Reply:
+    """The answer to one request: at most one head, and an end that says what happened."""
+
+    def __init__(self, scope: Any, send: Send, *, headers: list[Header]) -> None:
+        self.headers = headers  # sent with every answer: the request's id, CORS, and later which slot it was
+        self.status: int | None = None  # as sent
+        self.pipe: Pipe | None = scope.get("extensions", {}).get(PIPE)
+        self._send = send
+        self._is_stream = False
+        self._has_ended = False
+
+    async def head(self, status: int, headers: list[Header], *, is_stream: bool) -> None:
+        self.status = status
+        self._is_stream = is_stream
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.headers]})
+
+    async def part(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        self._has_ended = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def whole(self, status: int, body: bytes, headers: list[Header]) -> None:
+        await self.head(status, [*headers, (b"content-length", b"%d" % len(body))], is_stream=False)
+        await self.end(body)
+
+    async def fail(self, error: Hal0Error) -> None:
+        """Tell of an error in the way that is still open: an answer of its own, or a last event, or a cut connection.
+
+        A stream never ends silently nor with a `[DONE]` that nobody sent: clients would take it for the end.
+        """
+        if self._has_ended:
+            return  # cancelled while the last bytes were on their way
+        if self.status is None:
+            await self.whole(error.status, error.body(), error_headers(error))
+        elif self._is_stream:
+            await self.end(b"data: %b\n\n" % json.dumps(error.envelope(), default=str).encode())
+        else:
+            raise CutShort(str(error))
+
+
+def error_headers(error: Hal0Error) -> list[Header]:
+    """Retry-After only where waiting is known to help; OpenAI's SDKs retry 409 and 5xx unless they are told not to."""
+    headers = [(b"content-type", b"application/json")]
+    if error.retry_after_seconds is not None:
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds))))
+    elif not error.spec.retryable:
+        headers.append((b"x-should-retry", b"false"))
+    return headers

@@ -1,0 +1,279 @@
+"""What is known of requests to /v1: those in flight, and the last ones that ended. In memory only.
+
+Each request is one `Request`, owned by the proxy while it is in flight. Text is kept only while `capture` is on,
+decoded every TICK_SECONDS while somebody watches, and bounded; `Requests.run` is the task that does it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from hal0.daemon.events import EventBus
+from hal0.daemon.proxy.headers import new_request_id
+from hal0.daemon.proxy.tap import Tap
+from hal0.errors import Hal0Error
+from hal0.wire import ErrorView, Outcome, Phase, RequestView, TokenBatch, Totals
+
+KEPT_REQUESTS = 200
+TICK_SECONDS = 0.08
+
+log = logging.getLogger("hal0.requests")
+
+
+class Request:
+    """One request on its way. The proxy tells it what happens; it tells the bus."""
+
+    def __init__(self, owner: "Requests", *, id: str, path: str, client: str) -> None:
+        self.id = id
+        self.path = path
+        self.client = client
+        self.asked = ""
+        self.slot = ""
+        self.model = ""
+        self.rule = ""
+        self.prompt = ""
+        self.stream = False
+        self.phase: Phase = "queued"
+        self.outcome: Outcome | None = None
+        self.status: int | None = None
+        self.error: Hal0Error | None = None
+        self.started_at = time.time()
+        self.finished_at: float | None = None
+        self.queue_ms: float | None = None
+        self.load_ms: float | None = None
+        self.prompt_tokens: int | None = None
+        self.tap = Tap(keeps_text=owner.captures)
+        self.interruption: Hal0Error | None = None
+        self._owner = owner
+        self._begun = owner.clock()
+        self._task = asyncio.current_task()
+        self._is_announced = False
+        self._tokens: int | None = None  # the backend's own figures, at the end
+        self._speed: float | None = None
+
+    def dispatched(self, *, slot: str, rule: str, is_up: bool) -> None:
+        self.slot, self.rule = slot, rule
+        self.phase = "queued" if is_up else "loading"
+        self._announce()
+
+    def leased(self, *, model: str, queue_ms: float, load_ms: float) -> None:
+        self.model, self.queue_ms, self.load_ms = model, queue_ms, load_ms
+        self.phase = "prefill"
+        self._owner.bus.publish("request.phase", self.view(with_text=False))
+
+    def decoding(self) -> None:
+        self.phase = "decoding"
+        self._owner.bus.publish("request.phase", self.view(with_text=False))
+        self._owner.wake()
+
+    def interrupt(self, error: Hal0Error) -> bool:
+        """End it from outside: the client is told `error`. False if it is ending already."""
+        if self.interruption is not None or self._task is None:
+            return False
+        self.interruption = error
+        self._task.cancel()
+        return True
+
+    def was_interrupted(self) -> Hal0Error | None:
+        """Called by the proxy when it was cancelled: the reason, unless it was the client who left."""
+        if self.interruption is None or self._task is None:
+            return None
+        return self.interruption if self._task.uncancel() == 0 else None
+
+    def finish(self, outcome: Outcome, *, status: int | None, error: Hal0Error | None = None) -> None:
+        """The last thing that happens to a request."""
+        usage = self.tap.usage()
+        self._tokens, self.prompt_tokens, self._speed = usage.tokens, usage.prompt_tokens, usage.tokens_per_second
+        if self._speed is None:
+            self._speed = self._measured_speed()
+        self.outcome, self.status, self.error = outcome, status, error
+        self.finished_at = time.time()
+        self._announce()
+        self.phase = "finished"
+        self._task = None
+        self._owner.finished(self)
+
+    @property
+    def tokens(self) -> int:
+        return self._tokens if self._tokens is not None else max(0, self.tap.tokens)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        return self._speed if self.finished_at is not None else self._measured_speed()
+
+    @property
+    def ttft_ms(self) -> float | None:
+        return None if self.tap.first_at is None else (self.tap.first_at - self._begun) * 1000
+
+    def view(self, *, with_text: bool = True) -> RequestView:
+        error = self.error
+        return RequestView.model_construct(
+            id=self.id,
+            path=self.path,
+            asked=self.asked,
+            slot=self.slot,
+            model=self.model,
+            rule=self.rule,
+            stream=self.stream,
+            client=self.client,
+            phase=self.phase,
+            outcome=self.outcome,
+            status=self.status,
+            error=ErrorView(code=error.code, message=error.message, details=error.details) if error else None,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            queue_ms=self.queue_ms,
+            load_ms=self.load_ms,
+            ttft_ms=self.ttft_ms,
+            tokens=self.tokens,
+            prompt_tokens=self.prompt_tokens,
+            tokens_per_second=self.tokens_per_second,
+            prompt=self.prompt if with_text else "",
+            text=self.tap.text if with_text else "",
+        )
+
+    def _announce(self) -> None:
+        if not self._is_announced:
+            self._is_announced = True
+            self._owner.bus.publish("request.started", self.view())
+
+    def _measured_speed(self) -> float | None:
+        first, tokens = self.tap.first_at, self.tap.tokens
+        elapsed = self._owner.clock() - first if first is not None else 0.0
+        return (tokens - 1) / elapsed if tokens > 1 and elapsed > 0 else None
+
+
+class Requests:
+    """Owner of every Request. `capture` tells whether text may be kept; `on_failure` hears of failures."""
+
+    def __init__(
+        self,
+        bus: EventBus,
+        *,
+        capture: Callable[[], bool],
+        on_failure: Callable[[Request, Hal0Error], None] | None = None,
+    ) -> None:
+        self.bus = bus
+        self.clock = time.monotonic
+        self._capture = capture
+        self._on_failure = on_failure
+        self._in_flight: dict[str, Request] = {}
+        self._ended: dict[str, Request] = {}  # the oldest first
+        self._last_of_slot: dict[str, Request] = {}
+        self._undecoded: deque[Request] = deque(maxlen=KEPT_REQUESTS)
+        self._wake = asyncio.Event()
+        self._total, self._failed, self._tokens = 0, 0, 0
+
+    @property
+    def captures(self) -> bool:
+        return self._capture()
+
+    def begin(self, *, id: str, path: str, client: str) -> Request:
+        """A request has come. An id that is known already (clients may choose theirs) is replaced by a fresh one."""
+        if id in self._in_flight or id in self._ended:
+            id = new_request_id()
+        request = self._in_flight[id] = Request(self, id=id, path=path, client=client)
+        return request
+
+    def finished(self, request: Request) -> None:
+        self._in_flight.pop(request.id, None)
+        self._ended[request.id] = request
+        if len(self._ended) > KEPT_REQUESTS:
+            del self._ended[next(iter(self._ended))]
+        if request.slot:
+            self._last_of_slot[request.slot] = request
+        self._total += 1
+        self._tokens += request.tokens
+        if request.outcome == "failed":
+            self._failed += 1
+            if self._on_failure is not None and request.error is not None:
+                self._on_failure(request, request.error)
+        self._undecoded.append(request)
+        self.wake()
+        self.bus.publish("request.finished", request.view(with_text=False))
+
+    # What the admin API asks
+
+    def views(self) -> list[RequestView]:
+        """Those in flight, the oldest first; then the last that ended, the newest first."""
+        for request in (*self._in_flight.values(), *self._undecoded):
+            self._decode_quietly(request)
+        return [request.view() for request in (*self._in_flight.values(), *reversed(self._ended.values()))]
+
+    def view(self, id: str) -> RequestView:
+        """One of them; raises `dispatch.request_not_found`."""
+        request = self._in_flight.get(id) or self._ended.get(id)
+        if request is None:
+            raise Hal0Error("dispatch.request_not_found", id=id)
+        self._decode_quietly(request)
+        return request.view()
+
+    def cancel(self, id: str, *, by: str) -> None:
+        """End a request in flight; raises `dispatch.request_not_found`."""
+        request = self._in_flight.get(id)
+        if request is None:
+            raise Hal0Error("dispatch.request_not_found", id=id)
+        request.interrupt(Hal0Error("dispatch.cancelled", by=by))
+
+    def interrupt_all(self) -> None:
+        """The daemon stops and its patience is over: every client is told."""
+        for request in list(self._in_flight.values()):
+            request.interrupt(Hal0Error("system.shutting_down"))
+
+    def totals(self) -> Totals:
+        running = sum(request.tokens for request in self._in_flight.values())
+        return Totals(requests=self._total, failed=self._failed, tokens=self._tokens + running)
+
+    def speed_of(self, slot: str) -> tuple[float | None, float | None]:
+        """Tokens/s of a slot (the sum of what decodes now, else the last), and its last time to first token."""
+        decoding = [r for r in self._in_flight.values() if r.slot == slot and r.phase == "decoding"]
+        last = self._last_of_slot.get(slot)
+        speeds = [speed for request in decoding if (speed := request.tokens_per_second) is not None]
+        if decoding:
+            return (sum(speeds) if speeds else None), decoding[-1].ttft_ms
+        return (last.tokens_per_second, last.ttft_ms) if last else (None, None)
+
+    # The batcher
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Decode and announce text in batches, for as long as the daemon lives."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(TICK_SECONDS)
+            self._tick()
+            if not any(request.phase == "decoding" for request in self._in_flight.values()):
+                self._wake.clear()
+
+    def _tick(self) -> None:
+        watched = self.bus.watched
+        for request in self._undecoded:
+            self._decode(request, watched=watched)
+        self._undecoded.clear()
+        if watched:
+            for request in self._in_flight.values():
+                if request.phase == "decoding":
+                    self._decode(request, watched=True)
+
+    def _decode(self, request: Request, *, watched: bool) -> None:
+        if not request.tap.has_fresh():
+            return
+        text, reasoning = request.tap.decode()
+        if watched and request.stream:
+            batch = TokenBatch.model_construct(
+                id=request.id,
+                text=text,
+                reasoning=reasoning,
+                tokens=request.tokens,
+                tokens_per_second=request.tokens_per_second,
+            )
+            self.bus.publish("request.tokens", batch)
+
+    def _decode_quietly(self, request: Request) -> None:
+        """Decode for somebody who asks, unless the batcher does: those who watch must get every piece as an event."""
+        if not self.bus.watched and request.tap.has_fresh():
+            request.tap.decode()

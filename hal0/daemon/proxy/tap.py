@@ -1,0 +1,146 @@
+"""The observer of a token stream: counts, and keeps the last of it for people. No I/O, no waiting, no JSON on the way.
+
+The relay shows it every byte that goes to the client. What it counts it finds by scanning bytes; text is decoded later,
+by `decode`, off the path of the stream.
+"""
+
+import json
+import re
+from collections import deque
+from dataclasses import dataclass
+
+RAW_BYTES = 64 * 2**10  # not yet decoded; the oldest goes first
+TEXT_CHARACTERS = 64 * 2**10
+HELD_BYTES = 64 * 2**10  # of an event that has not come to its end
+
+TEXT = re.compile(rb'"(content|text|arguments|reasoning_content)"\s*:\s*("(?:[^"\\]|\\.)*")')
+NUMBER = r'"%s"\s*:\s*([0-9.eE+-]+)'
+COMPLETION_TOKENS = re.compile((NUMBER % "completion_tokens").encode())
+PROMPT_TOKENS = re.compile((NUMBER % "prompt_tokens").encode())
+PER_SECOND = re.compile((NUMBER % "predicted_per_second").encode())
+
+
+class Events:
+    """Cuts a stream of server-sent events at their ends, so that a failure never follows half an event."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def whole(self, data: bytes) -> bytes:
+        """The events that are whole by now; the start of another is held back until the rest of it comes."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if data.endswith((b"\n\n", b"\r\n\r\n")):
+            return data
+        end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
+        if end < 4 and not data.startswith(b"\n\n"):
+            end = 0
+        if len(data) - end > HELD_BYTES:
+            return data
+        self._held = data[end:]
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """What was held back, at the end of a stream that came to its end."""
+        held, self._held = self._held, b""
+        return held
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the backend itself says at the end."""
+
+    tokens: int | None
+    prompt_tokens: int | None
+    tokens_per_second: float | None
+
+
+class Tap:
+    """Looks at one answer."""
+
+    __slots__ = ("_before_last", "_keeps_text", "_last", "_raw", "_raw_bytes", "_start", "first_at", "text", "tokens")
+
+    def __init__(self, *, keeps_text: bool) -> None:
+        self.tokens = 0  # events with a delta so far
+        self.first_at: float | None = None  # when the first of them came
+        self.text = ""  # the last of the answer that was decoded, reasoning and tool arguments included
+        self._keeps_text = keeps_text
+        self._raw: deque[bytes] = deque()
+        self._raw_bytes = 0
+        self._start = b""
+        self._before_last = self._last = b""
+
+    def look(self, data: bytes, now: float) -> bool:
+        """Take note of whole events, or of a part of another body; tells whether the first token was among them."""
+        # The first event of a chat tells the role, the last the reason of the end: neither is a token.
+        self.tokens += data.count(b"data: {") - data.count(b'"content":null') - data.count(b'"delta":{}')
+        self._keep(data)
+        if self.first_at is None and self.tokens > 0:
+            self.first_at = now
+            return True
+        return False
+
+    def keep(self, data: bytes) -> None:
+        """Take note of a body that is not a stream."""
+        if not self._start:
+            self._start = data[:4096]
+        self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        self._before_last, self._last = self._last, data
+        raw = self._raw
+        raw.append(data)
+        self._raw_bytes += len(data)
+        while self._raw_bytes > RAW_BYTES and len(raw) > 1:
+            self._raw_bytes -= len(raw.popleft())
+
+    def usage(self) -> Usage:
+        """The backend's own figures; llama.cpp gives them in the last event before the end mark."""
+        last = self._start + (self._before_last + self._last)[-RAW_BYTES:]
+        tokens, prompt, speed = (_last(p, last) for p in (COMPLETION_TOKENS, PROMPT_TOKENS, PER_SECOND))
+        return Usage(None if tokens is None else int(tokens), None if prompt is None else int(prompt), speed)
+
+    def ended_with(self, mark: bytes) -> bool:
+        """Whether the mark is in the last of what came."""
+        return mark in (self._before_last + self._last)[-4096:]
+
+    def has_fresh(self) -> bool:
+        return bool(self._raw)
+
+    def decode(self) -> tuple[str, str]:
+        """Decode what came since the last time; gives the new text and the new reasoning."""
+        raw = b"".join(self._raw)[-RAW_BYTES:]
+        self._raw.clear()
+        self._raw_bytes = 0
+        if not self._keeps_text:
+            return "", ""
+        text: list[str] = []
+        reasoning: list[str] = []
+        both: list[str] = []
+        for name, literal in TEXT.findall(raw):
+            piece = _unquote(literal)
+            both.append(piece)
+            (reasoning if name == b"reasoning_content" else text).append(piece)
+        self.text = (self.text + "".join(both))[-TEXT_CHARACTERS:]
+        return "".join(text), "".join(reasoning)
+
+
+def _unquote(literal: bytes) -> str:
+    if b"\\" not in literal:
+        return literal[1:-1].decode("utf-8", "replace")
+    try:
+        text: str = json.loads(literal)
+    except ValueError:
+        return ""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _last(pattern: re.Pattern[bytes], data: bytes) -> float | None:
+    found = pattern.findall(data)
+    try:
+        return float(found[-1]) if found else None
+    except ValueError:
+        return None
