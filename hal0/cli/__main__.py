@@ -1,0 +1,144 @@
+"""`hal0`: finds the command's module, imports only that, and turns every failure into words and an exit status.
+
+0 = done, 1 = it failed (code on stderr), 2 = the command line is wrong, 130 = interrupted, 141 = the reader went away.
+"""
+
+import os
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from hal0 import __version__
+from hal0.errors import Hal0Error, did_you_mean
+
+INTERRUPTED = 130
+READER_GONE = 141
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A word after `hal0`; its module has `configure(parser)` and `run(args)`, and says more in its `ABOUT`."""
+
+    name: str
+    module: str
+    summary: str
+
+
+GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
+    (
+        "Run",
+        (
+            Command("up", "up", "start the daemon if none runs, and open the dashboard"),
+            Command("serve", "serve", "run the daemon in the foreground"),
+            Command("tui", "tui", "open the dashboard of a running daemon"),
+        ),
+    ),
+    (
+        "Look and act",
+        (
+            Command("status", "status", "everything that matters, on one screen"),
+            Command("slot", "slot", "list, show, load, unload, restart, logs"),
+            Command("requests", "requests", "requests in flight and the last finished ones"),
+            Command("cancel", "cancel", "end a request in flight"),
+        ),
+    ),
+    (
+        "Use",
+        (Command("chat", "chat", "talk to a slot"),),
+    ),
+    (
+        "Understand",
+        (
+            Command("config", "config", "check the configuration file, show what runs"),
+            Command("explain", "explain", "what an error code means and what to do about it"),
+        ),
+    ),
+)
+COMMANDS = {command.name: command for _, group in GROUPS for command in group}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; never raises anything but SystemExit with status 0 or 2 (help and usage)."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a text of another alphabet is no failure
+    args = Namespace()
+    try:
+        status = _run(list(sys.argv[1:] if argv is None else argv), args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
+        return READER_GONE
+    except Hal0Error as error:
+        return _report(error, args)
+    except Exception as error:  # a defect of ours: the person gets a code and the place instead of a traceback
+        return _report(Hal0Error("system.internal", reason=_place_of(error)), args)
+    return status
+
+
+def _run(words: list[str], args: Namespace) -> int:
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    first = words[0] if words else ""
+    if first in ("--version", "-V"):
+        print(f"hal0 {__version__}")
+        return 0
+    if first in ("--help", "-h"):
+        print(overview())
+        return 0
+    if not words:
+        print(overview(), file=sys.stderr)
+        return 2
+    if first not in COMMANDS:
+        print(f"hal0: there is no command {first!r}{did_you_mean(first, COMMANDS)}", file=sys.stderr)
+        print("`hal0 --help` lists the commands.", file=sys.stderr)
+        return 2
+    command = COMMANDS[first]
+    module = import_module(f"hal0.cli.{command.module}")
+    parser = ArgumentParser(
+        prog=f"hal0 {command.name}",
+        description=module.ABOUT,
+        formatter_class=RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="help", default=SUPPRESS, help="show this and end")
+    module.configure(parser)
+    parser.parse_args(words[1:], namespace=args)
+    status: int = args.run(args)
+    return status
+
+
+def overview() -> str:
+    """The text of `hal0 --help`."""
+    lines = ["usage: hal0 COMMAND [options]", "", "Private inference on your own machine, run from a terminal."]
+    for title, group in GROUPS:
+        lines += ["", f"{title}:", *(f"  {command.name:<10}{command.summary}" for command in group)]
+    lines += [
+        "",
+        "`hal0 COMMAND --help` tells more; `hal0 --version` tells the version.",
+        "Commands find the daemon by its Unix socket; --host URL or HAL0_URL name another way to it.",
+        "Exit status: 0 done, 1 failed (the code is on stderr), 2 wrong usage.",
+    ]
+    return "\n".join(lines)
+
+
+def _report(error: Hal0Error, args: Namespace) -> int:
+    from hal0.cli.output import report
+
+    report(error, as_json=getattr(args, "json", False))
+    return 1
+
+
+def _place_of(error: Exception) -> str:
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f" at {place.tb_frame.f_globals.get('__name__')}:{place.tb_lineno}" if place else ""
+    return f"{type(error).__name__}{where}: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""`hal0 requests`: what is asked of the slots now, and what was asked last."""
+
+import time
+from argparse import ArgumentParser, Namespace
+
+from hal0.cli.connection import Daemon
+from hal0.cli.options import add_host, add_json
+from hal0.cli.output import Cell, print_answer, say, table
+from hal0.tui import figures
+from hal0.wire import RequestView, Wire
+
+ABOUT = """\
+Requests in flight, then the last finished ones, newest first.
+
+Their text is shown in the dashboard (`hal0 tui`); `hal0 cancel ID` ends one that is in flight."""
+
+
+class RequestList(Wire):
+    requests: list[RequestView]
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "-n", "--lines", type=int, default=20, metavar="N", help="at most N finished ones (default: 20)"
+    )
+    add_json(parser)
+    add_host(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    daemon = Daemon.at(args.host)
+    body = daemon.ask("GET", "/api/requests")
+    if args.json:
+        print_answer(body)
+        return 0
+    requests = daemon.parse(body, RequestList).requests
+    in_flight = [request for request in requests if request.phase != "finished"]
+    finished = sorted(
+        (request for request in requests if request.phase == "finished"),
+        key=lambda request: request.finished_at or request.started_at,
+        reverse=True,
+    )
+    shown = in_flight + finished[: max(0, args.lines)]
+    if shown:
+        print_requests(shown, now=time.time())
+    else:
+        say("no requests yet")
+    return 0
+
+
+def print_requests(requests: list[RequestView], *, now: float) -> None:
+    headers = ("ID", "SLOT", "PATH", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "FROM", "NOTE")
+    rows = (
+        (
+            request.id,
+            Cell(request.slot or request.asked, "bold"),
+            request.path,
+            _phase(request),
+            figures.stopwatch((request.finished_at or now) - request.started_at),
+            figures.count(request.tokens),
+            figures.rate(request.tokens_per_second),
+            figures.milliseconds(request.ttft_ms),
+            request.client,
+            Cell(request.error.code, "red") if request.error else "",
+        )
+        for request in requests
+    )
+    table(headers, rows, right=frozenset({"TIME", "TOKENS", "TOK/S", "TTFT"}))
+
+
+def _phase(request: RequestView) -> Cell:
+    if request.phase != "finished":
+        return Cell(request.phase, "cyan")
+    outcome = request.outcome or "finished"
+    return Cell(outcome, {"ok": "green", "failed": "red"}.get(outcome, "yellow"))

@@ -1,0 +1,247 @@
+"""`hal0 slot`: look at slots, start and stop them, read what their backends print."""
+
+import json
+import shlex
+import sys
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
+
+from hal0.cli.connection import Daemon, part
+from hal0.cli.options import add_host, add_json
+from hal0.cli.output import (
+    Cell,
+    Progress,
+    clean,
+    facts,
+    heading,
+    print_answer,
+    print_json,
+    say,
+    table,
+)
+from hal0.cli.waiting import await_outcome
+from hal0.errors import Hal0Error
+from hal0.tui import figures
+from hal0.wire import Accepted, CommandView, LogLines, SlotState, SlotView, Wire
+
+ABOUT = "A slot is one named model with its backend process."
+VERBS = {
+    "load": "start the slot's backend and wait until it is ready",
+    "unload": "let its requests finish, then stop its backend",
+    "restart": "let its requests finish, stop its backend and start it anew",
+}
+
+
+# The dashboard's glyphs (`hal0.tui.look`, which needs Textual), with the colour of each state.
+STATES: dict[SlotState, tuple[str, str]] = {
+    "offline": ("○", "dim"),
+    "pulling": ("⇣", "yellow"),
+    "starting": ("◌", "yellow"),
+    "warming": ("◔", "yellow"),
+    "ready": ("●", "green"),
+    "serving": ("▶", "cyan"),
+    "idle": ("◐", "dim"),
+    "unloading": ("⇡", "yellow"),
+    "error": ("✖", "red"),
+}
+
+
+class Slots(Wire):
+    slots: list[SlotView]
+
+
+def configure(parser: ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, summary: str, run: Callable[[Namespace], int], *, named: bool = True) -> ArgumentParser:
+        sub = commands.add_parser(
+            name, help=summary, description=f"{summary.capitalize()}.", formatter_class=RawDescriptionHelpFormatter
+        )
+        if named:
+            sub.add_argument("name", metavar="SLOT")
+        add_json(sub)
+        add_host(sub)
+        sub.set_defaults(run=run)
+        return sub
+
+    add("list", "list the slots and their states", list_slots, named=False)
+    add("show", "everything about one slot, its command line and its last failure", show_slot)
+    for verb, summary in VERBS.items():
+        sub = add(verb, summary, act)
+        sub.set_defaults(verb=verb)
+        sub.add_argument("--no-wait", action="store_true", help="end as soon as the daemon has accepted it")
+    logs = add("logs", "print what the slot's backend has printed", show_logs)
+    logs.add_argument("-n", "--lines", type=int, default=200, metavar="N", help="how many lines back (default: 200)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what it prints, until Ctrl-C")
+
+
+def list_slots(args: Namespace) -> int:
+    daemon = Daemon.at(args.host)
+    body = daemon.ask("GET", "/api/slots")
+    if args.json:
+        print_answer(body)
+    else:
+        print_slots(daemon.parse(body, Slots).slots)
+    return 0
+
+
+def print_slots(slots: list[SlotView]) -> None:
+    """The table that `slot list` and `status` share; its words are the dashboard's."""
+    if not slots:
+        say("no slots")
+        return
+    headers = ("", "SLOT", "STATE", "KIND", "MODEL", "DEV", "MEM", "TOK/S", "TTFT", "REQ", "NOTE")
+    rows = (
+        (
+            Cell(*STATES[slot.state]),
+            Cell(slot.name, "bold"),
+            _state(slot),
+            slot.kind,
+            slot.model,
+            slot.device,
+            figures.size(slot.memory_bytes),
+            figures.rate(slot.tokens_per_second),
+            figures.milliseconds(slot.ttft_ms),
+            f"{slot.in_flight}+{slot.waiting}" if slot.waiting else str(slot.in_flight),
+            _note(slot),
+        )
+        for slot in slots
+    )
+    table(headers, rows, right=frozenset({"MEM", "TOK/S", "TTFT", "REQ"}))
+
+
+def show_slot(args: Namespace) -> int:
+    daemon = Daemon.at(args.host)
+    path = f"/api/slots/{part(args.name)}"
+    body = daemon.ask("GET", path)
+    try:
+        command_body = daemon.ask("GET", f"{path}/command")
+    except Hal0Error as error:  # its model or its engine is not there; the rest is worth showing all the more
+        command_body = error.body()
+    if args.json:
+        print_json({**json.loads(body), "command": json.loads(command_body)})
+        return 0
+    slot = daemon.parse(body, SlotView)
+    say(Cell(*STATES[slot.state]), " ", Cell(slot.name, "bold"), "  ", _state(slot), f"  {_for(slot.since)}")
+    facts(_facts(slot))
+    if slot.error:
+        heading("last failure")
+        say(Cell(slot.error.code, "red"), f"  {slot.error.message}")
+        say(Cell(_next_try(slot), "dim"))
+        for line in slot.log_tail:
+            say(f"  {line}")
+    heading("command line")
+    if failure := Hal0Error.from_envelope(json.loads(command_body)):
+        say(Cell(failure.code, "red"), f"  {failure.message}")
+        say(Cell(failure.remedy, "dim"))
+    else:
+        _print_command(daemon.parse(command_body, CommandView))
+    return 0
+
+
+def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
+    values: list[tuple[str, str | None]] = [
+        ("kind", slot.kind),
+        ("model", slot.model),
+        ("also called", ", ".join(slot.aliases)),
+        ("engine", f"{slot.provider}: {slot.engine}" if slot.engine else slot.provider),
+        ("device", slot.device),
+        ("context", f"{slot.context} tokens, {slot.parallel} at a time" if slot.context else None),
+        (
+            "process",
+            f"pid {slot.pid}, port {slot.port}, run {slot.run}" if slot.pid else f"none, {slot.run} runs so far",
+        ),
+        ("memory", figures.size(slot.memory_bytes) if slot.memory_bytes is not None else None),
+        ("requests", f"{slot.in_flight} in flight, {slot.waiting} waiting"),
+        ("tokens/s", figures.rate(slot.tokens_per_second) if slot.tokens_per_second is not None else None),
+        ("first token", figures.milliseconds(slot.ttft_ms) if slot.ttft_ms is not None else None),
+        ("last load", figures.milliseconds(slot.load_ms) if slot.load_ms is not None else None),
+        ("unloads", f"in {figures.span(slot.unload_at - time.time())}" if slot.unload_at else None),
+        ("config", f"revision {slot.revision}"),
+    ]
+    return [(label, value) for label, value in values if value]
+
+
+def _print_command(command: CommandView) -> None:
+    environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]
+    say(" ".join([*environment, shlex.join(command.argv)]))
+    heading("where it comes from")
+    table(("WORD", "ORIGIN"), list(zip(command.argv, command.origins, strict=False)))
+
+
+def act(args: Namespace) -> int:
+    """load, unload, restart."""
+    daemon = Daemon.at(args.host)
+    path = f"/api/slots/{part(args.name)}"
+    before = daemon.get(path, SlotView)
+    accepted = daemon.post(f"{path}/{args.verb}", Accepted)
+    if args.no_wait:
+        print_json(accepted.model_dump()) if args.json else say(f"{args.name}: {args.verb} accepted")
+        return 0
+    asked = time.monotonic()
+    progress = Progress()
+
+    def show(slot: SlotView) -> None:
+        done = f" {slot.progress:.0%}" if slot.progress is not None else ""
+        busy = f", {slot.in_flight} in flight" if slot.in_flight else ""
+        progress.show(f"{slot.name}  {slot.state}{done}{busy}  {figures.stopwatch(time.monotonic() - asked)}")
+
+    try:
+        slot = await_outcome(daemon, args.verb, before, show)
+    finally:
+        progress.clear()
+    if args.json:
+        print_json(slot.model_dump(mode="json"))
+    else:
+        say(Cell(slot.name, "bold"), ": ", _state(slot), f" after {time.monotonic() - asked:.1f} s")
+    return 0
+
+
+def show_logs(args: Namespace) -> int:
+    daemon = Daemon.at(args.host)
+    path = f"/api/slots/{part(args.name)}/logs?lines={max(0, args.lines)}"
+    if not args.follow:
+        body = daemon.ask("GET", path)
+        if args.json:
+            print_answer(body)
+        else:
+            _print_lines(daemon.parse(body, LogLines))
+        return 0
+    for data in daemon.follow(f"{path}&follow=1"):
+        if args.json:
+            print(data.decode(), flush=True)
+        else:
+            _print_lines(daemon.parse(data, LogLines))
+    return 0
+
+
+def _print_lines(log: LogLines) -> None:
+    for line in log.lines:
+        print(clean(line))
+    sys.stdout.flush()
+
+
+def _state(slot: SlotView) -> Cell:
+    done = f" {slot.progress:.0%}" if slot.progress is not None else ""
+    return Cell(slot.state + done, STATES[slot.state][1])
+
+
+def _note(slot: SlotView) -> Cell:
+    if slot.state == "error" and slot.error:
+        return Cell(f"{slot.error.code} ×{max(1, slot.failures)}, {_next_try(slot)}", "red")
+    if slot.state == "idle" and slot.unload_at:
+        return Cell(f"unload in {figures.span(slot.unload_at - time.time())}", "dim")
+    if slot.waiting:
+        return Cell(f"{slot.waiting} waiting", "yellow")
+    return Cell("")
+
+
+def _next_try(slot: SlotView) -> str:
+    if slot.retry_at:
+        return f"next try in {figures.span(slot.retry_at - time.time())}"
+    return "no retry is planned" if slot.state == "error" else "it has recovered since"
+
+
+def _for(since: float) -> str:
+    return f"for {figures.span(time.time() - since)}"
