@@ -427,7 +427,7 @@ _add(
     502,
     "what answers at {where} does not speak hal0's admin API: {reason}",
     cause="Another program listens there, or the daemon is of a very different version.",
-    remedy="Check the address; `hal0 --version` and `curl {where}/health` tell who is who.",
+    remedy="Check the address, and restart the daemon after an upgrade; `hal0 --version` tells this side's version.",
 )
 _add(
     "system.already_running",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM_CONFIG = Path("/etc/hal0/hal0.toml")
+SYSTEM_SOCKET = Path("/run/hal0/hal0.sock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ def locate(env: Mapping[str, str] | None = None, *, config: str | None = None) -
         state=_state(env, home),
         runtime=_runtime(env),
     )
+
+
+def find_socket(env: Mapping[str, str] | None = None) -> Path:
+    """The socket to ask: this user's daemon's, or the system service's when only that one is there."""
+    env = os.environ if env is None else env
+    own = locate(env).socket
+    named = "HAL0_RUNTIME_DIR" in env
+    return SYSTEM_SOCKET if not named and not own.exists() and SYSTEM_SOCKET.exists() else own
 
 
 def _state(env: Mapping[str, str], home: Path) -> Path:
