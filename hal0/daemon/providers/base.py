@@ -101,10 +101,6 @@ class Provider(Protocol):
         """What a slot of this kind can answer."""
         ...
 
-    def backend_path(self, api: Api, kind: Kind) -> str:
-        """The path at which the backend of a slot of this kind does the work for it."""
-        ...
-
     def launch(self, spec: SlotSpec) -> Launch:
         """Render the command line; raises `slot.engine_missing` if the machine lacks what the engine needs."""
         ...

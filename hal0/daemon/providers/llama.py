@@ -88,12 +88,6 @@ class LlamaProvider:
     def apis(self, kind: Kind) -> frozenset[Api]:
         return APIS.get(kind, frozenset())
 
-    def backend_path(self, api: Api, kind: Kind) -> str:
-        """Where the backend of a slot of this kind does the work for it."""
-        if api is Api.RERANK:
-            return "/v1/rerank" if kind == "rerank" else "/v1/embeddings"
-        return str(api.value)
-
     # The command line -----------------------------------------------------------------------------------------------
 
     def launch(self, spec: SlotSpec) -> Launch:
