@@ -86,7 +86,7 @@ def judge_sources(
     if settings is not None:
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
     if all_read:
-        port = server.get("port") or (settings.server.port if settings else _written_port(merged.tree))
+        port = server.get("port", _written_port(merged.tree))
         findings += crosscheck(merged.tree, server_port=port)
     known = {(problem.file, problem.line, problem.column) for problem in problems}
     for finding in findings:
@@ -131,10 +131,10 @@ def _server_of_environment(env: Mapping[str, str]) -> tuple[dict[str, Any], list
         server["host"] = host
     if not (port := env.get("HAL0_PORT")):
         return server, []
-    if re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535:
+    if re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65535:
         server["port"] = int(port)
         return server, []
-    message = f"HAL0_PORT must be a whole number from 1 to 65535, not {shown(port)}"
+    message = f"HAL0_PORT must be a whole number from 0 to 65535, not {shown(port)}"
     problem = Problem(
         code="config.invalid", message=message, file=ENVIRONMENT, key="HAL0_PORT", hint="correct it or leave it unset"
     )

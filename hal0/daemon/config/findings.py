@@ -46,10 +46,10 @@ def _finding(kind: str, loc: Key, message: str, tree: Mapping[str, Any]) -> Find
             return _bad_name(loc)
         if not isinstance(value, dict):
             return _unknown(loc, value)
-    if kind in ("missing", "too_long") and isinstance(loc[-1], int):
+    if kind == "missing" and isinstance(loc[-1], int):
         loc = loc[:-1]  # a list of the wrong length is wrong as a whole
         value = _value_at(tree, loc)
-    if kind == "missing":
+    elif kind == "missing":
         return _missing(loc)
     if message.startswith("Value error, no "):
         return Finding("config.invalid", f"`{dotted(loc)}`: {message.removeprefix('Value error, ')}", loc)

@@ -68,6 +68,7 @@ Seconds = Annotated[
 ]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0, le=2**40), Unit("bytes")]
 Port = Annotated[int, Field(ge=1, le=65535), Unit("port")]
+ListenPort = Annotated[int, Field(ge=0, le=65535), Unit("port")]
 Name = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$"),
@@ -100,7 +101,9 @@ class Server(Table):
     """The API that clients use."""
 
     host: Annotated[Text, AT_START] = Field("0.0.0.0", description="Address to listen on; HAL0_HOST wins.")
-    port: Annotated[Port, AT_START] = Field(8080, description="Port to listen on; HAL0_PORT wins.")
+    port: Annotated[ListenPort, AT_START] = Field(
+        8080, description="Port to listen on, 0 = any free one; HAL0_PORT wins."
+    )
     body_limit: Bytes = Field(64 * 2**20, ge=1024, description="Largest request body; images and audio are sent in it.")
     header_limit: Annotated[Bytes, AT_START] = Field(
         64 * 2**10, ge=1024, le=16 * 2**20, description="Largest request head."

@@ -60,10 +60,9 @@ def read_sources(path: Path) -> Sources:
         try:
             raw = _read(each)
         except FileNotFoundError:
-            if each.is_symlink():
-                target = os.readlink(each)
-                problems.append(_unreadable(each, f"it is a link to {target}, which does not exist"))
-            continue
+            if not each.is_symlink():
+                continue
+            problems.append(_unreadable(each, f"it is a link to {os.readlink(each)}, which does not exist"))
         except (OSError, ValueError) as error:
             problems.append(_unreadable(each, _reason(error)))
         else:
