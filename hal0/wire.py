@@ -193,10 +193,11 @@ class Event(Wire):
 
 
 class Accepted(Wire):
-    """The 202 of a verb: it has begun; its outcome arrives as events."""
+    """The 202 of a verb: it has begun; its outcome is among the events after `since`."""
 
     operation: str
     slot: str
+    since: int
 
 
 class CommandView(Wire):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent / "hal0"
 LAYERS: list[set[str]] = [
     {"hal0", "hal0.errors", "hal0.wire", "hal0.paths"},
     {"hal0.models"},
-    {"hal0.daemon.events", "hal0.daemon.http", "hal0.daemon.config", "hal0.daemon.hardware"},
+    {"hal0.daemon.events", "hal0.daemon.error_log", "hal0.daemon.gate", "hal0.daemon.instance", "hal0.daemon.http", "hal0.daemon.config", "hal0.daemon.hardware"},
     {"hal0.daemon.models"},
     {"hal0.daemon.providers"},
     {"hal0.daemon.slots"},

@@ -80,19 +80,19 @@ class Models:
         self.unverified.discard(model.id)
 
 
-def ports() -> Ports:
-    """A range of ports that no other test worker uses."""
+def port_range() -> tuple[int, int]:
+    """Ports that no other test worker uses, below those the kernel gives to clients."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = 20_000 + 400 * worker
-    return Ports(first, first + 399)
+    return first, first + 399
 
 
-def tools(models: Models | None = None, *, start_timeout: float = 20.0, claims: Ports | None = None) -> Tools:
+def tools(models: Models | None = None, *, start_timeout: float = 20.0) -> Tools:
     registry = models or Models()
     return Tools(
         providers={"llama": ScriptedProvider()},
         models=lambda: registry,
-        ports=claims or ports(),
+        ports=Ports(port_range),
         start_timeout=lambda: start_timeout,
         environ=dict(os.environ),
     )

@@ -25,7 +25,7 @@ class Listing:
 
     def one(self, name: str) -> dict[str, Any]:
         """The entry of a slot, a model or an alias of either; raises `model.not_found`."""
-        entries = {entry["id"]: entry for entry in self.all()["data"]}
+        entries: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in self.all()["data"]}
         if name in entries:
             return entries[name]
         for entry in entries.values():

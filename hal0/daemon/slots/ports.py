@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,9 +16,8 @@ LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 class Ports:
     """The range of ports that backends get; each is held by one run at a time."""
 
-    def __init__(self, first: int, last: int) -> None:
-        self.first = first
-        self.last = last
+    def __init__(self, bounds: Callable[[], tuple[int, int]]) -> None:
+        self._bounds = bounds  # first and last port; asked at each claim
         self._claimed: set[int] = set()
 
     @contextmanager
@@ -36,10 +35,11 @@ class Ports:
             if fixed in self._claimed or not _is_free(fixed):
                 raise Hal0Error("slot.port_in_use", slot=slot, port=fixed)
             return fixed
-        for port in range(self.first, self.last + 1):
+        first, last = self._bounds()
+        for port in range(first, last + 1):
             if port not in self._claimed and _is_free(port):
                 return port
-        raise Hal0Error("slot.no_free_port", slot=slot, first=self.first, last=self.last)
+        raise Hal0Error("slot.no_free_port", slot=slot, first=first, last=last)
 
 
 def _is_free(port: int) -> bool:

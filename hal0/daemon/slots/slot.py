@@ -58,8 +58,8 @@ class Slot:
         tools: Tools,
         log_file: Path,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
-        on_change: Callable[["Slot"], None],
-        on_failure: Callable[["Slot", Hal0Error], None],
+        on_change: Callable[["Slot"], object],
+        on_failure: Callable[["Slot", Hal0Error], object],
     ) -> None:
         self.name = name
         self.config = config

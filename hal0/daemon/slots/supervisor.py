@@ -26,9 +26,9 @@ class Supervisor:
         *,
         tools: Tools,
         log_folder: Path,
-        on_change: Callable[[Slot], None],
-        on_removed: Callable[[str], None],
-        on_failure: Callable[[Slot, Hal0Error], None],
+        on_change: Callable[[Slot], object],
+        on_removed: Callable[[str], object],
+        on_failure: Callable[[Slot, Hal0Error], object],
     ) -> None:
         self._tools = tools
         self._log_folder = log_folder

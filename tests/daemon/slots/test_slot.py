@@ -10,7 +10,7 @@ from hal0.daemon.http.client import fetch
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
 from tests.daemon.slots.conftest import House, is_gone
-from tests.fakes.scripted import slot_config
+from tests.fakes.scripted import port_range, slot_config
 
 
 async def ask(slot: Slot) -> int:
@@ -228,7 +228,7 @@ async def test_a_stranger_on_the_port_is_never_taken_for_the_backend(house: Hous
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
         writer.close()
 
-    slot = house.add({"listen_after": 60}, port=house.supervisor._tools.ports.first + 399)
+    slot = house.add({"listen_after": 60}, port=port_range()[1])
     slot.load(by="person")
     await house.until(lambda: slot.state == "starting")
     server = await asyncio.start_server(stranger, "127.0.0.1", slot.config.port)

@@ -1,0 +1,16 @@
+"""`GET /api/devices`: what the machine has, and how busy it is."""
+
+from quart import Blueprint, Response
+
+from hal0.daemon.admin.replies import list_reply
+from hal0.daemon.services import Services
+
+
+def make(services: Services) -> Blueprint:
+    routes = Blueprint("devices", __name__)
+
+    @routes.get("/devices")
+    async def list_devices() -> Response:
+        return list_reply("devices", services.sampler.devices)
+
+    return routes

@@ -1,0 +1,52 @@
+"""`GET /api/events`: the bus as server-sent events, from event `since` on."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from quart import Blueprint, Response, request
+
+from hal0.daemon.admin.replies import event_stream, query_number
+from hal0.daemon.events import Event
+from hal0.daemon.services import Services
+
+KEEP_ALIVE_SECONDS = 15.0
+
+
+def make(services: Services) -> Blueprint:
+    routes = Blueprint("events", __name__)
+
+    @routes.get("/events")
+    async def follow_events() -> Response:
+        wanted = request.args.get("since") or request.headers.get("last-event-id")
+        since = None if wanted is None else query_number(wanted, "since", default=0, most=2**53)
+        topics = frozenset(filter(None, request.args.get("topics", "").split(",")))
+        return event_stream(_follow(services, since, topics))
+
+    return routes
+
+
+async def _follow(services: Services, since: int | None, topics: frozenset[str]) -> AsyncIterator[str]:
+    with services.bus.subscribe(since=since) as subscription:
+        yield ": connected\n\n"
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    batch = await subscription.next_batch()
+            except TimeoutError:
+                yield ": keep-alive\n\n"
+                continue
+            if wanted := [event for event in batch if _is_wanted(event, topics)]:
+                yield "".join(map(_encode, wanted))
+
+
+def _is_wanted(event: Event, topics: frozenset[str]) -> bool:
+    """A topic is a kind or its first part: `slot` is every `slot.*`. The gap is always told."""
+    if not topics or event.kind == "gap":
+        return True
+    return event.kind in topics or event.kind.partition(".")[0] in topics
+
+
+def _encode(event: Event) -> str:
+    data = json.dumps({"id": event.id, "at": event.at, "kind": event.kind, "data": event.json_data()})
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {data}\n\n"

@@ -1,0 +1,74 @@
+"""`/api/slots`: the slots, their verbs, their logs and their command lines."""
+
+from collections.abc import AsyncIterator, Callable
+
+from quart import Blueprint, Response, request
+
+from hal0.daemon.admin.replies import event_stream, list_reply, query_number, reply
+from hal0.daemon.admin.views import slot_view
+from hal0.daemon.services import Services
+from hal0.daemon.slots.output import KEPT_LINES
+from hal0.daemon.slots.slot import Slot
+from hal0.wire import Accepted, CommandView, LogLines
+
+DEFAULT_LINES = 200
+MASK = "<a new random key at each start>"
+
+
+def make(services: Services) -> Blueprint:
+    routes = Blueprint("slots", __name__)
+
+    @routes.get("/slots")
+    async def list_slots() -> Response:
+        return list_reply("slots", [slot_view(slot, services) for slot in services.supervisor])
+
+    @routes.get("/slots/<name>")
+    async def show_slot(name: str) -> Response:
+        return reply(slot_view(services.supervisor.get(name), services))
+
+    @routes.post("/slots/<name>/load")
+    async def load(name: str) -> Response:
+        return act(name, "load", lambda slot: slot.load(by="person"))
+
+    @routes.post("/slots/<name>/unload")
+    async def unload(name: str) -> Response:
+        return act(name, "unload", lambda slot: slot.unload("unloaded by a person"))
+
+    @routes.post("/slots/<name>/restart")
+    async def restart(name: str) -> Response:
+        return act(name, "restart", lambda slot: slot.restart(by="person"))
+
+    def act(name: str, verb: str, do: Callable[[Slot], object]) -> Response:
+        slot = services.supervisor.get(name)
+        since = services.bus.last_id
+        do(slot)
+        return reply(Accepted(operation=f"{verb}-{since}", slot=name, since=since), status=202)
+
+    @routes.get("/slots/<name>/command")
+    async def show_command(name: str) -> Response:
+        return reply(_command(services.supervisor.get(name)))
+
+    @routes.get("/slots/<name>/logs")
+    async def show_logs(name: str) -> Response:
+        slot = services.supervisor.get(name)
+        count = query_number(request.args.get("lines"), "lines", default=DEFAULT_LINES, most=KEPT_LINES)
+        if request.args.get("follow") in ("1", "true"):
+            return event_stream(_follow(slot, count))
+        return reply(LogLines(name=name, lines=slot.output.tail(count)))
+
+    return routes
+
+
+def _command(slot: Slot) -> CommandView:
+    launch = slot.provider.launch(slot.plan())
+    port = slot.view().port
+    return CommandView(
+        argv=[word.text if port is None else word.text.replace("{port}", str(port)) for word in launch.command],
+        env={**dict(launch.env), **({launch.key_env: MASK} if launch.key_env else {})},
+        origins=[word.origin for word in launch.command],
+    )
+
+
+async def _follow(slot: Slot, count: int) -> AsyncIterator[str]:
+    async for lines in slot.output.follow(count):
+        yield f"data: {LogLines(name=slot.name, lines=lines).model_dump_json()}\n\n"

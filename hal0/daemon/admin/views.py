@@ -1,0 +1,44 @@
+"""From the daemon's own values to what goes over the wire: the one place where they meet."""
+
+import os
+import socket
+import time
+
+from hal0 import __version__
+from hal0.daemon.services import Services
+from hal0.daemon.slots.slot import Slot
+from hal0.wire import SlotView, State
+
+
+def slot_view(slot: Slot, services: Services) -> SlotView:
+    """A slot with its figures: speed from its requests, memory from the sampler."""
+    tokens_per_second, ttft_ms = services.requests.speed_of(slot.name)
+    usage = services.sampler.slots.get(slot.name)
+    return slot.view().model_copy(
+        update={
+            "tokens_per_second": tokens_per_second,
+            "ttft_ms": ttft_ms,
+            "memory_bytes": usage.memory_bytes if usage else None,
+        }
+    )
+
+
+def state_view(services: Services) -> State:
+    """Everything a dashboard needs, as of the last event."""
+    return State(
+        event_id=services.bus.last_id,
+        now=time.time(),
+        version=__version__,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=services.started_at,
+        listen=list(services.listen),
+        warnings=list(services.warnings),
+        draining=services.gate.is_closed,
+        slots=[slot_view(slot, services) for slot in services.supervisor],
+        requests=services.requests.views(),
+        devices=services.sampler.devices,
+        config=services.config.view(),
+        errors=services.errors.records(),
+        totals=services.requests.totals(),
+    )

@@ -1,0 +1,94 @@
+"""The door on port 8080 and on the Unix socket: relays go to the proxy, `/api` to Quart, the rest is answered here.
+
+Raw ASGI, so that nothing stands between a token stream and its client. Every answer that is a failure, on whatever
+path and method, is in the envelope.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+from hal0 import __version__
+from hal0.daemon.proxy import headers
+from hal0.daemon.proxy.app import PATHS, ProxyApp
+from hal0.daemon.proxy.replies import Reply
+from hal0.daemon.services import Services
+from hal0.errors import Hal0Error, did_you_mean
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+MODELS = "/v1/models"
+HEALTH = "/health"
+READS = ("GET", "HEAD", "OPTIONS")
+JSON_TYPE = [(b"content-type", b"application/json")]
+
+log = logging.getLogger("hal0.front")
+
+
+class Front:
+    """Chooses by path who answers."""
+
+    def __init__(self, services: Services, *, proxy: ProxyApp, admin: App) -> None:
+        self._services = services
+        self._proxy = proxy
+        self._admin = admin
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._admin(scope, receive, send)  # start-up and shutdown; websockets are refused there
+            return
+        path = scope["path"]
+        if path.startswith("/api/"):
+            await self._admin(scope, receive, send)
+        elif path in PATHS:
+            await self._relay(scope, receive, send)
+        else:
+            await self._answer(scope, send)
+
+    async def _relay(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            with self._services.gate.enter():
+                await self._proxy(scope, receive, send)
+        except Hal0Error as error:  # the gate is closed; the proxy answers its own failures
+            await self._reply(scope, send).fail(error)
+
+    async def _answer(self, scope: Any, send: Any) -> None:
+        reply = self._reply(scope, send)
+        try:
+            body = self._read(scope)
+        except Hal0Error as error:
+            await reply.fail(error)
+            return
+        if scope["method"] == "OPTIONS":
+            origins = self._services.config.current.settings.server.cors_origins
+            await Reply(scope, send, headers=headers.preflight(origins, scope["headers"])).whole(204, b"", [])
+            return
+        await reply.whole(200, json.dumps(body).encode(), list(JSON_TYPE))
+
+    def _reply(self, scope: Any, send: Any) -> Reply:
+        origins = self._services.config.current.settings.server.cors_origins
+        reply = Reply(scope, send, headers=headers.cors(origins, scope["headers"]))
+        reply.headers.append((b"x-request-id", headers.request_id(scope["headers"]).encode()))
+        return reply
+
+    def _read(self, scope: Any) -> dict[str, Any]:
+        """What a GET of this path answers; raises `system.not_found`, `system.method_not_allowed` or `model.*`."""
+        path, method = scope["path"], scope["method"]
+        if path != HEALTH and path != MODELS and not path.startswith(MODELS + "/"):
+            known = (HEALTH, MODELS, *PATHS)
+            raise Hal0Error("system.not_found", path=path, nearest=did_you_mean(path, known))
+        if method not in READS:
+            raise Hal0Error("system.method_not_allowed", path=path, method=method, allowed="GET")
+        if path == HEALTH:
+            return self._health()
+        if path == MODELS:
+            return self._services.listing.all()
+        # Ids may hold slashes, written plainly or as %2F.
+        return self._services.listing.one(unquote(path.removeprefix(MODELS + "/")))
+
+    def _health(self) -> dict[str, Any]:
+        slots = {slot.name: slot.state.value for slot in self._services.supervisor}
+        status = "stopping" if self._services.gate.is_closed else "ok"
+        return {"status": status, "version": __version__, "slots": slots}

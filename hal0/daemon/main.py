@@ -1,0 +1,272 @@
+"""`hal0d`: where everything meets. Builds the daemon, serves, and ends it in order.
+
+The end: new requests are refused, those in flight get `drain_timeout`, then an error event; then the backends go.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from hal0.daemon.adapters.rerank import RerankAdapter
+from hal0.daemon.admin.app import make_admin
+from hal0.daemon.admin.guard import is_loopback
+from hal0.daemon.admin.views import slot_view
+from hal0.daemon.config.schema import Settings
+from hal0.daemon.config.snapshot import Diff, Snapshot
+from hal0.daemon.config.store import ConfigStore
+from hal0.daemon.error_log import ErrorLog
+from hal0.daemon.events import EventBus
+from hal0.daemon.front import Front
+from hal0.daemon.gate import Gate
+from hal0.daemon.hardware.cpu import CpuMeter
+from hal0.daemon.hardware.facts import read_facts
+from hal0.daemon.hardware.processes import ProcessMeter
+from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.instance import claim
+from hal0.daemon.models.registry import Registry
+from hal0.daemon.providers import make_providers
+from hal0.daemon.providers.base import Api
+from hal0.daemon.proxy.app import ProxyApp
+from hal0.daemon.proxy.pool import Pool
+from hal0.daemon.proxy.requests import Request, Requests
+from hal0.daemon.routing.dispatcher import Dispatcher
+from hal0.daemon.routing.listing import Listing
+from hal0.daemon.services import Services
+from hal0.daemon.serving.limits import Limits
+from hal0.daemon.serving.server import Server
+from hal0.daemon.serving.sockets import listen_tcp, listen_unix
+from hal0.daemon.slots.ports import Ports
+from hal0.daemon.slots.run import Tools, base_environment
+from hal0.daemon.slots.supervisor import Supervisor
+from hal0.errors import Hal0Error
+from hal0.paths import Paths, locate
+
+LAST_WORDS_SECONDS = 2.0  # for the error events of those whose patience was over
+
+log = logging.getLogger("hal0")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the daemon in the foreground until SIGTERM or SIGINT. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="hal0d", description="The hal0 daemon: owns the slots and serves the API.")
+    parser.add_argument("--config", metavar="FILE", help="the configuration file (default: see docs/config.md)")
+    args = parser.parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    import uvloop
+
+    try:
+        uvloop.run(run(locate(config=args.config)))
+    except Hal0Error as error:
+        sys.stderr.write(f"error: {error}\n→ {error.remedy}\n")
+        return 1
+    return 0
+
+
+async def run(paths: Paths, env: Mapping[str, str] = os.environ) -> None:
+    """Serve until told to stop; raises `Hal0Error` if the daemon cannot start."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    with claim(paths):
+        async with Daemon.start(paths, env) as daemon:
+            _on_signals(stop, hurry, daemon.services.config)
+            await stop.wait()
+            await daemon.drain(hurry=hurry)
+    log.info("stopped")
+
+
+class Daemon:
+    """The running whole. Made by `start`, ended by leaving it."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, paths: Paths, env: Mapping[str, str]) -> AsyncIterator["Daemon"]:
+        started_at = time.time()
+        bus = EventBus()
+        config = ConfigStore(bus, paths.config, required=paths.config_required, env=env)
+        config.load()
+        settings = config.current.settings
+        errors = ErrorLog(bus)
+
+        def current() -> Settings:
+            return config.current.settings
+
+        async with AsyncExitStack() as cleanup:
+            sockets = [listen_tcp(settings.server.host, settings.server.port), listen_unix(paths.socket)]
+            for sock in sockets:
+                cleanup.callback(sock.close)
+            registry = Registry(settings.models, state=paths.state)
+            facts = read_facts()
+            supervisor = Supervisor(
+                tools=Tools(
+                    providers=make_providers(facts),
+                    models=lambda: registry,
+                    ports=Ports(lambda: current().daemon.ports),
+                    start_timeout=lambda: current().dispatch.start_timeout,
+                    environ=base_environment(),
+                ),
+                log_folder=paths.logs,
+                on_change=lambda slot: bus.publish("slot.transition", slot_view(slot, services)),
+                on_removed=lambda name: bus.publish("slot.removed", {"name": name}),
+                on_failure=lambda slot, error: errors.record(error, slot=slot.name),
+            )
+
+            dispatcher = Dispatcher(supervisor, settings=current)
+            port = sockets[0].getsockname()[1]
+            services = Services(
+                bus=bus,
+                config=config,
+                supervisor=supervisor,
+                dispatcher=dispatcher,
+                listing=Listing(supervisor, registry=lambda: registry, started_at=started_at),
+                requests=Requests(
+                    bus,
+                    capture=lambda: current().observe.capture,
+                    on_failure=lambda request, error: _note(errors, request, error),
+                ),
+                sampler=Sampler(
+                    bus,
+                    meters=[CpuMeter(facts)],
+                    processes=ProcessMeter(),
+                    process_groups=supervisor.process_groups,
+                ),
+                errors=errors,
+                gate=Gate(),
+                started_at=started_at,
+                listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
+                warnings=_warnings(settings.server.host, port),
+            )
+
+            def apply(snapshot: Snapshot, diff: Diff) -> None:
+                nonlocal registry
+                _set_log_level(snapshot.settings)
+                models_changed = any(key.startswith("models.") for key in diff.keys)
+                if models_changed:
+                    registry = Registry(snapshot.settings.models, state=paths.state)
+                supervisor.apply(snapshot.settings.slots, revision=snapshot.revision, models_changed=models_changed)
+
+            config.on_applied = apply
+            proxy = ProxyApp(
+                dispatcher=dispatcher,
+                requests=services.requests,
+                pool=Pool(),
+                settings=current,
+                adapters={Api.RERANK: RerankAdapter()},
+            )
+            front = Front(services, proxy=proxy, admin=make_admin(services))
+            server = Server(front, sockets=sockets, limits=_limits(settings))
+            await cleanup.enter_async_context(supervisor)
+            cleanup.push_async_callback(server.close)
+            supervisor.apply(settings.slots, revision=config.current.revision)
+            supervisor.autostart()
+            await server.start()
+            background = (config.watch(), services.sampler.run(), services.requests.run())
+            await cleanup.enter_async_context(_running(*background))
+            for address in (*services.listen, str(paths.socket)):
+                log.info("listening on %s", address)
+            for warning in services.warnings:
+                log.warning("%s", warning)
+            yield cls(services)
+
+    async def drain(self, *, hurry: asyncio.Event) -> None:
+        """Refuse new requests; let those inside end, within `drain_timeout` and until someone hurries us."""
+        gate, seconds = self.services.gate, self.services.config.current.settings.daemon.drain_timeout
+        gate.close()
+        self.services.bus.publish("daemon.stopping", {"drain_seconds": seconds})
+        log.info("stopping; %d requests in flight get up to %g s", gate.inside, seconds)
+        if await _first_of(gate.wait_empty(), hurry.wait(), seconds=seconds):
+            return
+        self.services.requests.interrupt_all()
+        await _first_of(gate.wait_empty(), seconds=LAST_WORDS_SECONDS)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object], seconds: float) -> bool:
+    """Wait for one of them; tells whether the first was it."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0] in done
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Endless tasks, for as long as the block lasts. One that ends by itself ends nothing else, but is heard of."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _report(task: "asyncio.Future[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a task of the daemon failed", exc_info=error)
+
+
+def _on_signals(stop: asyncio.Event, hurry: asyncio.Event, config: ConfigStore) -> None:
+    """SIGTERM and SIGINT stop, the second one without patience; SIGHUP reads the configuration again."""
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[object]] = set()
+
+    def on_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    def on_hangup() -> None:
+        task: asyncio.Task[object] = loop.create_task(config.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, on_stop)
+    loop.add_signal_handler(signal.SIGINT, on_stop)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+
+
+def _limits(settings: Settings) -> Limits:
+    server = settings.server
+    return Limits(
+        header_bytes=server.header_limit,
+        request_seconds=server.request_timeout,
+        keep_alive_seconds=server.keep_alive,
+    )
+
+
+def _warnings(address: str, port: int) -> tuple[str, ...]:
+    """What a person should know of this daemon for as long as it runs."""
+    if is_loopback(address):
+        return ()
+    return (f"anyone who can reach port {port} of this machine can use the models: there are no API keys",)
+
+
+def _set_log_level(settings: Settings) -> None:
+    logging.getLogger("hal0").setLevel(settings.daemon.log_level.upper())
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _note(errors: ErrorLog, request: Request, error: Hal0Error) -> None:
+    """A caller's mistake is the caller's to see; the rest belongs on the dashboard. A slot tells of itself."""
+    if error.status >= 500 and not error.code.startswith("slot."):
+        errors.record(error, slot=request.slot, request=request.id)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""What the two edges, `/v1` and `/api`, are given to work with. Put together in `main`."""
+
+from dataclasses import dataclass, field
+
+from hal0.daemon.config.store import ConfigStore
+from hal0.daemon.error_log import ErrorLog
+from hal0.daemon.events import EventBus
+from hal0.daemon.gate import Gate
+from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.proxy.requests import Requests
+from hal0.daemon.routing.dispatcher import Dispatcher
+from hal0.daemon.routing.listing import Listing
+from hal0.daemon.slots.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The owners of the daemon's state."""
+
+    bus: EventBus
+    config: ConfigStore
+    supervisor: Supervisor
+    dispatcher: Dispatcher
+    listing: Listing
+    requests: Requests
+    sampler: Sampler
+    errors: ErrorLog
+    gate: Gate
+    started_at: float
+    listen: tuple[str, ...]  # addresses of the API
+    warnings: tuple[str, ...] = field(default=())
