@@ -1,7 +1,7 @@
 """A stand-in for llama.cpp's llama-server: its command line, its key, its endpoints and its manners, without a model.
 
-Runs as a program of its own (standard library only). Words it does not know end it, as they end the real one. Steered by
-the environment:
+Runs as a program of its own (standard library only). Words it does not know end it, as they end the real one.
+Steered by the environment:
   FAKE_LLAMA_RECORD    file that gets the command line and the variables a backend looks at, as JSON
   FAKE_LLAMA_LOAD      seconds of "loading", while every path answers 503
   FAKE_LLAMA_CRASH     "load": ends as if the model were damaged; "assert": aborts in the middle of loading
