@@ -18,6 +18,7 @@ log = logging.getLogger("hal0.config")
 
 SETTLE_MS = 50  # this long nothing is written before the files are read
 SETTLE_LIMIT_MS = 150  # under a stream of writes they are read this often
+REST_SECONDS = 0.1  # between two looks, so that a storm of edits costs little
 LOOK_ANYWAY_MS = 2_000
 POLL_SECONDS = 0.2  # when the kernel has no watch left to give
 POLLS_BEFORE_RETRY = 300
@@ -32,8 +33,9 @@ class Watched:
     names: set[Path] = field(default_factory=set)
     drop_ins: Path | None = None  # in this folder every name matters
 
-    def concerns(self, path: str) -> bool:
-        return Path(path) in self.names or Path(path).parent == self.drop_ins
+    def concerns(self, name: str) -> bool:
+        path = Path(name)
+        return path in self.names or path in self.folders or path.parent == self.drop_ins
 
 
 def watched_for(path: Path) -> Watched:
@@ -99,31 +101,42 @@ async def follow(path: Path, look: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _notified(path: Path, look: Callable[[], Awaitable[None]]) -> None:
-    """Until the links lie otherwise, and with them the folders to watch."""
+    """Until the folders to watch are others, because links or the folders themselves were replaced."""
     from watchfiles import awatch  # 40 ms that the start of the daemon does not wait for
 
     watched = watched_for(path)
+    outdated = asyncio.Event()
     notices = awatch(
         *sorted(watched.folders),
         watch_filter=None,
         debounce=SETTLE_LIMIT_MS,
         step=SETTLE_MS,
+        stop_event=outdated,
         rust_timeout=LOOK_ANYWAY_MS,
         yield_on_timeout=True,
         recursive=False,
         force_polling=False,
         ignore_permission_denied=True,
     )
+
+    async def look_first() -> None:
+        await look()
+        if watched_for(path) != watched:
+            outdated.set()
+
     # A task begins when this one waits, that is when the watches lie: no change falls between looking and watching.
-    first_look = asyncio.ensure_future(look())
+    first_look = asyncio.ensure_future(look_first())
     try:
         async with aclosing(notices):
             async for notice in notices:
                 await first_look
-                if not notice or any(watched.concerns(name) for _, name in notice):
-                    await look()
-                    if watched_for(path) != watched:
-                        return
+                if notice and not any(watched.concerns(name) for _, name in notice):
+                    continue
+                await look()
+                # A folder that is told of by its own name was removed or moved; one that came after it has no watch.
+                if any(Path(name) in watched.folders for _, name in notice) or watched_for(path) != watched:
+                    return
+                await asyncio.sleep(REST_SECONDS)
     finally:
         first_look.cancel()
         with suppress(asyncio.CancelledError):

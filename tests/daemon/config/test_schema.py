@@ -1,0 +1,98 @@
+"""Every table and key explains itself, and every key can be written in the file and has its place in the diff."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from hal0.daemon.config.expectation import Shape, as_toml, shape_of_field, words_for
+from hal0.daemon.config.file import judge
+from hal0.daemon.config.schema import Model, Models, Settings, Slot, Table
+from hal0.daemon.config.snapshot import compare
+
+TABLES: dict[str, type[Table]] = {
+    name: shape.type for name, info in Settings.model_fields.items() if (shape := shape_of_field(info)).is_table
+}
+TABLES |= {"models.m": Model, "slots.s": Slot}
+FIELDS = [(table, name, info) for table, model in TABLES.items() for name, info in model.model_fields.items()]
+IDS = [f"{table}.{name}" for table, name, _ in FIELDS]
+NEEDED = {"models.m": 'path = "/m"\n', "slots.s": 'model = "m"\n'}
+
+
+def numbers_in(shape: Shape) -> Iterator[Shape]:
+    if shape.type in (int, float):
+        yield shape
+    for part in shape.parts:
+        yield from numbers_in(part)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_has_a_sentence(table: str) -> None:
+    assert (TABLES[table].__doc__ or "").endswith(".")
+
+
+@pytest.mark.parametrize(("table", "name", "info"), FIELDS, ids=IDS)
+def test_every_key_has_a_sentence_a_unit_and_a_default(table: str, name: str, info: FieldInfo) -> None:
+    assert info.description, "a sentence"
+    assert info.description[0].isupper()
+    assert info.description.endswith(".")
+    shape = shape_of_field(info)
+    for number in numbers_in(shape):
+        assert number.unit, "a unit"
+    if shape.type is int:
+        assert shape.low is not None
+        assert shape.high is not None
+    assert words_for(shape)
+    assert not info.is_required() or f"{table}.{name}" in ("models.m.path", "slots.s.model")
+
+
+def another(info: FieldInfo) -> str:
+    """A value that is not the default, as TOML."""
+    shape = shape_of_field(info)
+    default = None if info.is_required() else info.get_default(call_default_factory=True)
+    for value in _values(shape):
+        if value != as_toml(default, shape.unit):
+            return value
+    raise AssertionError("no other value")
+
+
+def _values(shape: Shape) -> Iterator[str]:
+    if shape.type is bool:
+        yield from ("true", "false")
+    elif shape.type in (int, float):
+        yield f"{int(max(shape.low or 0, shape.above or 0)) + 1 + 1024}" if shape.unit == "bytes" else "17"
+    elif shape.type is str:
+        yield f'"{"0" * 64}"' if "hex" in shape.like else '"other"'
+    elif shape.parts and shape.like == "pair":
+        yield "[9000, 9001]"
+    elif shape.type is tuple:
+        yield (
+            "[1]" if shape.parts[0].type is int else '["https://x.lan"]' if "origin" in shape.parts[0].like else '["x"]'
+        )
+    elif shape.parts:
+        yield '{ A = "1" }'
+    else:
+        yield from shape.like.split(" or ")
+
+
+@pytest.mark.parametrize(("table", "name", "info"), FIELDS, ids=IDS)
+def test_every_key_can_be_written_and_shows_in_the_diff(tmp_path: Path, table: str, name: str, info: FieldInfo) -> None:
+    if (table, name) == ("slots.s", "provider"):
+        pytest.skip("only one provider so far")
+    path = tmp_path / "hal0.toml"
+    path.write_text(f"[{table}]\n" + NEEDED.get(table, ""))
+    before = judge(path, env={}).settings
+    line = f"{name} = {another(info)}\n"
+    rest = "" if line.split(" = ")[0] == NEEDED.get(table, "").split(" = ")[0] else NEEDED.get(table, "")
+    extra = '[slots.other]\nmodel = "m"\n' if table == "dispatch" else ""
+    path.write_text(f"[{table}]\n{rest}{line}{extra}")
+    judgement = judge(path, env={})
+    assert judgement.settings is not None, judgement.problems
+    assert before is not None
+    assert f"{table}.{name}" in compare(before, judgement.settings).keys
+
+
+def test_a_model_may_be_called_like_anything_but_a_key_of_models() -> None:
+    models = Models.model_validate({"folders": (), "files": {"path": "/f"}})
+    assert models.files["files"].path == "/f"

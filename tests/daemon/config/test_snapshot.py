@@ -1,0 +1,69 @@
+"""What two configurations have different, and what waits for a restart of the daemon."""
+
+from pathlib import Path
+
+import pytest
+
+from hal0.daemon.config.file import judge
+from hal0.daemon.config.schema import Settings
+from hal0.daemon.config.snapshot import Diff, compare, keys_awaiting_restart
+
+
+def settings(folder: Path, text: str) -> Settings:
+    path = folder / "hal0.toml"
+    path.write_text(text)
+    found = judge(path, env={}).settings
+    assert found is not None
+    return found
+
+
+BASE = """
+[server]
+port = 9000
+[models.m]
+path = "/m"
+[slots.a]
+model = "m"
+[slots.b]
+model = "n"
+env = { TOKEN = "hunter2" }
+"""
+
+
+def test_equal_settings_have_no_difference(tmp_path: Path) -> None:
+    assert compare(settings(tmp_path, BASE), settings(tmp_path, "# again\n" + BASE)) == Diff()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "keys", "line"),
+    [
+        ("port = 9000", "port = 9001", ("server.port",), "server.port: 9000 → 9001"),
+        ('path = "/m"', 'path = "/n"', ("models.m.path",), 'models.m.path: "/m" → "/n"'),
+        ("[models.m]", "[models.n]", ("models.m", "models.n"), "models.m removed"),
+        ("[models.m]", '[models]\nfolders = ["/f"]\n[models.m]', ("models.folders",), 'models.folders: [] → ["/f"]'),
+        ("[slots.b]", "unload_after = 90\n[slots.b]", ("slots.a.unload_after",), 'slots.a.unload_after: 0 → "90s"'),
+        ("[slots.b]", "threads = 2\n[slots.b]", ("slots.a.threads",), "slots.a.threads: unset → 2"),
+        ("hunter2", "hunter3", ("slots.b.env",), "slots.b.env changed"),
+    ],
+)
+def test_a_changed_key_is_told_with_both_values(
+    tmp_path: Path, old: str, new: str, keys: tuple[str, ...], line: str
+) -> None:
+    diff = compare(settings(tmp_path, BASE), settings(tmp_path, BASE.replace(old, new)))
+    assert diff.keys == keys
+    assert diff.lines[0] == line
+    assert not any("hunter" in line for line in diff.lines)
+
+
+def test_slots_are_told_apart_as_added_removed_and_changed(tmp_path: Path) -> None:
+    new = BASE.replace("[slots.a]", "[slots.c]").replace('model = "n"', 'model = "o"\ncontext = 64')
+    diff = compare(settings(tmp_path, BASE), settings(tmp_path, new))
+    assert (diff.slots_added, diff.slots_removed, diff.slots_changed) == (("c",), ("a",), ("b",))
+
+
+def test_keys_read_at_the_start_wait_for_a_restart_until_they_are_set_back(tmp_path: Path) -> None:
+    started = settings(tmp_path, BASE)
+    edited = BASE.replace("[server]", '[server]\nhost = "127.0.0.1"\ncors_origins = ["*"]').replace("9000", "9001")
+    now = settings(tmp_path, edited + "threads = 3\n[slots.c]\nmodel = 'm'\n[daemon]\nports = [9100, 9101]\n")
+    assert keys_awaiting_restart(started, now) == ("server.host", "server.port")
+    assert keys_awaiting_restart(started, settings(tmp_path, BASE)) == ()
