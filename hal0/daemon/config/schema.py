@@ -13,7 +13,6 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
 from hal0.daemon.config.units import parse_bytes, parse_seconds
-from hal0.wire import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,9 @@ class Slot(Table):
 
     provider: Literal["llama"] = Field("llama", description="Which kind of backend.")
     model: Text = Field(description="The model it serves, by its name in the registry.")
-    kind: Kind | None = Field(None, description="What it is for; left out: told from the model file.")
+    kind: Literal["chat", "embedding", "rerank"] | None = Field(
+        None, description="What it is for; left out: told from the model file."
+    )
     context: Annotated[int | None, Unit("tokens")] = Field(
         None, ge=16, le=2**24, description="Tokens per request; left out: 8192 or the model's own limit."
     )

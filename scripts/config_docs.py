@@ -1,0 +1,99 @@
+"""Writes docs/config.md from the schema: `python -m scripts.config_docs`. A test fails when the page is out of date."""
+
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from hal0.daemon.config.expectation import Shape, as_toml, shape_of_field, words_for
+from hal0.daemon.config.schema import EMBEDDED_SLOTS, Model, Settings, Slot, Table
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
+
+INTRODUCTION = """\
+# Configuration
+
+<!-- Made from hal0/daemon/config/schema.py by `python -m scripts.config_docs`; edit that, not this. -->
+
+hal0 reads one file, `hal0.toml`, from the first of these places: `--config FILE`, `HAL0_CONFIG`,
+`$XDG_CONFIG_HOME/hal0/hal0.toml` (usually `~/.config/hal0/hal0.toml`), `/etc/hal0/hal0.toml`. A folder `hal0.d` beside
+it may hold more files, `hal0.d/*.toml`, which are merged in name order; a table is given in one of the files only.
+
+**No file is needed.** Without `[slots.NAME]` tables hal0 runs the embedded default: {embedded}.
+A file that names slots has exactly those; one that only sets, say, `port` keeps the embedded ones.
+
+```toml
+[server]
+port = 8080
+
+[models]
+folders = ["~/models"]
+
+[slots.primary]
+model = "qwen2.5-0.5b-instruct-q4_k_m"
+context = 8192
+autostart = true
+unload_after = "30m"
+```
+
+- **Durations** are seconds, or `"30s"`, `"5m"`, `"2h"`, `"1h30m"`, `"7d"`. **Sizes** are bytes, or `"64MiB"`, `"8GiB"`,
+  `"10MB"`.
+- **Paths** may begin with `~`; relative ones are meant from the folder of `hal0.toml`.
+- `${{env:NAME}}` in a text stands for an environment variable of the daemon, filled in when the file is read.
+- `HAL0_HOST` and `HAL0_PORT` win over `[server]`.
+- A key that hal0 does not know is an error, which names the nearest one that it knows.
+
+**Editing while hal0 runs** is enough: the file is read once it is saved, judged as a whole, and either taken over in one
+step, or refused while the last good one goes on. `hal0 config check FILE` judges a file without a daemon, with file,
+line and column of every problem. A file that vanished, became empty or lost all its slots is refused too, for it is
+rather a save cut short than meant; `hal0 config reload --force` insists. Slots that an edit does not change do not
+notice it.
+
+In the tables below, a key marked ● is read when the daemon starts: the running daemon keeps its value and lists the key
+as waiting for a restart.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    embedded = " and ".join(f"`{name}` with the model `{slot.model}`" for name, slot in EMBEDDED_SLOTS.items())
+    parts = [INTRODUCTION.format(embedded=embedded)]
+    for name, info in Settings.model_fields.items():
+        shape = shape_of_field(info)
+        if shape.is_table:
+            parts.append(_section(name, shape.type))
+        if name == "models":
+            parts.append(_section("models.NAME", Model))
+        if name == "slots":
+            parts.append(_section("slots.NAME", Slot))
+    return "\n".join(parts)
+
+
+def _section(name: str, table: type[Table]) -> str:
+    rows = [_row(key, info) for key, info in table.model_fields.items()]
+    head = "| key | takes | default | what it is for |\n|---|---|---|---|\n"
+    return f"## [{name}]\n\n{table.__doc__}\n\n{head}" + "\n".join(rows) + "\n"
+
+
+def _row(key: str, info: FieldInfo) -> str:
+    shape = shape_of_field(info)
+    default = None if info.is_required() else info.get_default(call_default_factory=True)
+    shown = (
+        "**needed**" if info.is_required() else "left out" if default is None else f"`{as_toml(default, shape.unit)}`"
+    )
+    cells = [f"`{key}`" + (" ●" if shape.at_start else ""), _takes(shape), shown, info.description or ""]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _takes(shape: Shape) -> str:
+    """Short, for the page explains durations and sizes once."""
+    if shape.type is float:
+        return "duration above 0" if shape.above == 0 else "duration"
+    words = words_for(shape)
+    if shape.unit == "bytes":
+        return "size, " + words.rpartition(", ")[2]
+    words = words.removeprefix("a ")
+    return f"{words} ({shape.unit})" if shape.unit in ("tokens", "threads", "layers", "requests") else words
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
