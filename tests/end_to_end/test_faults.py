@@ -179,13 +179,13 @@ def test_a_port_that_is_taken_is_named(own: Installation, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("config", "code"),
-    [("[slots.primary]\nmodel = ", "config.syntax"), ("[server]\nprot = 1\n", "config.unknown_key")],
+    ("config", "words"),
+    [("[slots.primary]\nmodel = ", ":2:8: not valid TOML"), ("[server]\nprot = 1\n", ":2:1: unknown key")],
 )
-def test_a_bad_configuration_is_refused_at_the_start(tmp_path: Path, config: str, code: str) -> None:
+def test_a_bad_configuration_is_refused_at_the_start(tmp_path: Path, config: str, words: str) -> None:
     hal0 = Installation(tmp_path, config)
     command = [sys.executable, "-m", "hal0.daemon.main"]
     result = subprocess.run(command, env=hal0.env, capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 1
-    assert code in result.stderr
+    assert words in result.stderr
     assert "Traceback" not in result.stderr

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,14 +57,17 @@ class Installation:
 
     def wait_for_state(self) -> dict[str, Any]:
         deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                return self.admin("GET", "/api/state")
-            except httpx.TransportError:
-                assert self.process is not None
-                assert self.process.poll() is None, f"hal0d ended:\n{self.log.read_text()}"
-                assert time.monotonic() < deadline, f"hal0d did not answer:\n{self.log.read_text()}"
-                time.sleep(0.02)
+        while not self._answers():
+            assert self.process is not None
+            assert self.process.poll() is None, f"hal0d ended:\n{self.log.read_text()}"
+            assert time.monotonic() < deadline, f"hal0d did not answer:\n{self.log.read_text()}"
+            time.sleep(0.02)
+        state: dict[str, Any] = self.admin("GET", "/api/state")
+        return state
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def client(self) -> httpx.Client:
         """The admin API over the Unix socket."""

@@ -2,8 +2,8 @@
 
 import logging
 
-from quart import Quart, Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from quart import Quart, Response, request
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from hal0.daemon.admin import config, devices, events, requests, slots, state
 from hal0.daemon.admin.guard import check_caller
@@ -21,7 +21,11 @@ def make_admin(services: Services) -> Quart:
     app = Quart("hal0.daemon.admin", static_folder=None)
     # Quart's own limits end a busy stream silently (total time); ours are in the connection and in the streams.
     app.config.update(RESPONSE_TIMEOUT=None, BODY_TIMEOUT=None, MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES)
-    app.before_request(lambda: check_caller(services.config.current.settings.server))
+
+    @app.before_request
+    async def admit() -> None:
+        check_caller(services.config.current.settings.server)
+
     for module in (state, events, slots, requests, config, devices):
         app.register_blueprint(module.make(services), url_prefix="/api")
     app.register_error_handler(Hal0Error, error_reply)
@@ -31,8 +35,6 @@ def make_admin(services: Services) -> Quart:
 
 
 def _http_error(error: HTTPException) -> Response:
-    from quart import request
-
     if isinstance(error, NotFound):
         return error_reply(Hal0Error("system.not_found", path=request.path, nearest=""))
     if isinstance(error, MethodNotAllowed):
@@ -42,11 +44,13 @@ def _http_error(error: HTTPException) -> Response:
         )
         reply.headers["allow"] = allowed
         return reply
+    if isinstance(error, InternalServerError):
+        return _defect(error.original_exception or error)
     if error.code == 413:
         return error_reply(Hal0Error("dispatch.too_large", limit_bytes=BODY_LIMIT_BYTES))
     return error_reply(Hal0Error("system.bad_request", reason=error.description or error.name))
 
 
-def _defect(error: Exception) -> Response:
+def _defect(error: BaseException) -> Response:
     log.error("the admin API failed", exc_info=error)
     return error_reply(Hal0Error("system.internal", reason=repr(error)))

@@ -11,7 +11,7 @@ from hal0.errors import Hal0Error
 WRITES = {"POST", "PUT", "PATCH"}
 
 
-async def check_caller(server: Server) -> None:
+def check_caller(server: Server) -> None:
     """Raises `system.forbidden` or `dispatch.unsupported_media`."""
     client = request.scope.get("client")
     if client is not None and client[0]:  # None: the Unix socket, guarded by its mode

@@ -1,0 +1,116 @@
+"""The file is edited while clients are served: what changed takes effect, what did not notices nothing."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.installation import Installation, installed
+
+CONFIG = """
+[daemon]
+ports = @PORTS@
+
+[slots.primary]
+model = "hal0-starter"
+autostart = true
+
+[slots.embed]
+model = "all-minilm-l6-v2"
+autostart = true
+"""
+HELLO = {"model": "primary", "messages": [{"role": "user", "content": "Hello!"}]}
+
+
+@pytest.fixture
+def hal0(tmp_path: Path) -> Iterator[Installation]:
+    with installed(tmp_path, CONFIG) as installation:
+        installation.wait_for_slot("primary", "ready")
+        installation.wait_for_slot("embed", "ready")
+        yield installation
+
+
+def edit(hal0: Installation, old: str, new: str) -> None:
+    text = hal0.config.read_text()
+    assert old in text
+    temporary = hal0.config.with_suffix(".new")
+    temporary.write_text(text.replace(old, new))
+    temporary.replace(hal0.config)
+
+
+def until(claim: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+def config_of(hal0: Installation) -> dict[str, Any]:
+    view: dict[str, Any] = hal0.admin("GET", "/api/config")
+    return view
+
+
+def test_a_changed_alias_is_live_and_restarts_nothing(hal0: Installation) -> None:
+    pids = [hal0.slot(name)["pid"] for name in ("primary", "embed")]
+    edit(hal0, 'model = "hal0-starter"', 'model = "hal0-starter"\naliases = ["gpt-4o"]')
+    until(lambda: config_of(hal0)["revision"] == 2)
+    with httpx.Client(base_url=hal0.url, timeout=30) as client:
+        answer = client.post("/v1/chat/completions", json={**HELLO, "model": "gpt-4o"})
+    assert answer.status_code == 200
+    assert answer.headers["x-hal0-slot"] == "primary"
+    assert [hal0.slot(name)["pid"] for name in ("primary", "embed")] == pids
+
+
+def test_a_changed_flag_restarts_that_slot_alone_and_fails_no_request(hal0: Installation) -> None:
+    primary, embed = hal0.slot("primary")["pid"], hal0.slot("embed")["pid"]
+    done = threading.Event()
+    statuses: list[int] = []
+
+    def ask_on_and_on() -> None:
+        with httpx.Client(base_url=hal0.url, timeout=30) as client:
+            while not done.is_set():
+                statuses.append(client.post("/v1/chat/completions", json=HELLO).status_code)
+
+    workers = [threading.Thread(target=ask_on_and_on) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    try:
+        until(lambda: len(statuses) > 8)
+        edit(hal0, 'model = "hal0-starter"', 'model = "hal0-starter"\ncontext = 512')
+        until(lambda: hal0.slot("primary")["pid"] not in (primary, None))
+        seen = len(statuses)
+        until(lambda: len(statuses) > seen + 8)
+    finally:
+        done.set()
+        for worker in workers:
+            worker.join()
+    assert set(statuses) == {200}
+    assert hal0.slot("primary")["context"] == 512
+    assert hal0.slot("embed")["pid"] == embed
+
+
+def test_a_broken_edit_is_refused_with_its_place_and_undone_by_mending_it(hal0: Installation) -> None:
+    pid = hal0.slot("primary")["pid"]
+    edit(hal0, 'model = "hal0-starter"', 'modle = "hal0-starter"\ncontext = "many"')
+    until(lambda: config_of(hal0)["rejected_at"] is not None)
+    view = config_of(hal0)
+    assert view["revision"] == 1
+    assert {problem["code"] for problem in view["problems"]} >= {"config.unknown_key", "config.invalid"}
+    assert all(problem["line"] and problem["column"] for problem in view["problems"])
+    edit(hal0, 'modle = "hal0-starter"\ncontext = "many"', 'model = "hal0-starter"')
+    until(lambda: config_of(hal0)["rejected_at"] is None)
+    assert hal0.slot("primary")["pid"] == pid
+
+
+def test_slots_come_and_go_with_the_file(hal0: Installation) -> None:
+    edit(hal0, "[slots.embed]", '[slots.second]\nmodel = "hal0-starter"\n\n[slots.embed]')
+    until(lambda: len(hal0.admin("GET", "/api/slots")["slots"]) == 3)
+    with httpx.Client(base_url=hal0.url, timeout=30) as client:
+        assert client.post("/v1/chat/completions", json={**HELLO, "model": "second"}).status_code == 200
+    edit(hal0, '[slots.second]\nmodel = "hal0-starter"\n\n', "")
+    until(lambda: len(hal0.backends()) == 2)
+    assert "code" in hal0.admin("GET", "/api/slots/second")["error"]
