@@ -40,7 +40,7 @@ WORDS: dict[tuple[str, ...], str] = {
     ("-ctk", "--cache-type-k"): TEXT,
     ("-ctv", "--cache-type-v"): TEXT,
     ("--temp",): FLOAT,
-    ("--embedding", "--embeddings"): SWITCH,
+    ("--embeddings", "--embedding"): SWITCH,
     ("--rerank", "--reranking"): SWITCH,
     ("--jinja",): SWITCH,
     ("--metrics",): SWITCH,

@@ -31,7 +31,8 @@ def failure_reason(output: Sequence[str]) -> str | None:
     if words and POINTER not in words:
         return _cut(words)
     if (cause := _first_of_last_cluster(lines)) is not None:
-        return _cut(cause)
+        text = PLACE.sub("", cause.strip(), count=1)
+        return _cut(text.removeprefix("error loading model: "))
     return _cut(words) if words else None
 
 
@@ -58,7 +59,5 @@ def _first_of_last_cluster(lines: Sequence[str]) -> str | None:
 
 
 def _cut(text: str) -> str:
-    """Without the place in the source and the words that only say that there is an error."""
-    text = PLACE.sub("", text.strip(), count=1)
-    text = text.removeprefix("error loading model: ").strip()
+    text = text.strip()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
