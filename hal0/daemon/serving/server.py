@@ -1,6 +1,6 @@
 """Serves one ASGI app on TCP and Unix sockets, inside of this process.
 
-Sockets and lifespan are Hypercorn's. Its connections are not: at hundreds of token streams their cost per chunk is what
+The lifespan is Hypercorn's. Its connections are not: at hundreds of token streams their cost per chunk is what
 decides (docs/performance.md). Stopping has three steps that the owner takes: accept no more, drain, close.
 """
 

@@ -1,12 +1,10 @@
-"""Listening sockets, TCP and Unix, made by Hypercorn's configuration; failures to listen get a code."""
+"""Listening sockets, TCP and Unix; failures to listen get a code."""
 
 import errno
 import os
 import socket
 from contextlib import suppress
 from pathlib import Path
-
-from hypercorn.config import Config
 
 from hal0.errors import Hal0Error
 
@@ -15,15 +13,26 @@ UNIX_UMASK = 0o117  # the socket gets mode 0660: its owner and group may ask
 
 def listen_tcp(host: str, port: int) -> socket.socket:
     """Bind an address; port 0 takes a free one. Raises `system.address_in_use`."""
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return _bind(where, where)
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _bind(sock, (host, port), told=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    return sock
 
 
 def listen_unix(path: Path) -> socket.socket:
     """Bind a socket file. One that a dead daemon left is replaced; one that somebody answers on is not."""
     if _is_answered(path):
         raise Hal0Error("system.address_in_use", address=str(path), reason="another daemon answers there")
-    return _bind(f"unix:{path}", str(path))
+    with suppress(OSError):
+        if path.is_socket():
+            path.unlink()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(UNIX_UMASK)
+    try:
+        _bind(sock, str(path), told=str(path))
+    finally:
+        os.umask(umask)
+    return sock
 
 
 def remove_unix(path: Path, bound: os.stat_result) -> None:
@@ -34,17 +43,15 @@ def remove_unix(path: Path, bound: os.stat_result) -> None:
             path.unlink()
 
 
-def _bind(where: str, address: str) -> socket.socket:
-    config = Config()
-    config.bind = [where]
-    config.umask = UNIX_UMASK
+def _bind(sock: socket.socket, address: tuple[str, int] | str, *, told: str) -> None:
     try:
-        (sock,) = config.create_sockets().insecure_sockets
-    except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise Hal0Error("system.address_in_use", address=address, reason=reason) from error
-    sock.set_inheritable(False)  # a backend must never hold the port of a daemon that died
-    return sock
+        sock.bind(address)
+        sock.setblocking(False)
+    except (OSError, OverflowError) as error:  # gaierror is an OSError, but its number is not one of errno's
+        sock.close()
+        number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+        reason = os.strerror(number) if number else str(error)
+        raise Hal0Error("system.address_in_use", address=told, reason=reason) from error
 
 
 def _is_answered(path: Path) -> bool:
