@@ -106,7 +106,10 @@ def _run(words: list[str], args: Namespace) -> int:
     )
     parser.add_argument("-h", "--help", action="help", default=SUPPRESS, help="show this and end")
     module.configure(parser)
-    parser.parse_args(words[1:], namespace=args)
+    _, more = parser.parse_known_args(words[1:], namespace=args)
+    if more and not getattr(args, "takes_more", False):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    args.more = more
     status: int = args.run(args)
     return status
 

@@ -148,8 +148,9 @@ def _streamed(answer: Any, timing: Timing, api: Daemon) -> str:
     try:
         with api.translated():
             for data in event_data(answer):
-                if ended := data == b"[DONE]":
-                    break
+                if data == b"[DONE]":
+                    ended = True  # and read on to the end: leaving early would look like giving up
+                    continue
                 chunk = _object(data, api)
                 if "error" in chunk:
                     raise failure_in(chunk, where=api.where, otherwise="an error without a code")

@@ -62,8 +62,11 @@ def heading(text: str) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Cell | str]], *, right: frozenset[str] = frozenset()) -> None:
-    """Columns; those named in `right` are aligned at their right edge."""
+    """Columns; those named in `right` are aligned at their right edge, those with nothing in them are left out."""
     lines = [[part if isinstance(part, Cell) else Cell(part) for part in row] for row in rows]
+    filled = [index for index in range(len(headers)) if any(line[index].text for line in lines)]
+    headers = [headers[index] for index in filled]
+    lines = [[line[index] for index in filled] for line in lines]
     if not is_terminal():
         texts = [list(headers), *([cell.text for cell in line] for line in lines)]
         widths = [max(len(text) for text in column) for column in zip(*texts, strict=True)]

@@ -55,7 +55,7 @@ def print_requests(requests: list[RequestView], *, now: float) -> None:
         (
             request.id,
             Cell(request.slot or request.asked, "bold"),
-            request.path,
+            request.path.removeprefix("/v1/"),
             _phase(request),
             figures.stopwatch((request.finished_at or now) - request.started_at),
             figures.count(request.tokens),

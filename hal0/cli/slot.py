@@ -99,7 +99,7 @@ def print_slots(slots: list[SlotView]) -> None:
             _state(slot),
             slot.kind,
             slot.model,
-            slot.device,
+            slot.device if slot.device != "cpu" else "",
             figures.size(slot.memory_bytes),
             figures.rate(slot.tokens_per_second),
             figures.milliseconds(slot.ttft_ms),
@@ -167,7 +167,14 @@ def _print_command(command: CommandView) -> None:
     environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]
     say(" ".join([*environment, shlex.join(command.argv)]))
     heading("where it comes from")
-    table(("WORD", "ORIGIN"), list(zip(command.argv, command.origins, strict=False)))
+    rows: list[tuple[str, str]] = []
+    for word, origin in zip(command.argv, command.origins, strict=False):
+        before, before_origin = rows[-1] if rows else ("", "")
+        if origin == before_origin and before.startswith("-") and " " not in before and not word.startswith("-"):
+            rows[-1] = (f"{before} {word}", origin)  # an option with its value
+        else:
+            rows.append((word, origin))
+    table(("WORDS", "FROM"), rows)
 
 
 def act(args: Namespace) -> int:

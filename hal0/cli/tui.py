@@ -1,19 +1,21 @@
-"""`hal0 tui`: the dashboard of a daemon that runs."""
+"""`hal0 tui`: the dashboard of a daemon that runs. Its options are those of `hal0-tui`."""
 
+import os
 from argparse import ArgumentParser, Namespace
 
-from hal0.cli.options import add_host
+ABOUT = """\
+Open the dashboard of a running daemon. `?` in it lists its keys; `q` leaves it, and the daemon goes on.
 
-ABOUT = "Open the dashboard of a running daemon. `?` in it lists its keys; `q` leaves it, the daemon goes on."
+Takes the options of `hal0-tui`: `hal0-tui --help` lists them."""
 
 
 def configure(parser: ArgumentParser) -> None:
-    add_host(parser)
-    parser.add_argument("--ascii", action="store_true", help="draw with ASCII only")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, takes_more=True)
 
 
 def run(args: Namespace) -> int:
     from hal0.tui.__main__ import main
 
-    return main([*(["--host", args.host] if args.host else []), *(["--ascii"] if args.ascii else [])])
+    url = os.environ.get("HAL0_URL")
+    named = any(word.startswith(("--host", "--socket")) for word in args.more)
+    return main([*(["--host", url] if url and not named else []), *args.more])

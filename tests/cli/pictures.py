@@ -17,7 +17,7 @@ def slot(name: str = "primary", **more: Any) -> SlotView:
     return SlotView(**{**values, **more})
 
 
-def failed_slot(**more: Any) -> SlotView:
+def failed_slot(name: str = "coder", **more: Any) -> SlotView:
     error = ErrorView(
         code="slot.load_failed",
         message="coder could not load its model: out of memory",
@@ -27,7 +27,7 @@ def failed_slot(**more: Any) -> SlotView:
         "state": "error", "error": error, "failures": 5, "pid": None, "port": None, "model": "qwen3",
         "log_tail": ["ggml: failed to allocate", "\x1b[31mE\x1b[0m load failed"],
     }  # fmt: skip
-    return slot("coder", **{**values, **more})
+    return slot(name, **{**values, **more})
 
 
 def request(id: str = "req-1", **more: Any) -> RequestView:

@@ -1,0 +1,213 @@
+"""`hal0 slot`: lists, details, verbs that wait for their outcome, logs."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from hal0.cli.output import Cell
+from hal0.cli.slot import STATES
+from hal0.errors import Hal0Error
+from hal0.tui.look import UNICODE
+from hal0.wire import Accepted, CommandView, LogLines, SlotState, SlotView
+from tests.cli import pictures
+from tests.cli.conftest import OpenTerminal, Run
+from tests.fakes.admin import Body, FakeAdmin
+
+
+def slots_of(*views: SlotView) -> bytes:
+    return json.dumps({"slots": [view.model_dump(mode="json") for view in views]}).encode()
+
+
+def test_glyphs_are_the_dashboards() -> None:
+    assert {state: glyph for state, (glyph, _) in STATES.items()} == UNICODE.states
+
+
+def test_a_list_in_a_pipe_is_aligned_text_of_any_width(hal0: Run, admin: FakeAdmin) -> None:
+    long = "a-model-with-a-name-that-is-much-longer-than-any-column-of-a-terminal-would-be-if-there-were-one"
+    admin.answers["GET /api/slots"] = slots_of(pictures.slot(model=long), pictures.failed_slot())
+    header, first, second = hal0("slot", "list").out.splitlines()
+    assert long in first
+    assert "✖  coder" in second
+    assert "slot.load_failed ×5, no retry is planned" in second
+    assert header.index("STATE") == first.index("ready") == second.index("error")
+
+
+def test_a_list_on_a_terminal_has_colours_and_fits(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    admin.answers["GET /api/slots"] = slots_of(pictures.slot())
+    screen = terminal("slot", "list")
+    assert screen.wait() == 0
+    assert "\x1b[32m" in screen.screen
+    assert "primary" in screen.screen
+
+
+def test_an_escape_sequence_in_a_name_is_shown_not_obeyed(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    admin.answers["GET /api/slots"] = slots_of(pictures.slot(model="x\x1b]0;owned\x07y\x9b2J"))
+    screen = terminal("slot", "list", NO_COLOR="1")
+    assert screen.wait() == 0
+    assert "\x1b]0" not in screen.screen
+    assert "\x9b" not in screen.screen
+
+
+def test_json_keeps_fields_that_this_version_does_not_know(hal0: Run, admin: FakeAdmin) -> None:
+    view = {**pictures.slot().model_dump(mode="json"), "of_the_future": 1}
+    admin.answers["GET /api/slots"] = json.dumps({"slots": [view]})
+    assert json.loads(hal0("slot", "list", "--json").out)["slots"][0]["of_the_future"] == 1
+
+
+COMMAND = CommandView(
+    argv=["llama-server", "--ctx-size", "1024"],
+    env={"OMP_WAIT_POLICY": "passive"},
+    origins=["machine", "hal0", "config slots.coder.context"],
+)
+
+
+def test_show_tells_the_failure_its_output_and_where_the_command_line_comes_from(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/coder"] = pictures.failed_slot()
+    admin.answers["GET /api/slots/coder/command"] = COMMAND
+    ended = hal0("slot", "show", "coder")
+    assert ended.status == 0
+    assert "slot.load_failed  coder could not load its model: out of memory" in ended.out
+    assert "  ggml: failed to allocate" in ended.out
+    assert "OMP_WAIT_POLICY=passive llama-server --ctx-size 1024" in ended.out
+    assert "--ctx-size    hal0" in ended.out
+    both = json.loads(hal0("slot", "show", "coder", "--json").out)
+    assert both["error"]["code"] == "slot.load_failed"
+    assert both["command"]["origins"] == COMMAND.origins
+
+
+def test_show_works_for_a_slot_whose_engine_is_missing(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/primary"] = pictures.slot(state="offline", pid=None)
+    admin.answers["GET /api/slots/primary/command"] = Hal0Error(
+        "slot.engine_missing", slot="primary", missing="libgomp.so.1 is not there", fix="apt install libgomp1"
+    )
+    ended = hal0("slot", "show", "primary")
+    assert ended.status == 0
+    assert "slot.engine_missing" in ended.out
+    assert "apt install libgomp1" in ended.out
+
+
+def test_an_unknown_slot_is_refused_with_the_daemons_code(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/primry"] = Hal0Error(
+        "slot.not_found", slot="primry", nearest="; did you mean 'primary'?"
+    )
+    ended = hal0("slot", "load", "primry")
+    assert ended.status == 1
+    assert ended.err.startswith("error: slot.not_found: there is no slot named 'primry'; did you mean 'primary'?\n→ ")
+    assert [route for route, _ in admin.asked] == ["GET /api/slots/primry"]
+
+
+def test_a_name_with_odd_characters_stays_one_part_of_the_path(hal0: Run, admin: FakeAdmin) -> None:
+    hal0("slot", "show", "../state?x=1#y")
+    assert admin.asked[0][0] == "GET /api/slots/..%2Fstate%3Fx%3D1%23y"
+
+
+def prepare(admin: FakeAdmin, verb: str, *views: SlotView) -> None:
+    admin.answers["GET /api/slots/primary"] = list[Body](views)
+    admin.answers[f"POST /api/slots/primary/{verb}"] = Accepted(operation=f"{verb}-7", slot="primary", since=7)
+
+
+def test_load_waits_until_the_slot_is_ready(hal0: Run, admin: FakeAdmin) -> None:
+    states = [
+        pictures.slot(state="offline", since=1),
+        pictures.slot(state="starting", since=2),
+        pictures.slot(state="warming", since=3, progress=0.5),
+        pictures.slot(state="ready", since=4),
+    ]
+    prepare(admin, "load", *states)
+    ended = hal0("slot", "load", "primary")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("primary: ready after 0.")
+    assert ("POST /api/slots/primary/load", b"") in admin.asked
+
+
+def test_load_shows_how_far_it_is_on_a_terminal(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    prepare(
+        admin,
+        "load",
+        pictures.slot(state="offline"),
+        *[pictures.slot(state="warming", progress=0.5)] * 3,
+        pictures.slot(),
+    )
+    screen = terminal("slot", "load", "primary")
+    assert screen.wait() == 0
+    assert "primary  warming 50%" in screen.screen
+
+
+def test_a_load_that_fails_ends_with_1_and_the_slots_code(hal0: Run, admin: FakeAdmin) -> None:
+    failed = pictures.failed_slot(name="primary", since=9, retry_at=None)
+    prepare(admin, "load", pictures.slot(state="offline", since=1), pictures.slot(state="starting", since=2), failed)
+    ended = hal0("slot", "load", "primary")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("error: slot.load_failed: coder could not load its model: out of memory\n→ ")
+
+
+def test_an_earlier_failure_is_not_taken_for_the_outcome(hal0: Run, admin: FakeAdmin) -> None:
+    old = pictures.failed_slot(name="primary", since=9)
+    prepare(admin, "load", old, old, pictures.slot(state="starting", since=10), pictures.slot(state="ready", since=11))
+    assert hal0("slot", "load", "primary").status == 0
+
+
+def test_a_restart_is_done_when_the_next_run_is_ready(hal0: Run, admin: FakeAdmin) -> None:
+    prepare(
+        admin, "restart",
+        pictures.slot(state="serving", run=3), pictures.slot(state="serving", run=3),
+        pictures.slot(state="unloading", run=3), pictures.slot(state="offline", run=3),
+        pictures.slot(state="ready", run=4),
+    )  # fmt: skip
+    ended = hal0("slot", "restart", "primary", "--json")
+    assert json.loads(ended.out)["run"] == 4
+
+
+def test_unload_is_done_when_nothing_runs(hal0: Run, admin: FakeAdmin) -> None:
+    prepare(
+        admin, "unload", pictures.slot(), pictures.slot(state="unloading"), pictures.slot(state="offline", pid=None)
+    )
+    assert hal0("slot", "unload", "primary").out.startswith("primary: offline after ")
+
+
+def test_a_load_that_someone_else_undid_does_not_wait_for_ever(hal0: Run, admin: FakeAdmin) -> None:
+    prepare(
+        admin, "load", pictures.slot(state="offline"), pictures.slot(state="starting"), pictures.slot(state="offline")
+    )
+    ended = hal0("slot", "load", "primary")
+    assert ended.status == 1
+    assert ended.err.startswith("error: slot.not_ready: primary is still offline")
+
+
+def test_no_wait_ends_as_soon_as_the_daemon_has_accepted(hal0: Run, admin: FakeAdmin) -> None:
+    prepare(admin, "load", pictures.slot(state="offline"))
+    assert hal0("slot", "load", "--no-wait", "primary").out == "primary: load accepted\n"
+    assert json.loads(hal0("slot", "load", "--no-wait", "--json", "primary").out)["operation"] == "load-7"
+
+
+def test_logs_are_printed_as_they_are_into_a_pipe(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/primary/logs"] = LogLines(name="primary", lines=["one", "\x1b[31mtwo\x1b[0m"])
+    assert hal0("slot", "logs", "primary", "-n", "2").out == "one\n\x1b[31mtwo\x1b[0m\n"
+    assert admin.asked[0][0] == "GET /api/slots/primary/logs?lines=2"
+
+
+def test_logs_on_a_terminal_cannot_act_on_it(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    admin.answers["GET /api/slots/primary/logs"] = LogLines(name="primary", lines=["\x1b[2Jtwo\x07"])
+    screen = terminal("slot", "logs", "primary")
+    assert screen.wait() == 0
+    assert "\x1b" not in screen.screen
+    assert "two" in screen.screen
+
+
+def test_followed_logs_are_printed_line_by_line_as_they_come(hal0: Run, admin: FakeAdmin) -> None:
+    def pieces() -> Iterator[bytes]:
+        first = LogLines(name="primary", lines=["one", "two"]).model_dump_json().encode()
+        yield b": keep-alive\n\ndata: " + first[:9]
+        yield first[9:] + b"\n\n"
+        yield b"data: " + LogLines(name="primary", lines=["three"]).model_dump_json().encode() + b"\n\n"
+        yield b""
+
+    admin.answers["GET /api/slots/primary/logs"] = pieces
+    assert hal0("slot", "logs", "-f", "primary").out == "one\ntwo\nthree\n"
+    assert admin.asked[0][0] == "GET /api/slots/primary/logs?lines=200&follow=1"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_a_colour(state: SlotState) -> None:
+    assert Cell(*STATES[state]).style
