@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from hal0.daemon.hardware.cpu import CpuMeter
+from hal0.daemon.hardware.facts import read_facts
+from hal0.wire import DeviceView
+from tests.daemon.hardware.trees import LAPTOP, plant
+
+GIB = 2**30
+
+
+def meter(root: Path, **files: str) -> CpuMeter:
+    plant(root, {**LAPTOP, **files})
+    return CpuMeter(read_facts(root), root=root)
+
+
+def cpu_of(devices: list[DeviceView]) -> DeviceView:
+    return next(device for device in devices if device.id == "cpu")
+
+
+def memory_of(devices: list[DeviceView]) -> DeviceView:
+    return next(device for device in devices if device.id == "memory")
+
+
+def test_utilisation_is_the_busy_share_between_two_looks(tmp_path: Path) -> None:
+    look = meter(tmp_path)
+    plant(tmp_path, {"proc/stat": "cpu  130 0 110 740 120 0 0 0 50 0\n"})  # 40 busy of 100, 20 waiting for a disk
+    assert cpu_of(look.sample()).utilisation == pytest.approx(0.4)
+    plant(tmp_path, {"proc/stat": "cpu  230 0 110 740 120 0 0 0 50 0\n"})
+    assert cpu_of(look.sample()).utilisation == 1.0
+
+
+def test_no_time_between_two_looks_is_unknown_and_not_an_error(tmp_path: Path) -> None:
+    assert cpu_of(meter(tmp_path).sample()).utilisation is None
+
+
+def test_a_counter_that_went_back_does_not_show_nonsense(tmp_path: Path) -> None:
+    look = meter(tmp_path)
+    plant(tmp_path, {"proc/stat": "cpu  50 0 50 950 100 0 0 0 0 0\n"})
+    assert cpu_of(look.sample()).utilisation == 0.0
+
+
+def test_the_processor_is_named_with_its_cores_and_temperature(tmp_path: Path) -> None:
+    cpu = cpu_of(meter(tmp_path).sample())
+    assert (cpu.name, cpu.cores, cpu.temperature_c) == ("A Laptop", 4, 54.25)
+
+
+def test_a_board_without_hwmon_has_a_thermal_zone(tmp_path: Path) -> None:
+    plant(tmp_path, {"proc/stat": "cpu 1 1 1 1 1 1 1 1\n"})
+    zone = "sys/class/thermal/thermal_zone0/"
+    plant(tmp_path, {zone + "type": "cpu-thermal\n", zone + "temp": "61000\n"})
+    assert cpu_of(CpuMeter(read_facts(tmp_path), root=tmp_path).sample()).temperature_c == 61.0
+
+
+def test_memory_in_use_is_what_nobody_else_could_have(tmp_path: Path) -> None:
+    memory = memory_of(meter(tmp_path).sample())
+    assert (memory.memory_total_bytes, memory.memory_used_bytes) == (16_000_000 * 1024, 4_000_000 * 1024)
+
+
+def test_in_a_container_its_limit_is_the_memory_and_the_file_cache_is_not_in_use(tmp_path: Path) -> None:
+    group = "sys/fs/cgroup/"
+    look = meter(
+        tmp_path,
+        **{
+            "proc/self/cgroup": "0::/\n",
+            group + "cgroup.controllers": "memory\n",
+            group + "memory.max": f"{2 * GIB}\n",
+            group + "memory.current": f"{GIB}\n",
+            group + "memory.stat": f"anon 1\ninactive_file {GIB // 4}\n",
+        },
+    )
+    memory = memory_of(look.sample())
+    assert (memory.memory_total_bytes, memory.memory_used_bytes) == (2 * GIB, GIB - GIB // 4)
+
+
+def test_files_that_vanish_make_values_unknown(tmp_path: Path) -> None:
+    look = meter(tmp_path)
+    for name in ("proc/stat", "proc/meminfo", "sys/class/hwmon/hwmon1/temp1_input"):
+        (tmp_path / name).unlink()
+    cpu, memory = look.sample()
+    assert (cpu.utilisation, cpu.temperature_c) == (None, None)
+    assert (memory.memory_used_bytes, memory.memory_total_bytes) == (None, None)
