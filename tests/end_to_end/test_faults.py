@@ -61,11 +61,13 @@ async def test_killing_the_backend_midstream_ends_the_stream_with_an_error_event
 
 
 async def test_a_client_that_leaves_stops_the_backend(own: Installation) -> None:
-    async with httpx.AsyncClient(base_url=own.url, timeout=30) as client:
-        async with client.stream("POST", CHAT, json=ENDLESS) as answer:
-            async for line in answer.aiter_lines():
-                if '"content":"' in line:
-                    break
+    async with (
+        httpx.AsyncClient(base_url=own.url, timeout=30) as client,
+        client.stream("POST", CHAT, json=ENDLESS) as answer,
+    ):
+        async for line in answer.aiter_lines():
+            if '"content":"' in line:
+                break
     view = await until_finished(own)
     assert view["outcome"] == "cancelled"
     async with asyncio.timeout(1.0):

@@ -1,0 +1,61 @@
+import asyncio
+
+from hal0.daemon.events import QUEUE_EVENTS, RING_EVENTS, EventBus
+
+
+def filled(count: int) -> EventBus:
+    bus = EventBus(clock=lambda: 1.0)
+    for number in range(count):
+        bus.publish("slot.removed", {"name": str(number)})
+    return bus
+
+
+async def ids(bus: EventBus, since: int | None) -> list[tuple[int, str]]:
+    with bus.subscribe(since=since) as subscription:
+        bus.publish("slot.removed", {"name": "last"})
+        return [(event.id, event.kind) for event in await subscription.next_batch()]
+
+
+async def test_a_new_reader_hears_from_now_on() -> None:
+    assert await ids(filled(3), None) == [(4, "slot.removed")]
+
+
+async def test_a_returning_reader_gets_what_it_missed() -> None:
+    assert [number for number, _ in await ids(filled(5), 2)] == [3, 4, 5, 6]
+    assert [number for number, _ in await ids(filled(5), 5)] == [6]
+
+
+async def test_what_is_no_longer_kept_is_a_gap() -> None:
+    bus = filled(RING_EVENTS + 10)
+    assert (await ids(bus, 3))[0] == (bus.last_id - 1, "gap")
+
+
+async def test_a_number_from_another_daemon_is_a_gap() -> None:
+    assert (await ids(filled(3), 500))[0][1] == "gap"
+
+
+async def test_a_slow_reader_gets_one_gap_and_then_goes_on() -> None:
+    bus = EventBus()
+    with bus.subscribe() as subscription:
+        for _ in range(QUEUE_EVENTS + 5):
+            bus.publish("slot.removed", {"name": "x"})
+        (gap,) = await subscription.next_batch()
+        assert (gap.kind, gap.data) == ("gap", {"missed_from": 1, "missed_to": QUEUE_EVENTS + 5})
+        bus.publish("slot.removed", {"name": "after"})
+        assert [event.id for event in await subscription.next_batch()] == [QUEUE_EVENTS + 6]
+
+
+async def test_publishing_wakes_a_waiting_reader() -> None:
+    bus = EventBus()
+    with bus.subscribe() as subscription:
+        waiting = asyncio.create_task(subscription.next_batch())
+        await asyncio.sleep(0)
+        bus.publish("slot.removed", {"name": "x"})
+        assert len(await waiting) == 1
+
+
+async def test_nobody_is_watched_over_after_leaving() -> None:
+    bus = EventBus()
+    with bus.subscribe():
+        assert bus.watched
+    assert not bus.watched
