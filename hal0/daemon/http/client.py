@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         self._ended = False
         self._stays_open = False
+        self._surplus = False
 
     # What users of a connection call
 
@@ -175,7 +176,13 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_reusable(self) -> bool:
-        return self._ended and self._stays_open and self._error is None and self._transport is not None
+        return (
+            self._ended
+            and self._stays_open
+            and not self._surplus
+            and self._error is None
+            and self._transport is not None
+        )
 
     def fail(self, error: Exception) -> None:
         """End the connection; whoever waits for the answer gets `error`."""
@@ -248,11 +255,17 @@ class Connection(asyncio.Protocol):
 
     # What the parser calls
 
+    def on_message_begin(self) -> None:
+        if self._ended:
+            self._surplus = True  # more than was asked for, in one piece with the answer: whose is it?
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:  # later ones are trailers, which nobody here wants
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if self._surplus:
+            return
         status = self._parser.get_status_code()
         if status < 200:  # "continue" and the like; the answer itself is still to come
             return
@@ -268,7 +281,8 @@ class Connection(asyncio.Protocol):
         self._head = Head(status, headers, length, until_close=length is None and not is_chunked)
 
     def on_body(self, data: bytes) -> None:
-        self._parts.append(data)
+        if not self._surplus:
+            self._parts.append(data)
 
     def on_message_complete(self) -> None:
         if self._head is None:

@@ -1,0 +1,110 @@
+"""What the daemon knows of requests, and what it tells those who watch."""
+
+import asyncio
+from typing import Any
+
+from hal0.daemon.events import Event
+from tests.fakes.backend import Asked, backend
+from tests.fakes.door import relaying, until
+from tests.fakes.http_client import ask, post
+
+CHAT = "/v1/chat/completions"
+STREAM = {"messages": [{"role": "user", "content": "a secret question"}], "stream": True}
+
+
+async def words(asked: Asked) -> None:
+    await asked.stream([f"w{number} " for number in range(40)], pause=0.01)
+
+
+async def wordy_answer(asked: Asked) -> None:
+    await asked.json_answer({"choices": [{"message": {"content": "a secret answer"}}]})
+
+
+async def test_those_who_watch_get_each_phase_and_all_of_the_text_in_batches() -> None:
+    events: list[Event] = []
+
+    async with backend(words) as upstream, relaying(upstream.endpoint) as relay:
+
+        async def watch() -> None:
+            with relay.bus.subscribe() as subscription:
+                async for event in subscription:
+                    events.append(event)
+
+        watcher = asyncio.ensure_future(watch())
+        await asyncio.sleep(0)
+        await ask(relay.port, post(CHAT, STREAM, "x-request-id: me"))
+        await until(lambda: sum(len(e.json_data()["text"].split()) for e in events if e.kind == "request.tokens") == 40)
+        watcher.cancel()
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "request.started"
+    phases = [event.json_data()["phase"] for event in events if event.kind == "request.phase"]
+    assert phases == ["prefill", "decoding"]
+    batches = [event.json_data() for event in events if event.kind == "request.tokens"]
+    assert "".join(batch["text"] for batch in batches) == "".join(f"w{number} " for number in range(40))
+    assert 3 <= len(batches) <= 15
+    assert kinds.count("request.finished") == 1
+    finished = next(event for event in events if event.kind == "request.finished").json_data()
+    assert (finished["id"], finished["outcome"], finished["tokens"], finished["text"]) == ("me", "ok", 40, "")
+
+
+async def test_nothing_is_decoded_or_told_while_nobody_watches_and_the_text_is_there_for_who_asks_later() -> None:
+    async with backend(words) as upstream, relaying(upstream.endpoint) as relay:
+        before = relay.bus.last_id
+        await ask(relay.port, post(CHAT, STREAM))
+        assert relay.bus.last_id - before == 4  # started, two phases, finished: no batches
+        assert relay.requests.views()[0].text.startswith("w0 w1 ")
+
+
+async def test_without_capture_no_text_is_kept_anywhere() -> None:
+    async def both(asked: Asked) -> None:
+        await (words(asked) if asked.json().get("stream") else wordy_answer(asked))
+
+    async with backend(both) as upstream, relaying(upstream.endpoint, capture=False) as relay:
+        told: list[Any] = []
+        with relay.bus.subscribe() as subscription:
+            for body in (STREAM, {**STREAM, "stream": False}):
+                await ask(relay.port, post(CHAT, body))
+            await asyncio.sleep(0.2)
+            told += await subscription.next_batch()
+        for view in relay.requests.views():
+            assert (view.prompt, view.text) == ("", "")
+        assert relay.requests.views()[1].tokens == 40
+        everything = repr([event.json_data() for event in told])
+        assert "secret" not in everything
+        assert "w1 " not in everything
+
+
+async def test_only_the_last_requests_are_remembered() -> None:
+    async with backend(wordy_answer) as upstream, relaying(upstream.endpoint) as relay:
+        for number in range(205):
+            await ask(relay.port, post(CHAT, {**STREAM, "stream": False}, f"x-request-id: r{number}"))
+        views = relay.requests.views()
+        assert [view.id for view in views] == [f"r{number}" for number in range(204, 4, -1)]
+        assert relay.requests.totals().requests == 205
+
+
+async def test_an_id_that_is_not_sane_or_already_known_is_replaced() -> None:
+    async with backend(wordy_answer) as upstream, relaying(upstream.endpoint) as relay:
+        ids = []
+        for given in ("x-request-id: mine", "x-request-id: mine", "x-request-id: a b", "x-request-id: " + "a" * 200):
+            seen = await ask(relay.port, post(CHAT, {**STREAM, "stream": False}, given))
+            ids.append(seen.headers["x-request-id"])
+        assert ids[0] == "mine"
+        assert len(set(ids)) == 4
+        assert all(relay.requests.view(id).outcome == "ok" for id in ids)
+
+
+async def test_a_slots_speed_is_the_sum_of_what_decodes_and_else_the_last() -> None:
+    async with backend(words) as upstream, relaying(upstream.endpoint) as relay:
+        assert relay.requests.speed_of("primary") == (None, None)
+        both = [asyncio.ensure_future(ask(relay.port, post(CHAT, STREAM))) for _ in range(2)]
+        await until(
+            lambda: all(view.tokens > 20 for view in relay.requests.views()) and len(relay.requests.views()) == 2
+        )
+        speed, ttft = relay.requests.speed_of("primary")
+        each = [view.tokens_per_second for view in relay.requests.views()]
+        assert speed is not None
+        assert speed > max(value for value in each if value is not None)
+        assert ttft is not None
+        await asyncio.gather(*both)
+        assert relay.requests.speed_of("primary")[0] == 50.5
