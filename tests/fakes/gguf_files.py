@@ -68,3 +68,71 @@ def write_model(path: Path, entries: Mapping[str, Any] | None = None, **options:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gguf(chat_entries() if entries is None else entries, **options))
     return path
+
+
+ALIGNMENT = 32
+
+
+def add_score_head(encoder: Path, target: Path, *, dimensions: int) -> Path:
+    """Make a real encoder a model that scores pairs: its pooling becomes "rank", and it gets a head of its own.
+
+    The head is arbitrary, so the scores mean nothing; that they are computed is what can be seen.
+    """
+    data = encoder.read_bytes()
+    cursor = _Walk(data)
+    cursor.at = 8
+    tensor_count, entry_count = cursor.number("Q"), cursor.number("Q")
+    pooling_at = None
+    for _ in range(entry_count):
+        key = cursor.text()
+        type_ = cursor.number("I")
+        if key.endswith(".pooling_type"):
+            pooling_at = cursor.at
+        cursor.skip_value(type_)
+    entries_end = cursor.at
+    for _ in range(tensor_count):
+        cursor.text()
+        dimension_count = cursor.number("I")
+        cursor.at += 8 * dimension_count + 4 + 8
+    infos_end = cursor.at
+    weights = data[-(-infos_end // ALIGNMENT) * ALIGNMENT :]
+    weights += bytes(-len(weights) % ALIGNMENT)
+    row = struct.pack(f"<{dimensions}f", *((-1) ** n * 0.1 * (n % 7) for n in range(dimensions)))
+    infos = text("cls.output.weight") + struct.pack("<IQQIQ", 2, dimensions, 1, 0, len(weights))
+    infos += text("cls.output.bias") + struct.pack("<IQIQ", 1, 1, 0, len(weights) + len(row))
+    assert pooling_at is not None
+    assert len(row) % ALIGNMENT == 0
+    entries = data[24:pooling_at] + struct.pack("<I", 4) + data[pooling_at + 4 : entries_end]
+    head = data[:8] + struct.pack("<QQ", tensor_count + 2, entry_count) + entries + data[entries_end:infos_end] + infos
+    head += bytes(-len(head) % ALIGNMENT)
+    target.write_bytes(head + weights + row + struct.pack("<f", 0.5) + bytes(ALIGNMENT - 4))
+    return target
+
+
+class _Walk:
+    """Steps through the header of a whole, right file."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def number(self, code: str) -> int:
+        (found,) = struct.unpack_from("<" + code, self.data, self.at)
+        self.at += struct.calcsize("<" + code)
+        return int(found)
+
+    def text(self) -> str:
+        length = self.number("Q")
+        self.at += length
+        return self.data[self.at - length : self.at].decode()
+
+    def skip_value(self, type_: int) -> None:
+        widths = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+        if type_ == 8:
+            self.text()
+        elif type_ == 9:
+            inner, count = self.number("I"), self.number("Q")
+            for _ in range(count):
+                self.skip_value(inner)
+        else:
+            self.at += widths[type_]

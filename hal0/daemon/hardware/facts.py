@@ -17,7 +17,6 @@ class Facts:
 
     physical_cores: int  # that this process may use
     cpu_flags: frozenset[str] = field(default_factory=frozenset)
-    gpu_count: int = 0
     memory_bytes: int = 0  # RAM, or the limit of our cgroup if that is smaller; 0: unknown
     logical_cpus: int = 1
     cpu_model: str = ""

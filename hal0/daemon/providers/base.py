@@ -57,7 +57,7 @@ class Launch:
     env: tuple[tuple[str, str], ...] = ()  # added to the daemon's environment, sorted
     key_env: str = ""
     engine: str = ""  # for people: "llama.cpp (built in)" or the path of a binary
-    device: str = "cpu"
+    device: str = "cpu"  # or GPU indices as "0" or "0,1", or "auto": the binary chooses
     context: int | None = None  # tokens per request
     parallel: int = 1
 

@@ -212,10 +212,10 @@ class LlamaProvider:
         return tuple(sorted({**env, **spec.config.env}.items()))
 
     def _device(self, spec: SlotSpec, engine: Engine) -> str:
-        gpus = spec.config.gpus
-        if gpus is None:
-            gpus = () if engine.is_builtin else tuple(range(self._facts.gpu_count))
-        return ",".join(map(str, gpus)) or "cpu"
+        """Which GPUs it computes on; "auto" where a llama-server decides that by itself."""
+        if spec.config.gpus is not None:
+            return ",".join(map(str, spec.config.gpus)) or "cpu"
+        return "cpu" if engine.is_builtin else "auto"
 
     # The running backend --------------------------------------------------------------------------------------------
 

@@ -24,11 +24,10 @@ def provider(
     cores: int = 8,
     flags: frozenset[str] = X86,
     missing: tuple[str, ...] = (),
-    gpus: int = 0,
     memory: int = 64 * GIB,
 ) -> LlamaProvider:
     return LlamaProvider(
-        Facts(physical_cores=cores, cpu_flags=flags, gpu_count=gpus, memory_bytes=memory),
+        Facts(physical_cores=cores, cpu_flags=flags, memory_bytes=memory),
         find_program=lambda name: f"/usr/bin/{name}" if name in on_path else None,
         has_library=lambda name: name not in missing,
         python="/venv/python",
@@ -194,15 +193,15 @@ def test_chosen_gpus_are_made_visible_to_every_kind_of_driver() -> None:
 
 
 def test_no_gpus_means_the_cpu_even_where_there_are_some() -> None:
-    launch = provider(on_path=("llama-server",), gpus=2).launch(spec(gpus=()))
+    launch = provider(on_path=("llama-server",)).launch(spec(gpus=()))
     assert value(launch, "--device") == "none"
     assert dict(launch.env)["CUDA_VISIBLE_DEVICES"] == "-1"
     assert launch.device == "cpu"
 
 
-def test_without_a_choice_a_llama_server_has_all_gpus() -> None:
-    launch = provider(on_path=("llama-server",), gpus=2).launch(spec())
-    assert (launch.device, dict(launch.env)) == ("0,1", {"OMP_WAIT_POLICY": "passive"})
+def test_without_a_choice_a_llama_server_chooses_its_devices_itself() -> None:
+    launch = provider(on_path=("llama-server",)).launch(spec())
+    assert (launch.device, dict(launch.env)) == ("auto", {"OMP_WAIT_POLICY": "passive"})
 
 
 def test_gpu_layers_are_passed_on() -> None:

@@ -20,7 +20,7 @@ from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Launch, Loading, NotUp, Probe, Ready, SlotSpec, Unfit
 from hal0.daemon.providers.llama import LlamaProvider
-from tests.fakes.gguf_files import encoder_entries, write_model
+from tests.fakes.gguf_files import add_score_head, encoder_entries, write_model
 from tests.fakes.programs import free_port, install_fake_llama_server, last_words, running
 
 START_SECONDS = 30.0
@@ -109,6 +109,17 @@ async def test_the_embedding_model_is_proven_and_embeds(builtin: House) -> None:
         assert len(cat) == 384
         near, far = (sum(a * b for a, b in zip(cat, other, strict=True)) for other in (kitten, bonds))
         assert near > far + 0.3
+
+
+async def test_a_model_with_a_score_head_is_proven_and_ranks(builtin: House, tmp_path: Path) -> None:
+    encoder = builtin.spec("all-minilm-l6-v2").model.path
+    spec = builtin.spec("r", path=add_score_head(encoder, tmp_path / "r.gguf", dimensions=384))
+    assert spec.kind == "rerank"
+    async with builtin.backend(spec) as (_, endpoint, _):
+        assert (await builtin.settle(spec, endpoint))[0] == Ready()
+        status, body = await ask(endpoint, "/v1/rerank", query="cats", documents=["a kitten", "the moon", "a dog"])
+        assert status == 200
+        assert len({result["relevance_score"] for result in body["results"]}) == 3
 
 
 async def test_an_input_as_long_as_the_context_fits_one_batch(builtin: House) -> None:
