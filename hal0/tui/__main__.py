@@ -1,0 +1,101 @@
+"""The program `hal0-tui`: options, and errors as people should see them."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hal0 import __version__
+from hal0.errors import Hal0Error
+from hal0.paths import locate
+from hal0.tui.client import Address, Client
+from hal0.tui.look import ANSI, THEME_NAMES, Look
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="hal0-tui", description="The dashboard of hal0, in a terminal.")
+    where = options.add_mutually_exclusive_group()
+    where.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's admin socket (default: this user's)")
+    where.add_argument("--host", metavar="URL", help="ask over TCP instead, for example http://localhost:8080")
+    options.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    options.add_argument("--theme", choices=THEME_NAMES, help="colours (default: hal0-dark; ansi with NO_COLOR)")
+    options.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    options.add_argument(
+        "--fps", type=_rate, default=8.0, metavar="N", help="frames per second at most, 1-30 (default: 8)"
+    )
+    options.add_argument("--once", action="store_true", help="print one snapshot and leave")
+    options.add_argument("--json", action="store_true", help="with --once: the whole state as JSON")
+    options.add_argument("--version", action="version", version=f"hal0 {__version__}")
+    return options
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= 30:
+        raise argparse.ArgumentTypeError("must be from 1 to 30")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    if options.json and not options.once:
+        parser().error("--json belongs to --once")
+    try:
+        return _run(options)
+    except Hal0Error as error:
+        sys.stderr.write(f"hal0-tui: {error.code}: {error.message}\n  {error.remedy.replace('`', '')}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.host:
+        address = Address.of_host(options.host)
+    elif options.socket:
+        address = Address(options.socket.expanduser().absolute())
+    else:
+        address = Address.default()
+    client = Client(address)
+    look = Look.of(theme_for(options.theme, os.environ), ascii_only=options.ascii or not speaks_utf8(os.environ))
+    if options.once:
+        from hal0.tui.once import run_once
+
+        run_once(client, look, json=options.json, width=shutil.get_terminal_size((120, 36)).columns)
+        return 0
+    require_terminal(os.environ)
+    from hal0.tui.app import Dashboard
+
+    crash_file = locate().state / "hal0-tui-crash.txt"
+    dashboard = Dashboard(client, look, frames_per_second=options.fps, crash_file=crash_file)
+    dashboard.run(mouse=not options.no_mouse)
+    if dashboard.failure is not None:
+        raise dashboard.failure
+    return 0
+
+
+def theme_for(chosen: str | None, env: Mapping[str, str]) -> str:
+    """The theme asked for; without colours the one whose colours can be taken away."""
+    if env.get("NO_COLOR"):
+        return ANSI
+    return chosen or "hal0-dark"
+
+
+def speaks_utf8(env: Mapping[str, str]) -> bool:
+    """Whether the terminal is to be sent UTF-8. A locale that says nothing is taken for a modern one."""
+    locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or "utf-8"
+    return "utf" in locale.lower()
+
+
+def require_terminal(env: Mapping[str, str]) -> None:
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error output")):
+        if not stream.isatty():
+            raise Hal0Error("system.not_a_terminal", reason=f"standard {name} is a file or a pipe")
+    if env.get("TERM", "") in ("dumb", ""):
+        raise Hal0Error("system.not_a_terminal", reason=f"TERM is {env.get('TERM') or 'not set'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The dashboard: a store that the feed fills, screens that paint from it, one clock."""
+
+import traceback
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App
+
+from hal0.errors import Hal0Error
+from hal0.tui.client import Client, Verb
+from hal0.tui.clock import PaintClock
+from hal0.tui.feed import Feed
+from hal0.tui.look import ANSI, Look, own_themes, textual_theme
+from hal0.tui.screens.base import KeyedScreen
+from hal0.tui.screens.home import Home
+from hal0.tui.store import Store
+from hal0.tui.view import View
+
+FRAMES_PER_SECOND = 8.0
+
+
+class Dashboard(App[None], inherit_bindings=False):
+    """The application; it owns the store, the feed and the paint clock."""
+
+    TITLE = "hal0"
+    CSS_PATH = Path(__file__).with_name("hal0.tcss")
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar = []
+
+    def __init__(
+        self,
+        client: Client,
+        look: Look,
+        *,
+        frames_per_second: float = FRAMES_PER_SECOND,
+        crash_file: Path | None = None,
+    ) -> None:
+        # With NO_COLOR Textual takes the colours out of an ANSI theme, but turns others to grey.
+        super().__init__(ansi_color=look.theme == ANSI)
+        for theme in own_themes():
+            self.register_theme(theme)
+        self.theme = textual_theme(look.theme)
+        self.animation_level = "none"
+        self.client = client
+        self.store = Store()
+        self.view = View(self.store, look)
+        self.clock = PaintClock(self._paint, frames_per_second=frames_per_second)
+        self.feed = Feed(client, self.store, self.clock.wake)
+        self.frames = 0
+        self.failure: Hal0Error | None = None
+        self._crash_file = crash_file
+
+    async def on_mount(self) -> None:
+        await self.push_screen(Home(self.view))
+        self.call_after_refresh(self.begin)
+
+    def begin(self) -> None:
+        """Start to ask the daemon, once the first frame is on the screen."""
+        self.run_worker(self.feed.run())
+        self.set_interval(1.0, self._tick)
+
+    async def on_unmount(self) -> None:
+        self.clock.stop()
+        await self.client.aclose()
+
+    # Painting --------------------------------------------------------------------------------------------------
+    def _tick(self) -> None:
+        """Let the seconds that are shown go on; nothing is painted if none are."""
+        if self.store.is_ticking:
+            self.feed.tick()
+            self.clock.wake()
+
+    def paint_now(self) -> None:
+        """After a key: without waiting for the clock."""
+        if self.store.notice is None and not self.store.is_dirty:
+            self.store.mark("notice")
+        self.clock.now()
+
+    def _paint(self) -> None:
+        if not self.is_running or not isinstance(self.screen, KeyedScreen):
+            return
+        dirty = self.store.take_dirty()
+        if dirty:
+            self.frames += 1
+            self.screen.flush(dirty)
+
+    # What keys ask of the daemon -------------------------------------------------------------------------------
+    def ask(self, verb: Verb, slot: str) -> None:
+        self.store.tell(f"{verb} {slot}: asked", "muted", seconds=2)
+        self._do(self.client.ask(verb, slot))
+
+    def cancel(self, request: str) -> None:
+        self.store.tell(f"cancel {request}: asked", "muted", seconds=2)
+        self._do(self.client.cancel(request))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        async def done() -> None:
+            try:
+                await work
+            except Hal0Error as error:
+                self.store.tell(f"{error.code}: {error.message}", "alarm")
+                self.paint_now()
+
+        self.run_worker(done())
+
+    def retry_now(self) -> None:
+        self.feed.retry_now()
+        self.store.tell("trying now", "muted", seconds=1)
+
+    def curl(self, path: str) -> str:
+        return self.client.address.curl(path)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the terminal's clipboard (OSC 52)."""
+        if not text:
+            self.store.tell("nothing to copy")
+            return
+        self.copy_to_clipboard(text)
+        size = len(text.encode())
+        amount = f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB"
+        self.store.tell(f"copied {what}, {amount} (OSC 52)", "good")
+
+    # A defect of the dashboard itself --------------------------------------------------------------------------
+    def _fatal_error(self) -> None:
+        """Textual would print a traceback with all variables: keep it in a file and tell where."""
+        error = self._exception
+        self.failure = Hal0Error("system.internal", reason=f"{type(error).__name__} in the dashboard")
+        if self._crash_file is not None and error is not None:
+            try:
+                self._crash_file.parent.mkdir(parents=True, exist_ok=True)
+                self._crash_file.write_text("".join(traceback.format_exception(error)))
+                self.failure = Hal0Error(
+                    "system.internal", reason=f"the dashboard broke; {self._crash_file} tells where"
+                )
+            except OSError:
+                pass  # the code and the error's type are told all the same
+        self._close_messages_no_wait()

@@ -1,0 +1,192 @@
+"""The admin API as the dashboard uses it, over the Unix socket or TCP. Every failure leaves as a `Hal0Error`.
+
+httpx is imported when the first connection is made: the first frame does not wait for it.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from hal0.errors import Hal0Error
+from hal0.paths import locate
+from hal0.tui.facts import Fact, read_fact
+from hal0.wire import State
+
+if TYPE_CHECKING:
+    import httpx
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+SILENCE_SECONDS = 45.0  # the daemon sends a comment more often than that when it has nothing to tell
+EVENT_LIMIT_BYTES = 16 * 2**20  # one event longer than that is not one
+SYSTEM_SOCKET = Path("/run/hal0/hal0.sock")
+
+Verb = Literal["load", "unload", "restart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the daemon is: a Unix socket, or a URL."""
+
+    socket: Path | None = None
+    url: str = "http://localhost"
+
+    def __str__(self) -> str:
+        return str(self.socket) if self.socket else self.url
+
+    @classmethod
+    def of_host(cls, host: str) -> "Address":
+        return cls(None, (host if "://" in host else f"http://{host}").rstrip("/"))
+
+    @classmethod
+    def default(cls) -> "Address":
+        """The socket of this user's daemon, or of the system's service when only that one is there."""
+        own = locate().socket
+        if "HAL0_RUNTIME_DIR" not in os.environ and not own.exists() and SYSTEM_SOCKET.exists():
+            return cls(SYSTEM_SOCKET)
+        return cls(own)
+
+    def curl(self, path: str) -> str:
+        return f"curl --unix-socket {self.socket} http://localhost{path}" if self.socket else f"curl {self.url}{path}"
+
+
+class Client:
+    """One connection pool to one daemon."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._http: httpx.AsyncClient | None = None
+
+    async def _open(self) -> "httpx.AsyncClient":
+        if self._http is None:
+            # In a thread, so that keys are answered while the library is read from disk.
+            httpx = await asyncio.to_thread(importlib.import_module, "httpx")
+            transport = httpx.AsyncHTTPTransport(uds=str(self.address.socket)) if self.address.socket else None
+            self._http = httpx.AsyncClient(
+                base_url=self.address.url,
+                transport=transport,
+                trust_env=False,
+                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            )
+        assert self._http is not None
+        return self._http
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def state(self) -> State:
+        body = await self._call("GET", "/api/state")
+        try:
+            return State.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def ask(self, verb: Verb, slot: str) -> None:
+        """Begin a verb on a slot; its outcome comes as events."""
+        await self._call("POST", f"/api/slots/{quote(slot, safe='')}/{verb}", body={})
+
+    async def cancel(self, request: str) -> None:
+        await self._call("DELETE", f"/api/requests/{quote(request, safe='')}")
+
+    async def log_lines(self, slot: str, count: int) -> list[str]:
+        body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/logs?lines={count}")
+        try:
+            return [str(line) for line in json.loads(body)["lines"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def latency_ms(self) -> float:
+        """How long the daemon takes to answer the smallest question."""
+        http = await self._open()
+        begin = time.perf_counter()
+        with _translated(self.address):
+            await http.get("/health")
+        return (time.perf_counter() - begin) * 1000
+
+    async def facts(self, since: int) -> AsyncIterator[list[Fact]]:
+        """The event stream from an event number on, as many facts at a time as arrived together; ends when it ends."""
+        http = await self._open()
+        import httpx
+
+        patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=SILENCE_SECONDS)
+        with _translated(self.address):
+            async with http.stream("GET", f"/api/events?since={since}", timeout=patience) as answer:
+                if answer.status_code != 200:
+                    _raise_for(self.address, answer.status_code, await answer.aread())
+                rest = b""
+                async for chunk in answer.aiter_bytes():
+                    *blocks, rest = (rest + chunk).split(b"\n\n")
+                    if len(rest) > EVENT_LIMIT_BYTES:
+                        raise Hal0Error("system.bad_answer", where=str(self.address), reason="an event without an end")
+                    if facts := [fact for block in blocks if (fact := _read_block(block)) is not None]:
+                        yield facts
+
+    async def _call(self, method: str, path: str, body: object = None) -> bytes:
+        http = await self._open()
+        with _translated(self.address):
+            answer = await http.request(method, path, json=body)
+        if answer.status_code >= 400:
+            _raise_for(self.address, answer.status_code, answer.content)
+        return answer.content
+
+
+def _read_block(block: bytes) -> Fact | None:
+    data = b"\n".join(line[5:].lstrip() for line in block.split(b"\n") if line.startswith(b"data:"))
+    if not data:
+        return None  # a comment that keeps the connection alive
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Hal0Error("system.bad_answer", where="the event stream", reason=_first_line(error)) from error
+    return read_fact(event) if isinstance(event, dict) else None
+
+
+def _raise_for(address: Address, status: int, body: bytes) -> None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if error := Hal0Error.from_envelope(answer):
+        raise error
+    told = answer.get("error") if isinstance(answer, dict) else None
+    reason = str(told.get("message")) if isinstance(told, dict) else f"status {status}"
+    raise Hal0Error("system.bad_answer", where=str(address), reason=reason)
+
+
+@contextmanager
+def _translated(address: Address) -> Iterator[None]:
+    """Turns what httpx raises into the catalogue's codes."""
+    import httpx
+
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise Hal0Error("system.daemon_down", where=str(address), reason="no answer in time") from error
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise Hal0Error("system.daemon_down", where=str(address), reason=_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The system's own words, which httpx wraps in several layers."""
+    if "peer closed connection" in str(error) or "disconnected" in str(error):
+        return "the connection was closed"
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.errno:
+            return os.strerror(inner.errno).lower()
+        inner = inner.__cause__ or inner.__context__
+    return _first_line(error) or "the connection broke"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,166 @@
+"""The keys: one table that drives the bindings, the footer, `?` and docs/keys.md.
+
+A key is offered only where it does something. `python -m hal0.tui.keymap` prints docs/keys.md.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+# Where a person is: the focused pane of the home screen, or what covers it.
+Place = Literal["slots", "stream", "devices", "down", "frozen", "filter", "problem", "help", "confirm"]
+# What must be there for the key to have something to act on.
+Need = Literal["", "slot", "request", "running", "problem", "many", "slot problem", "way back"]
+
+PANES: tuple[Place, ...] = ("slots", "stream", "devices")
+HOME: tuple[Place, ...] = (*PANES, "down")
+READERS: tuple[Place, ...] = ("problem", "help")
+SCROLLING: tuple[Place, ...] = ("slots", "stream", *READERS)
+COPYING: tuple[Place, ...] = ("slots", "stream", "problem")
+SLOTS: tuple[Place, ...] = ("slots",)
+REQUESTS: tuple[Place, ...] = ("slots", "stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing a key does."""
+
+    id: str
+    keys: tuple[str, ...]  # as Textual names them
+    shown: str  # as people read them
+    label: str  # in the footer
+    does: str  # in help and docs
+    group: str
+    places: tuple[Place, ...]
+    need: Need = ""
+    footer: int = 0  # 1 stays longest in a narrow footer; 0 is never there
+
+
+KEYS: tuple[Key, ...] = (
+    Key("down", ("j", "down"), "j ↓", "down", "one line down", "Move", SCROLLING),
+    Key("up", ("k", "up"), "k ↑", "up", "one line up", "Move", SCROLLING),
+    Key("first", ("g", "home"), "g", "top", "to the first line", "Move", SCROLLING),
+    Key("last", ("G", "end"), "G", "end", "to the last line; in a stream: on with the text", "Move", SCROLLING),
+    Key("page_down", ("ctrl+f", "pagedown"), "^f PgDn", "page", "a page down", "Move", SCROLLING),
+    Key("page_up", ("ctrl+b", "pageup"), "^b PgUp", "page", "a page up", "Move", SCROLLING),
+    Key("next_pane", ("tab",), "Tab", "pane", "to the next pane", "Move", PANES, footer=3),
+    Key("previous_pane", ("shift+tab",), "S-Tab", "pane", "to the previous pane", "Move", PANES),
+    Key("pane_slots", ("1",), "1", "slots", "to the slots", "Move", PANES),
+    Key("pane_devices", ("2",), "2", "devices", "to the devices", "Move", PANES),
+    Key("pane_stream", ("3",), "3", "stream", "to the live stream", "Move", PANES),
+    Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
+    Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
+        "Move", REQUESTS, "slot", 2),
+    Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, clear the filter, close the page",
+        "Move", (*PANES, *READERS), "way back", 2),
+    Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3),
+    Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4),
+    Key("restart", ("r",), "r", "restart", "stop and start it; a parked slot counts its failures anew", "Slots", SLOTS,
+        "slot", 4),
+    Key("filter", ("slash",), "/", "filter", "show only some slots: `word`, `!without`, `~fuzzy`; all words must fit",
+        "Slots", SLOTS, footer=6),
+    Key("filter_keep", (), "⏎", "keep", "keep the filter", "Slots", ("filter",), footer=1),
+    Key("filter_clear", ("escape",), "esc", "clear", "drop the filter", "Slots", ("filter",), footer=1),
+    Key("cancel", ("ctrl+x",), "^x", "cancel", "cancel the request shown; press twice within 2 s", "Requests", REQUESTS,
+        "running", 5),
+    Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
+        REQUESTS, footer=8),
+    Key("problems", ("e",), "e", "err", "everything that is wrong: rejected configuration, warnings, errors",
+        "Problems", PANES, "problem", 5),
+    Key("next_problem", ("right_square_bracket",), "]", "next", "the next problem", "Problems", ("problem",), "many",
+        3),
+    Key("previous_problem", ("left_square_bracket",), "[", "previous", "the previous problem", "Problems", ("problem",),
+        "many", 4),
+    Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
+        "slot problem", 2),
+    Key("drain", ("w",), "w", "let them finish", "let the requests finish, then go on", "Confirm", ("confirm",),
+        footer=1),
+    Key("keep", ("escape", "n"), "esc", "leave it", "do nothing", "Confirm", ("confirm",), footer=1),
+    Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
+        COPYING, footer=10),
+    Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,
+        footer=11),
+    Key("freeze", ("p",), "p", "freeze", "stop painting; what happens meanwhile is counted and kept", "Everywhere",
+        PANES, footer=12),
+    Key("thaw", ("p", "escape"), "p", "go on", "paint again", "Everywhere", ("frozen",), footer=1),
+    Key("repaint", ("ctrl+l",), "^l", "repaint", "draw the whole screen anew", "Everywhere", (*HOME, *READERS)),
+    Key("retry", ("r",), "r", "retry now", "try to reach the daemon now", "Everywhere", ("down",), footer=1),
+    Key("help", ("question_mark",), "?", "help", "these keys, and how to read the screen", "Everywhere",
+        (*HOME, "frozen", "problem"), footer=1),
+    Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
+    Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
+        (*HOME, "frozen", *READERS, "confirm"), footer=1),
+)  # fmt: skip
+BY_ID = {key.id: key for key in KEYS}
+
+PROSE: dict[Place, tuple[str, ...]] = {
+    "slots": (
+        "Each slot is one model on one backend process. State is a glyph, a word and a colour.",
+        "TOK/S and TTFT (time to the first token) are of now while the slot decodes, else of its last request. "
+        "REQ is requests in flight, +n those that wait until it is ready.",
+    ),
+    "stream": (
+        "The text of a request as it is generated. It stays with its outcome until a newer request comes.",
+        "Scroll up with k and the text stands still; G goes on with it.",
+    ),
+    "devices": (
+        "Utilisation as a history and in percent, memory used of all there is, temperature and power where known.",
+    ),
+    "down": (
+        "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "
+        "after 0.5 s, then ever longer, at most every 5 s.",
+    ),
+    "frozen": (
+        "Nothing is painted, so that the text stands still; what arrives is counted in the first line and kept.",
+    ),
+    "problem": ("One problem a page: what happened, why, what hal0 did about it, and what you can do.",),
+    "help": (),
+    "filter": (),
+    "confirm": (),
+}
+TITLES: dict[Place, str] = {
+    "slots": "slots",
+    "stream": "live stream",
+    "devices": "devices",
+    "down": "no connection",
+    "frozen": "frozen screen",
+    "filter": "filter line",
+    "problem": "problem page",
+    "help": "help",
+    "confirm": "confirmation",
+}
+FIRST_LINE = (
+    "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "
+    "errors, how long the daemon takes to answer, and the time of its newest message. It never scrolls."
+)
+
+
+def keys_at(place: Place) -> list[Key]:
+    return [key for key in KEYS if place in key.places]
+
+
+def groups() -> list[str]:
+    return list(dict.fromkeys(key.group for key in KEYS))
+
+
+def markdown() -> str:
+    """docs/keys.md."""
+    rows = ["# Keys of the dashboard", "", "<!-- Made by `python -m hal0.tui.keymap`; change the table there. -->", ""]
+    rows += [FIRST_LINE, ""]
+    for group in groups():
+        rows += [f"## {group}", "", "| key | does | where |", "|---|---|---|"]
+        for key in KEYS:
+            if key.group == group:
+                where = ", ".join(TITLES[place] for place in key.places)
+                names = " ".join(f"`{name}`" for name in key.shown.split())
+                rows.append(f"| {names} | {key.does} | {where} |")
+        rows.append("")
+    rows += ["## How to read the panes", ""]
+    for place, prose in PROSE.items():
+        if prose:
+            rows += [f"**{TITLES[place].capitalize()}.** {' '.join(prose)}", ""]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -1,0 +1,98 @@
+"""What all screens share: keys from the table, panes that are flushed, a first and a last line."""
+
+from collections.abc import Iterator, Set
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.events import Resize, ScreenResume
+from textual.screen import ModalScreen, Screen
+
+from hal0.tui.keymap import BY_ID, Key, Need, Place, keys_at
+from hal0.tui.messages import Touched
+from hal0.tui.store import ALL_TOPICS, Store, Topic
+from hal0.tui.view import View
+from hal0.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from hal0.tui.app import Dashboard
+
+END = 1_000_000
+
+
+def bindings(*places: Place) -> list[BindingType]:
+    """The bindings of a screen: every key of the table that works in one of its places."""
+    keys = {key.id: key for place in places for key in keys_at(place) if key.keys}
+    return [
+        Binding(",".join(key.keys), f"press('{key.id}')", key.label, show=False, id=key.id) for key in keys.values()
+    ]
+
+
+class KeyedScreen(Screen[Any], inherit_bindings=False):
+    """A screen whose keys come from the table: `press` runs `do_<id>` when the key has something to act on."""
+
+    AUTO_FOCUS = ""
+    PLACE: ClassVar[Place] = "help"
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.view = view
+
+    @property
+    def dashboard(self) -> "Dashboard":
+        return cast("Dashboard", self.app)
+
+    @property
+    def store(self) -> Store:
+        return self.view.store
+
+    @property
+    def place(self) -> Place:
+        """Where the person is now."""
+        return self.PLACE
+
+    def has(self, need: Need) -> bool:
+        """Whether there is what a key acts on."""
+        return need == ""
+
+    def offers(self, key: Key) -> bool:
+        return self.place in key.places and self.has(key.need)
+
+    def offered(self) -> list[Key]:
+        return [key for key in keys_at(self.place) if self.has(key.need)]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.offers(BY_ID[str(parameters[0])]) if action == "press" else super().check_action(action, parameters)
+
+    def action_press(self, id: str) -> None:
+        getattr(self, f"do_{id}")()
+        self.dashboard.paint_now()
+
+    def panes(self) -> Iterator[Pane]:
+        return iter(self.query(Pane))
+
+    def flush(self, dirty: Set[Topic]) -> None:
+        """Paint what changed."""
+        for pane in self.panes():
+            pane.flush(dirty)
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        self.flush(ALL_TOPICS)
+
+    def on_resize(self, event: Resize) -> None:
+        self.call_after_refresh(self.flush, ALL_TOPICS)
+
+    def on_touched(self, message: Touched) -> None:
+        self.dashboard.paint_now()
+
+    # Keys that work on every screen
+    def do_quit(self) -> None:
+        self.app.exit()
+
+    def do_repaint(self) -> None:
+        for pane in self.panes():
+            pane.redraw()
+        self.refresh(layout=True)
+
+
+class KeyedModal(KeyedScreen, ModalScreen[Any], inherit_bindings=False):
+    """A dialog over another screen."""

@@ -1,0 +1,104 @@
+"""Before work is interrupted: which requests it concerns. Nothing is bound to Enter."""
+
+from collections.abc import Set
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+
+from hal0.tui import figures
+from hal0.tui.keymap import keys_at
+from hal0.tui.lines import EMPTY, Line, line, span
+from hal0.tui.screens.base import KeyedModal, bindings
+from hal0.tui.store import ALL_TOPICS, Topic
+from hal0.tui.text import cut, fit, wrap
+from hal0.tui.view import View
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.stream import short_id
+
+LISTED = 5
+
+
+class Question(Pane):
+    """The box of the dialog."""
+
+    TOPICS: ClassVar = ALL_TOPICS
+
+    def __init__(self, view: View, verb: Literal["load", "unload", "restart"], slot: str) -> None:
+        super().__init__(view, id="question")
+        self._verb = verb
+        self._slot = slot
+
+    def write(self, width: int, rows: int) -> list[Line]:
+        """The box; in few rows without the air, in fewer still without the list (the footer has the keys)."""
+        body = self._body(width)
+        if len(body) + 2 > rows:
+            body = [spans for spans in body if spans]
+        if len(body) + 2 > rows:
+            body = body[: rows - 2]
+        title = line(span(f"{self._verb} {self._slot}", "title"))
+        return self.look.glyphs.plain.box(body, width, top=(title, ()), role="warn")
+
+    def _body(self, width: int) -> list[Line]:
+        store = self.view.store
+        busy = [stream for stream in store.in_flight() if stream.view.slot == self._slot]
+        inner = width - 4
+        body: list[Line] = [EMPTY]
+        many = f"{len(busy)} request{'s' if len(busy) != 1 else ''}" if busy else "no request any more"
+        body.append(line(" ", span(f"in flight or waiting: {many}", "strong")))
+        for stream in busy[:LISTED]:
+            request = stream.view
+            took = figures.stopwatch(store.now - request.started_at)
+            what = f"{short_id(request.id):<8} {request.phase:<9} {took:>6}"
+            if inner >= 50:
+                what += f"  {figures.count(request.tokens):>5} tok"
+            body.append(line("   ", span(cut(what, inner - 3))))
+        if len(busy) > LISTED:
+            body.append(line(span(f"   and {len(busy) - LISTED} more", "muted")))
+        body.append(EMPTY)
+        then = "stops" if self._verb == "unload" else "stops and starts again"
+        explained = f"The slot takes no new request, lets these finish for at most its drain_timeout, then {then}."
+        body += [line(" ", span(piece)) for piece in wrap(explained, inner)]
+        body.append(EMPTY)
+        for key in keys_at("confirm"):
+            if key.footer and key.id != "quit":
+                body.append(line("   ", span(fit(key.shown, 4), "key"), span(key.label)))
+        body.append(EMPTY)
+        return body
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        return self.write(width, height)
+
+
+class Confirm(KeyedModal):
+    """Answers True to go on, False to leave it."""
+
+    PLACE = "confirm"
+    BINDINGS: ClassVar = bindings("confirm")
+
+    def __init__(self, view: View, verb: Literal["load", "unload", "restart"], slot: str) -> None:
+        super().__init__(view)
+        self.question = Question(view, verb, slot)
+
+    def compose(self) -> ComposeResult:
+        yield self.question
+        yield Footer(self.view, self.offered)
+
+    def _fit(self) -> None:
+        width, rows = min(70, self.app.size.width - 2), self.app.size.height - 1
+        self.question.styles.width = width
+        self.question.styles.height = len(self.question.write(width, rows))
+
+    def on_mount(self) -> None:
+        self._fit()
+
+    def flush(self, dirty: Set[Topic]) -> None:
+        if dirty & {"requests", "slots"}:
+            self._fit()
+        super().flush(dirty)
+
+    def do_drain(self) -> None:
+        self.dismiss(True)
+
+    def do_keep(self) -> None:
+        self.dismiss(False)

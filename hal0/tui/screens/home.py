@@ -1,0 +1,380 @@
+"""The home screen: devices, slots, live streams. The same panes at every size, only placed differently."""
+
+import shlex
+from collections.abc import Iterator, Set
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.events import Resize
+from textual.widgets import Input
+
+from hal0.tui import layout, problems
+from hal0.tui.client import Verb
+from hal0.tui.keymap import HOME, Need, Place
+from hal0.tui.screens.base import END, KeyedScreen, bindings
+from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.help import Help
+from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.store import ALL_TOPICS, Stream, Topic
+from hal0.tui.view import View
+from hal0.tui.widgets.detail import Detail
+from hal0.tui.widgets.devices import Devices
+from hal0.tui.widgets.down import Down
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.lanes import Lanes
+from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.slots import SlotTable
+from hal0.tui.widgets.stream import StreamPane, assign
+from hal0.tui.widgets.truth import Truth
+
+STREAMS = 3
+CANCEL_TWICE_SECONDS = 2.0
+
+
+class Home(KeyedScreen):
+    """What a person sees all day."""
+
+    BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self.truth = Truth(view, id="truth")
+        self.footer = Footer(view, self.offered)
+        self.devices = Devices(view, id="devices")
+        self.lanes = Lanes(view, id="lanes")
+        self.table = SlotTable(view, id="slots")
+        self.detail = Detail(view, id="detail")
+        self.streams = [StreamPane(view, id=f"stream{index}", index=index) for index in range(STREAMS)]
+        self.down = Down(view, id="down")
+        self.filter_line = Input(
+            id="filter", placeholder="word  !without  ~fuzzy", compact=True, select_on_focus=False, disabled=True
+        )
+        self._current: Pane = self.table
+        self._zoomed = False
+        self._rows: dict[str, int | None] = {}
+        self._cancel: tuple[str, float] | None = None  # the request that a second ^x cancels, and until when
+
+    def compose(self) -> ComposeResult:
+        yield self.truth
+        yield Horizontal(self.devices, self.lanes, id="top")
+        yield Horizontal(self.table, self.detail, id="middle")
+        yield Horizontal(*self.streams, id="streams")
+        yield self.down
+        yield self.filter_line
+        yield self.footer
+
+    def on_mount(self) -> None:
+        self.table.focus()
+
+    def on_resize(self, event: Resize) -> None:
+        self._place()
+        super().on_resize(event)
+
+    # Where the person is ---------------------------------------------------------------------------------------
+    @property
+    def place(self) -> Place:
+        if self.filter_line.has_focus:
+            return "filter"
+        if self.store.link.phase != "live":
+            return "down"
+        if self.view.frozen_at is not None:
+            return "frozen"
+        if isinstance(self.focused, StreamPane):
+            return "stream"
+        return "devices" if self.focused is self.devices else "slots"
+
+    def has(self, need: Need) -> bool:
+        match need:
+            case "slot":
+                return not self._zoomed if self.place == "stream" else self.view.slot() is not None
+            case "running":
+                stream = self._shown_stream()
+                return stream is not None and stream.in_flight
+            case "problem":
+                return problems.has_troubles(self.store)
+            case "way back":
+                return self._zoomed or bool(self.view.filter)
+            case _:
+                return super().has(need)
+
+    def panes(self) -> Iterator[Pane]:
+        return (pane for pane in self.query(Pane) if pane.display)
+
+    def flush(self, dirty: Set[Topic]) -> None:
+        if self.place == "frozen":
+            self.truth.flush(dirty)
+            self.footer.flush(dirty)
+            return
+        if dirty & {"requests", "slots", "link"}:
+            self._choose_streams()
+        if dirty & {"slots", "devices", "link", "requests"}:
+            self._place()
+        super().flush(dirty)
+
+    # Placing ---------------------------------------------------------------------------------------------------
+    def _place(self) -> None:
+        """Decide who is shown and how high; Textual hears of it only when something changed."""
+        columns, rows = self.app.size
+        store = self.store
+        lost = store.link.phase != "live"
+        boxed = layout.is_boxed(columns, rows)
+        one = (self._zoomed or layout.is_small(columns, rows)) and not lost
+        current = self._current
+        for pane in (self.devices, self.lanes, self.table, self.detail, *self.streams):
+            pane.boxed = boxed and not one
+            pane.set_class(one and pane is current, "-zoomed")
+        shows_all = not one
+        used = max(1, min(layout.stream_count(columns, rows), len(store.streams)))
+        spares_devices = lost and rows < layout.MANY_ROWS
+        self.devices.display = (one and current is self.devices) or (shows_all and not spares_devices)
+        self.lanes.display = shows_all and boxed and not lost
+        self.table.display = (one and current is self.table) or shows_all
+        self.detail.display = shows_all and boxed and columns >= layout.HUGE_COLUMNS
+        for index, pane in enumerate(self.streams):
+            pane.display = not lost and (pane is current if one else index < used)
+        self.down.display = lost
+        self._show_rows("#top", self.devices.display and (not lost or store.loaded))
+        self._show_rows("#middle", self.table.display and (not lost or store.loaded))
+        self._show_rows("#streams", any(pane.display for pane in self.streams))
+        if one:
+            self._height("#top", None)
+            self._height("#middle", None)
+        else:
+            slots = len(store.slots)
+            found = layout.heights(
+                rows,
+                slots=slots,
+                slot_chrome=self.table.chrome,
+                devices=self.devices.needed_height() if self.devices.display else 0,
+                lanes=min(slots, 6) + 3 if self.lanes.display else 0,
+                detail=14 if self.detail.display else 0,
+            )
+            self._height("#top", found.devices)
+            self._height("#middle", found.table)
+
+    def _show_rows(self, selector: str, shown: bool) -> None:
+        self.query_one(selector).display = shown
+
+    def _height(self, selector: str, rows: int | None) -> None:
+        """A fixed height, or all there is."""
+        if self._rows.get(selector, -1) != rows:
+            self._rows[selector] = rows
+            self.query_one(selector).styles.height = "1fr" if rows is None else rows
+
+    def _choose_streams(self) -> None:
+        """Put the requests worth reading into the panes."""
+        slot = None if self.view.follows_newest else self.view.slot()
+        ranked = self.store.streams_of(slot.name if slot else None)
+        columns, rows = self.app.size
+        count = 1 if self._zoomed else layout.stream_count(columns, rows)
+        shown = [pane.stream.view.id if pane.stream else "" for pane in self.streams]
+        chosen = assign(shown, [stream.view.id for stream in ranked], count)
+        for pane, id in zip(self.streams, chosen + [""] * STREAMS, strict=False):
+            if pane.follows or pane.stream is None or pane.stream.view.id not in self.store.streams:
+                pane.show(self.store.streams.get(id))
+            else:  # someone reads what is further up: leave it to them
+                pane.show(self.store.streams[pane.stream.view.id])
+
+    # Moving ----------------------------------------------------------------------------------------------------
+    def _focus(self, pane: Pane) -> None:
+        self._current = pane
+        self._place()
+        pane.focus()
+
+    def on_descendant_focus(self) -> None:
+        if isinstance(self.focused, Pane) and self.focused is not self._current:
+            self._current = self.focused
+            self._place()
+
+    def _cycle(self, by: int) -> None:
+        order: list[Pane] = [self.table, *self.streams, self.devices]
+        columns, rows = self.app.size
+        used = max(1, min(layout.stream_count(columns, rows), len(self.store.streams)))
+        order = [pane for pane in order if not isinstance(pane, StreamPane) or pane.index < used]
+        at = order.index(self._current) if self._current in order else 0
+        self._focus(order[(at + by) % len(order)])
+
+    def do_next_pane(self) -> None:
+        self._cycle(1)
+
+    def do_previous_pane(self) -> None:
+        self._cycle(-1)
+
+    def do_pane_slots(self) -> None:
+        self._focus(self.table)
+
+    def do_pane_devices(self) -> None:
+        self._focus(self.devices)
+
+    def do_pane_stream(self) -> None:
+        self._focus(self.streams[0])
+
+    def _scroll(self, by: int) -> None:
+        self._current.scroll_lines(by)
+        self.store.mark("slots", "text")
+
+    def do_down(self) -> None:
+        self._scroll(1)
+
+    def do_up(self) -> None:
+        self._scroll(-1)
+
+    def do_first(self) -> None:
+        self._scroll(-END)
+
+    def do_last(self) -> None:
+        self._scroll(END)
+
+    def do_page_down(self) -> None:
+        self._scroll(self._current.page)
+
+    def do_page_up(self) -> None:
+        self._scroll(-self._current.page)
+
+    def do_zoom(self) -> None:
+        self._zoomed = not self._zoomed
+        self._place()
+
+    def do_back(self) -> None:
+        if self._zoomed:
+            self._zoomed = False
+            self._place()
+        else:
+            self._set_filter("")
+
+    def do_open(self) -> None:
+        slot = self.view.slot()
+        if self.place == "stream":
+            self.do_zoom()
+        elif slot is not None and slot.state == "error":
+            self.app.push_screen(ProblemPage(self.view, problems.key_of_slot(slot.name)))
+        elif slot is not None:
+            self.view.select(slot.name)
+            self._choose_streams()
+            self._zoomed = True
+            self._focus(self.streams[0])
+
+    def do_follow(self) -> None:
+        self.view.follows_newest = not self.view.follows_newest
+        slot = self.view.slot()
+        if self.view.follows_newest:
+            self.store.tell("the stream shows the newest request of all slots")
+        elif slot is not None:
+            self.store.tell(f"the stream stays with {slot.name}")
+        for pane in self.streams:
+            pane.follows = True
+        self.store.mark("requests")
+
+    # The filter ------------------------------------------------------------------------------------------------
+    def do_filter(self) -> None:
+        self.filter_line.disabled = False
+        self.filter_line.display = True
+        self.filter_line.value = self.view.filter
+        self.filter_line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._set_filter(event.value)
+        self.dashboard.paint_now()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._end_filter()
+
+    def do_filter_clear(self) -> None:
+        self._set_filter("")
+        self._end_filter()
+
+    def _set_filter(self, expression: str) -> None:
+        self.view.filter = expression
+        self.store.mark("slots")
+
+    def _end_filter(self) -> None:
+        self.filter_line.display = False
+        self.filter_line.disabled = True
+        self._focus(self.table)
+        self.dashboard.paint_now()
+
+    # Slots -----------------------------------------------------------------------------------------------------
+    def do_load(self) -> None:
+        self._ask("load")
+
+    def do_unload(self) -> None:
+        self._ask_gently("unload")
+
+    def do_restart(self) -> None:
+        self._ask_gently("restart")
+
+    def _ask(self, verb: Verb) -> None:
+        slot = self.view.slot()
+        if slot is not None:
+            self.dashboard.ask(verb, slot.name)
+
+    def _ask_gently(self, verb: Verb) -> None:
+        """Unload or restart; with requests in flight only after a confirmation that names them."""
+        slot = self.view.slot()
+        if slot is None:
+            return
+        busy = [stream for stream in self.store.in_flight() if stream.view.slot == slot.name]
+        if not busy:
+            self.dashboard.ask(verb, slot.name)
+            return
+
+        def answered(go: bool | None) -> None:
+            if go:
+                self.dashboard.ask(verb, slot.name)
+
+        self.app.push_screen(Confirm(self.view, verb, slot.name), answered)
+
+    # Requests --------------------------------------------------------------------------------------------------
+    def _shown_stream(self) -> Stream | None:
+        """The request that request keys act on: of the focused stream pane, else of the first."""
+        pane = self._current if isinstance(self._current, StreamPane) else self.streams[0]
+        return pane.stream
+
+    def do_cancel(self) -> None:
+        """The first press names the request, the second one cancels that very one, whatever is shown by then."""
+        now = self.store.now
+        if self._cancel is not None and now <= self._cancel[1]:
+            self.dashboard.cancel(self._cancel[0])
+            self._cancel = None
+            return
+        stream = self._shown_stream()
+        if stream is None:
+            return
+        pane = next(pane for pane in self.streams if pane.stream is stream)
+        self._cancel = (stream.view.id, now + CANCEL_TWICE_SECONDS)
+        self.store.tell(f"^x again cancels {pane.name_of_request()}", "loud", seconds=CANCEL_TWICE_SECONDS)
+
+    # Everywhere ------------------------------------------------------------------------------------------------
+    def do_problems(self) -> None:
+        self.app.push_screen(ProblemPage(self.view))
+
+    def do_copy(self) -> None:
+        slot = self.view.slot()
+        if self.place == "stream" and isinstance(self._current, StreamPane):
+            what = "the text" if self._current.stream else "the curl command"
+            self.dashboard.copy(self._current.text(), what)
+        elif slot is not None:
+            self.dashboard.copy(slot.name, f"the name {slot.name}")
+
+    def do_copy_command(self) -> None:
+        slot = self.view.slot()
+        stream = self._shown_stream()
+        if self.place == "stream" and stream is not None:
+            self.dashboard.copy(self.dashboard.curl(f"/api/requests/{stream.view.id}"), "the curl command")
+        elif slot is not None:
+            self.dashboard.copy(f"hal0 slot show {shlex.quote(slot.name)}", "the hal0 command")
+
+    def do_freeze(self) -> None:
+        self.view.frozen_at = self.store.facts_seen
+        self.store.mark(*ALL_TOPICS)
+
+    def do_thaw(self) -> None:
+        self.view.frozen_at = None
+        self.store.mark(*ALL_TOPICS)
+
+    def do_retry(self) -> None:
+        self.dashboard.retry_now()
+
+    def do_help(self) -> None:
+        self.app.push_screen(Help(self.view, self.place))

@@ -1,0 +1,80 @@
+"""A page over the home screen: the truth, a breadcrumb, something to read, the keys."""
+
+from textual.app import ComposeResult
+
+from hal0.tui.lines import Line, line, span
+from hal0.tui.screens.base import END, KeyedScreen
+from hal0.tui.store import ALL_TOPICS
+from hal0.tui.view import View
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.reader import Reader
+from hal0.tui.widgets.truth import Truth
+
+
+class Crumb(Pane):
+    """Where the page is, and how far one has read."""
+
+    TOPICS = ALL_TOPICS
+    FADES = False
+
+    def __init__(self, view: View, page: "Page") -> None:
+        super().__init__(view, id="crumb")
+        self._page = page
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        into = f" {self.look.glyphs.into} "
+        place = self._page.reader.place
+        right = line(span(f"{place}   " if place else "", "muted"), span("esc", "key"), span(" back", "muted"))
+        return [self.look.glyphs.plain.rule(width, line(span(into.join(self._page.trail()))), right)]
+
+
+class Page(KeyedScreen):
+    """A screen with a reader; a subclass writes the lines and names the way to them."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self.reader = Reader(view, self.write)
+
+    def write(self, width: int) -> list[Line]:
+        raise NotImplementedError
+
+    def trail(self) -> list[str]:
+        raise NotImplementedError
+
+    def has(self, need: str) -> bool:
+        return need in ("", "way back")
+
+    def compose(self) -> ComposeResult:
+        yield Truth(self.view, id="truth")
+        yield Crumb(self.view, self)
+        yield self.reader
+        yield Footer(self.view, self.offered)
+
+    def on_mount(self) -> None:
+        self.reader.focus()
+
+    def _scroll(self, by: int) -> None:
+        self.reader.scroll_lines(by)
+        self.store.mark("notice")  # every page repaints on any topic; this is the one without meaning here
+
+    def do_down(self) -> None:
+        self._scroll(1)
+
+    def do_up(self) -> None:
+        self._scroll(-1)
+
+    def do_first(self) -> None:
+        self._scroll(-END)
+
+    def do_last(self) -> None:
+        self._scroll(END)
+
+    def do_page_down(self) -> None:
+        self._scroll(self.reader.page)
+
+    def do_page_up(self) -> None:
+        self._scroll(-self.reader.page)
+
+    def do_back(self) -> None:
+        self.dismiss()

@@ -1,0 +1,353 @@
+"""The dashboard's picture of the daemon: a state, then one event after another reduced into it.
+
+No I/O and no Textual here. Every change marks the topics it touched; the paint clock takes them and asks only those
+widgets that show them. The store never guesses what a verb will do: it changes when the daemon says so.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hal0.errors import Hal0Error
+from hal0.tui.facts import DeviceSample, Fact
+from hal0.tui.transcript import Transcript
+from hal0.wire import (
+    ConfigView,
+    DeviceView,
+    ErrorRecord,
+    ErrorView,
+    RequestView,
+    SlotState,
+    SlotView,
+    State,
+    TokenBatch,
+)
+
+Topic = Literal["link", "host", "slots", "requests", "text", "devices", "config", "errors", "notice", "time"]
+ALL_TOPICS: frozenset[Topic] = frozenset(
+    ("link", "host", "slots", "requests", "text", "devices", "config", "errors", "notice", "time")
+)
+FINISHED_KEPT = 64  # finished requests whose text is still shown
+HISTORY_SAMPLES = 3_600  # an hour at one a second
+PROMPT_SHOWN = 240  # characters of the question shown in front of its answer
+LANE_MARKS = 500  # changes of state remembered per slot
+NOTICE_SECONDS = 6.0
+TICKING = {"starting", "warming", "pulling", "unloading"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way to the daemon."""
+
+    phase: Literal["connecting", "live", "lost"] = "connecting"
+    problem: Hal0Error | None = None
+    retry_at: float | None = None
+    since: float = 0.0
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line of feedback to the person at the keyboard."""
+
+    text: str
+    role: str
+    until: float
+
+
+@dataclass(slots=True)
+class Stream:
+    """A request and the text it has produced."""
+
+    view: RequestView
+    transcript: Transcript = field(default_factory=Transcript)
+
+    @property
+    def in_flight(self) -> bool:
+        return self.view.phase != "finished"
+
+    @property
+    def generates(self) -> bool:
+        """Whether its answer is text to be read, as opposed to vectors or scores."""
+        return self.view.path.endswith("completions") or self.view.tokens > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a slot is doing right now, summed over the requests the dashboard knows of."""
+
+    in_flight: int
+    waiting: int
+    tokens_per_second: float | None
+    ttft_ms: float | None
+    decoding: bool
+
+
+class Store:
+    """Everything the dashboard shows."""
+
+    def __init__(self) -> None:
+        self.now = 0.0  # the daemon's clock
+        self.loaded = False
+        self.link = Link()
+        self.host = ""
+        self.version = ""
+        self.started_at = 0.0
+        self.listen: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
+        self.draining = False
+        self.slots: dict[str, SlotView] = {}
+        self.streams: dict[str, Stream] = {}  # in the order they started
+        self.devices: dict[str, DeviceView] = {}
+        self.utilisation: dict[str, deque[tuple[float, float]]] = {}
+        self.lanes: dict[str, deque[tuple[float, SlotState]]] = {}
+        self.config: ConfigView | None = None
+        self.errors: dict[int, ErrorRecord] = {}
+        self.errors_seen_to = 0.0  # the person has looked at the problems up to this moment
+        self.notice: Notice | None = None
+        self.facts_seen = 0
+        self._dirty: set[Topic] = set()
+
+    # What the painters take ------------------------------------------------------------------------------------
+    def mark(self, *topics: Topic) -> None:
+        self._dirty.update(topics)
+
+    def take_dirty(self) -> frozenset[Topic]:
+        dirty = frozenset(self._dirty)
+        self._dirty.clear()
+        return dirty
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether something shown counts seconds, so that time alone changes the picture."""
+        return (
+            self.link.phase != "live"
+            or self.notice is not None
+            or any(stream.in_flight for stream in self.streams.values())
+            or any(slot.state in TICKING or slot.retry_at or slot.unload_at for slot in self.slots.values())
+        )
+
+    def in_flight(self) -> list[Stream]:
+        return [stream for stream in self.streams.values() if stream.in_flight]
+
+    def streams_of(self, slot: str | None = None) -> list[Stream]:
+        """Requests worth a pane, best first: in flight before finished, text before vectors, newest first."""
+        wanted = [stream for stream in self.streams.values() if slot is None or stream.view.slot == slot]
+        return sorted(wanted, key=lambda s: (s.generates, s.in_flight and s.generates, s.view.started_at), reverse=True)
+
+    def load_of(self, slot: SlotView) -> Load:
+        working = waiting = 0
+        total: float | None = None
+        ttft = slot.ttft_ms
+        newest = 0.0
+        last_rate = slot.tokens_per_second
+        for stream in self.streams.values():
+            view = stream.view
+            if view.slot != slot.name:
+                continue
+            if view.ttft_ms is not None and view.started_at >= newest:
+                newest, ttft = view.started_at, view.ttft_ms
+                last_rate = view.tokens_per_second or last_rate
+            if view.phase in ("queued", "loading"):
+                waiting += 1
+            elif view.phase != "finished":
+                working += 1
+                if view.tokens_per_second is not None:
+                    total = (total or 0.0) + view.tokens_per_second
+        return Load(working, waiting, last_rate if total is None else total, ttft, total is not None)
+
+    @property
+    def tokens_per_second(self) -> float:
+        return sum(stream.view.tokens_per_second or 0.0 for stream in self.in_flight())
+
+    @property
+    def has_unseen_errors(self) -> bool:
+        return any(record.last_at > self.errors_seen_to for record in self.errors.values())
+
+    # What the feed and the keys say ----------------------------------------------------------------------------
+    def load(self, state: State) -> None:
+        """Take over a whole state; what was known before and is not in it is gone."""
+        known, self.streams = self.streams, {}
+        self.loaded = True
+        self.now = state.now
+        self.host, self.version, self.started_at = state.host, state.version, state.started_at
+        self.listen, self.warnings, self.draining = tuple(state.listen), tuple(state.warnings), state.draining
+        self.slots = {slot.name: slot for slot in state.slots}
+        for slot in state.slots:
+            self._note_lane(slot)
+        for name in [name for name in self.lanes if name not in self.slots]:
+            del self.lanes[name]
+        self.devices = {device.id: device for device in state.devices}
+        self._note_devices(state.now)
+        self.config = state.config
+        self.errors = {record.id: record for record in state.errors}
+        told = {view.id for view in state.requests}
+        for stream in known.values():
+            if stream.view.id not in told:
+                self.streams[stream.view.id] = self._lost(stream)
+        for view in sorted(state.requests, key=lambda view: view.started_at):
+            self.streams[view.id] = _stream_of(view, known.get(view.id))
+        self._forget_streams()
+        self.mark(*ALL_TOPICS)
+
+    def _lost(self, stream: Stream) -> Stream:
+        """A request the daemon no longer knows: finished long ago, or in flight when the daemon went away."""
+        if not stream.in_flight:
+            return stream
+        error = ErrorView(code="system.daemon_down", message="hal0d went away while this request was in flight")
+        view = stream.view.model_copy(
+            update={"phase": "finished", "outcome": "failed", "error": error, "finished_at": self.now}
+        )
+        return Stream(view, stream.transcript)
+
+    def reduce(self, fact: Fact) -> None:
+        """Take in one event."""
+        self.now = max(self.now, fact.at)
+        self.facts_seen += 1
+        self.mark("time")
+        if reducer := _REDUCERS.get(fact.kind):
+            reducer(self, fact.data)
+
+    def connected(self, latency_ms: float | None) -> None:
+        if self.link.phase != "live":
+            self.link = Link("live", since=self.now, latency_ms=latency_ms)
+            self.mark(*ALL_TOPICS)
+        elif latency_ms != self.link.latency_ms:
+            self.link = replace(self.link, latency_ms=latency_ms)
+            self.mark("link")
+
+    def disconnected(self, problem: Hal0Error, retry_in_seconds: float) -> None:
+        since = self.link.since if self.link.phase == "lost" else self.now
+        self.link = Link("lost", problem, self.now + retry_in_seconds, since)
+        self.mark(*ALL_TOPICS)
+
+    def tick(self, now: float) -> None:
+        """Move the clock on; `now` is the daemon's time as the dashboard reckons it."""
+        self.now = max(self.now, now)
+        if self.notice is not None and self.now >= self.notice.until:
+            self.notice = None
+            self.mark("notice")
+        self.mark("time")
+
+    def tell(self, text: str, role: str = "text", *, seconds: float = NOTICE_SECONDS) -> None:
+        self.notice = Notice(text, role, self.now + seconds)
+        self.mark("notice")
+
+    def untell(self) -> None:
+        self.notice = None
+        self.mark("notice")
+
+    def see_errors(self) -> None:
+        self.errors_seen_to = max([self.now, *(record.last_at for record in self.errors.values())])
+        self.mark("errors")
+
+    # The reducers ----------------------------------------------------------------------------------------------
+    def _slot_changed(self, slot: SlotView) -> None:
+        self.slots[slot.name] = slot
+        self._note_lane(slot)
+        self.mark("slots")
+
+    def _slot_removed(self, name: str) -> None:
+        self.slots.pop(name, None)
+        self.lanes.pop(name, None)
+        self.mark("slots")
+
+    def _request_changed(self, view: RequestView) -> None:
+        stream = self.streams.get(view.id)
+        if stream is None:
+            self.streams[view.id] = _stream_of(view, None)
+        else:
+            # Only `request.started` carries the prompt; later views of the same request leave the texts out.
+            if view.prompt and not stream.view.prompt:
+                stream.transcript.append("prompt", _asked(view.prompt))
+            stream.view = view if view.prompt else view.model_copy(update={"prompt": stream.view.prompt})
+        if view.phase == "finished":
+            self._forget_streams()
+        self.mark("requests", "text")
+
+    def _tokens(self, batch: TokenBatch) -> None:
+        stream = self.streams.get(batch.id)
+        if stream is None:
+            return
+        stream.transcript.append("reasoning", batch.reasoning)
+        stream.transcript.append("text", batch.text)
+        update: dict[str, object] = {"tokens": batch.tokens, "tokens_per_second": batch.tokens_per_second}
+        if stream.in_flight:
+            update["phase"] = "decoding"
+        stream.view = stream.view.model_copy(update=update)
+        self.mark("requests", "text")
+
+    def _sampled(self, sample: DeviceSample) -> None:
+        self.devices = {device.id: device for device in sample.devices}
+        self._note_devices(self.now)
+        self.mark("devices")
+        for name, memory in sample.slot_memory_bytes.items():
+            slot = self.slots.get(name)
+            if slot is not None and slot.memory_bytes != memory:
+                self.slots[name] = slot.model_copy(update={"memory_bytes": memory})
+                self.mark("slots")
+
+    def _config_changed(self, config: ConfigView) -> None:
+        self.config = config
+        self.mark("config")
+
+    def _error(self, record: ErrorRecord) -> None:
+        self.errors[record.id] = record
+        self.mark("errors")
+
+    def _stopping(self, data: None) -> None:
+        self.draining = True
+        self.mark("host")
+
+    # The memories ----------------------------------------------------------------------------------------------
+    def _note_lane(self, slot: SlotView) -> None:
+        lane = self.lanes.setdefault(slot.name, deque(maxlen=LANE_MARKS))
+        if not lane or (lane[-1][1] != slot.state and slot.since >= lane[-1][0]):
+            lane.append((slot.since, slot.state))
+
+    def _note_devices(self, at: float) -> None:
+        for device in self.devices.values():
+            if device.utilisation is not None:
+                history = self.utilisation.setdefault(device.id, deque(maxlen=HISTORY_SAMPLES))
+                history.append((at, device.utilisation))
+
+    def _forget_streams(self) -> None:
+        finished = [id for id, stream in self.streams.items() if not stream.in_flight]
+        for id in finished[: max(0, len(finished) - FINISHED_KEPT)]:
+            del self.streams[id]
+
+
+_REDUCERS: dict[str, Callable[..., None]] = {
+    "slot.transition": Store._slot_changed,
+    "slot.removed": Store._slot_removed,
+    "request.started": Store._request_changed,
+    "request.phase": Store._request_changed,
+    "request.tokens": Store._tokens,
+    "request.finished": Store._request_changed,
+    "device.sample": Store._sampled,
+    "config.applied": Store._config_changed,
+    "config.rejected": Store._config_changed,
+    "error": Store._error,
+    "daemon.stopping": Store._stopping,
+}
+
+
+def _stream_of(view: RequestView, known: Stream | None) -> Stream:
+    """A request from a state: the daemon's text counts, unless it keeps none and we have some."""
+    if known is not None and not view.text:
+        return Stream(view, known.transcript)
+    stream = Stream(view)
+    stream.transcript.append("prompt", _asked(view.prompt))
+    stream.transcript.append("text", view.text)
+    return stream
+
+
+def _asked(prompt: str) -> str:
+    """The question in front of its answer: on one line, marked as such, and not longer than a few lines."""
+    text = " ".join(prompt[: PROMPT_SHOWN * 2].split())
+    return f"> {text[:PROMPT_SHOWN]}{'…' if len(text) > PROMPT_SHOWN else ''}" if text else ""

@@ -1,0 +1,90 @@
+"""The text of one request as it is generated, bounded; and its lines, wrapped as they grow.
+
+No I/O here. A transcript forgets its beginning beyond `LIMIT` characters. A `Wrapping` reads on from where it was, so
+a new token costs the wrapping of one line.
+"""
+
+from bisect import bisect_right
+from typing import Literal
+
+from hal0.tui.text import harmless, wrap
+
+LIMIT = 64 * 1024
+PIECE = 2048
+Voice = Literal["prompt", "reasoning", "text"]
+
+
+class Transcript:
+    """Pieces of text in the order they arrived, each with the voice it is in."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[Voice, str]] = []
+        self._starts: list[int] = []  # where each piece begins, counted from the very first character
+        self.start = 0  # where the first piece kept begins
+        self.end = 0
+
+    def append(self, voice: Voice, text: str) -> None:
+        for at in range(0, len(text), PIECE):
+            piece = text[at : at + PIECE]
+            self._pieces.append((voice, piece))
+            self._starts.append(self.end)
+            self.end += len(piece)
+        if self.end - self.start > LIMIT:
+            self._forget(self.end - LIMIT * 3 // 4)  # in large steps: each makes every reader begin anew
+
+    def _forget(self, until: int) -> None:
+        kept = min(bisect_right(self._starts, until), len(self._starts) - 1)
+        del self._pieces[:kept], self._starts[:kept]
+        self.start = self._starts[0]
+
+    def since(self, position: int) -> list[tuple[Voice, str]]:
+        """The pieces from a position on; it must be one that `end` once had, or 0."""
+        first = bisect_right(self._starts, position) - 1
+        if first >= 0 and self._starts[first] < position:
+            first += 1
+        return self._pieces[max(first, 0) :]
+
+    def said(self, voice: Voice) -> str:
+        return "".join(text for spoken, text in self._pieces if spoken == voice)
+
+
+class Wrapping:
+    """The lines of a transcript at one width: `lines[i]` is a voice and at most `width` cells of harmless text."""
+
+    def __init__(self, transcript: Transcript, width: int) -> None:
+        self.transcript = transcript
+        self.width = width
+        self.lines: list[tuple[Voice, str]] = []
+        self._read_to = -1
+        self._kept_from = -1
+        self._open = False  # whether the last line may still grow
+
+    def update(self) -> None:
+        """Take in what has been said since the last time."""
+        transcript = self.transcript
+        if self._kept_from != transcript.start:
+            self.lines.clear()
+            self._open = False
+            self._kept_from = self._read_to = transcript.start
+        if self._read_to == transcript.end:
+            return
+        spoken: list[tuple[Voice, list[str]]] = []
+        for voice, text in transcript.since(self._read_to):
+            if spoken and spoken[-1][0] == voice:
+                spoken[-1][1].append(text)
+            else:
+                spoken.append((voice, [text]))
+        for voice, texts in spoken:
+            self._add(voice, "".join(texts))
+        self._read_to = transcript.end
+
+    def _add(self, voice: Voice, text: str) -> None:
+        if self.lines and self.lines[-1][0] != voice:
+            self._open = False
+            text = text.lstrip("\n")
+        for number, part in enumerate(text.split("\n")):
+            clean = harmless(part)
+            if number == 0 and self._open:
+                clean = self.lines.pop()[1] + clean
+            self.lines.extend((voice, piece) for piece in wrap(clean, self.width))
+            self._open = True

@@ -1,0 +1,61 @@
+"""What the person at the keyboard has chosen: the selected slot, the filter, what to follow. Shared by the panes."""
+
+from dataclasses import dataclass
+
+from hal0.tui.look import Look
+from hal0.tui.store import Store
+from hal0.wire import SlotView
+
+
+@dataclass(slots=True)
+class View:
+    """The dashboard's own state, beside the daemon's (the store)."""
+
+    store: Store
+    look: Look
+    selected: str = ""
+    filter: str = ""
+    follows_newest: bool = True
+    frozen_at: int | None = None  # how many facts had been seen when painting was frozen
+
+    def slots(self) -> list[SlotView]:
+        """The slots that pass the filter, in the configuration's order."""
+        return [slot for slot in self.store.slots.values() if passes(slot, self.filter)]
+
+    def slot(self) -> SlotView | None:
+        """The selected slot; the first one while nothing was selected or the selected one is not shown."""
+        shown = self.slots()
+        return next((slot for slot in shown if slot.name == self.selected), shown[0] if shown else None)
+
+    def move(self, by: int) -> None:
+        """Select another slot; the stream then stays with it."""
+        shown = self.slots()
+        current = self.slot()
+        if current is None:
+            return
+        index = min(max(shown.index(current) + by, 0), len(shown) - 1)
+        self.select(shown[index].name)
+
+    def select(self, name: str) -> None:
+        self.selected = name
+        self.follows_newest = False
+        self.store.mark("slots", "requests")
+
+
+def passes(slot: SlotView, expression: str) -> bool:
+    """Whether a slot fits every word of a filter: `word` is in it, `!word` is not, `~word` has its letters in order."""
+    words = (slot.name, slot.state, slot.model, slot.kind, slot.provider, slot.device, *slot.aliases)
+    text = " ".join(words).casefold()
+    for term in expression.casefold().split():
+        sign, word = (term[0], term[1:]) if term[0] in "!~" else ("", term)
+        if not word:
+            continue
+        fuzzy = sign == "~" and any(_in_order(word, candidate.casefold()) for candidate in words)
+        if not (fuzzy or (word in text) != (sign == "!")):
+            return False
+    return True
+
+
+def _in_order(letters: str, text: str) -> bool:
+    rest = iter(text)
+    return all(letter in rest for letter in letters)

@@ -1,0 +1,271 @@
+"""One request as it happens: who, its phase, its text as it is generated, and how it ended."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.events import MouseScrollDown, MouseScrollUp
+
+from hal0.tui import figures
+from hal0.tui.lines import EMPTY, Line, Span, line, span
+from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE
+from hal0.tui.messages import Touched
+from hal0.tui.store import Stream
+from hal0.tui.text import cut, wrap
+from hal0.tui.transcript import Wrapping
+from hal0.tui.view import View
+from hal0.tui.widgets.pane import Pane
+from hal0.wire import RequestView, SlotView
+
+LONG_ID = 10
+VOICE_ROLE = {"prompt": "prompt", "reasoning": "reasoning", "text": "text"}
+
+
+def short_id(id: str) -> str:
+    """An id as people say it: whole if it is short, else its end."""
+    return f"#{id}" if len(id) <= LONG_ID else f"#{id[-6:]}"
+
+
+def heading(view: RequestView, now: float) -> tuple[Line, Line]:
+    """Above the text: whose request it is; how long it takes and how much it has produced."""
+    what = [span(view.slot or view.asked or "?", "strong"), span(f" {short_id(view.id)}", "muted")]
+    if not view.path.endswith("chat/completions"):
+        what.append(span(f" {view.path}", "muted"))
+    end = view.finished_at if view.finished_at is not None else now
+    right = [span(figures.stopwatch(end - view.started_at))]
+    if view.tokens:
+        right.append(span(f"  {figures.count(view.tokens)} tok"))
+    return tuple(what), tuple(right)
+
+
+def timing(view: RequestView, context: int | None) -> Line:
+    """Below the text: phase or outcome, then the figures that are known."""
+    parts: list[Line] = []
+    if view.phase == "finished":
+        outcome = view.outcome or "ok"
+        word = {"ok": "done", "failed": "failed", "cancelled": "cancelled"}[outcome]
+        status = f" {view.status}" if view.status and outcome == "failed" else ""
+        parts.append((span(word + status, OUTCOME_ROLE[outcome]),))
+    else:
+        parts.append((span(view.phase, PHASE_ROLE[view.phase]),))
+    if view.tokens_per_second:
+        parts.append((span(f"{figures.rate(view.tokens_per_second)} tok/s"),))
+    if view.ttft_ms is not None:
+        parts.append((span("ttft ", "muted"), span(figures.milliseconds(view.ttft_ms))))
+    if view.load_ms:
+        parts.append((span("load ", "muted"), span(figures.milliseconds(view.load_ms))))
+    if view.queue_ms and view.queue_ms >= 1:
+        parts.append((span("queue ", "muted"), span(figures.milliseconds(view.queue_ms))))
+    if view.prompt_tokens is not None:
+        used = figures.tokens_of(view.prompt_tokens + view.tokens)
+        limit = f"/{figures.tokens_of(context)}" if context else ""
+        parts.append((span("ctx ", "muted"), span(used + limit)))
+    joined: list[Span] = []
+    for index, part in enumerate(parts):
+        joined.extend(((("  ", "text"), *part)) if index else part)
+    return tuple(joined)
+
+
+def waiting_for(view: RequestView) -> str:
+    """What an in-flight request without text is waiting for."""
+    return {
+        "queued": "queued: waiting for its turn",
+        "loading": "loading: the slot is starting, the request waits for it",
+        "prefill": "prefill: the backend reads the prompt",
+        "decoding": "",
+        "finished": "",
+    }[view.phase]
+
+
+def example(slot: SlotView, listen: Sequence[str]) -> list[str]:
+    """A first request to a slot, ready to be pasted into a shell."""
+    base = (listen[0] if listen else "http://localhost:8080").replace("//0.0.0.0", "//localhost")
+    path, body = {
+        "embedding": ("embeddings", ['"input":"Hello"}']),
+        "rerank": ("rerankings", ['"query":"Hello",', '     "documents":["Good day","Goodbye"]}']),
+    }.get(slot.kind, ("chat/completions", ['"stream":true,', '     "messages":[{"role":"user","content":"Hello"}]}']))
+    first, *more = body
+    data = [f"""  -d '{{"model":"{slot.name}",{first}""", *more]
+    data[-1] += "'"
+    return [f"curl {base}/v1/{path} \\", "  -H 'Content-Type: application/json' \\", *data]
+
+
+class StreamPane(Pane):
+    """The text of one request; follows its end until someone scrolls up."""
+
+    TOPICS: ClassVar = frozenset({"requests", "text", "link", "time", "slots"})
+    can_focus = True
+
+    def __init__(self, view: View, *, id: str | None = None, index: int = 0) -> None:
+        super().__init__(view, id=id, classes="stream")
+        self.index = index
+        self.stream: Stream | None = None
+        self._wrapping: Wrapping | None = None
+        self._top = 0  # the first wrapped line shown
+        self.follows = True
+
+    def show(self, stream: Stream | None) -> None:
+        """Show another request, or none; the store may also have replaced the object of the same one."""
+        if stream is self.stream:
+            return
+        same = stream is not None and self.stream is not None and stream.view.id == self.stream.view.id
+        self.stream = stream
+        self._wrapping = None
+        if not same:
+            self._top = 0
+            self.follows = True
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        inner_width = width - 4 if self.boxed else width - 2
+        inner_height = height - 2
+        if self.stream is None:
+            title: Line = line(span("stream", "title" if self.has_focus else "text"))
+            return self._framed(
+                width, (title, EMPTY), self._invitation(inner_width, inner_height), (EMPTY, self._what())
+            )
+        request = self.stream.view
+        slot = self.view.store.slots.get(request.slot)
+        return self._framed(
+            width,
+            heading(request, self.view.store.now),
+            self._body(inner_width, inner_height),
+            (timing(request, slot.context if slot else None), self._position(inner_height)),
+        )
+
+    def _framed(self, width: int, top: tuple[Line, Line], body: list[Line], bottom: tuple[Line, Line]) -> list[Line]:
+        lines = [((" ", "text"), *spans) for spans in body]
+        if self.boxed:
+            return self.frame.box(lines, width, top=top, bottom=bottom, role=self.frame_role)
+        return [
+            self.frame.rule(width, *top, self.frame_role),
+            *lines,
+            self.frame.rule(width, *bottom, self.frame_role),
+        ]
+
+    def _body(self, width: int, height: int) -> list[Line]:
+        stream = self.stream
+        assert stream is not None
+        wrapping = self._wrapping
+        if wrapping is None or wrapping.width != width or wrapping.transcript is not stream.transcript:
+            wrapping = self._wrapping = Wrapping(stream.transcript, width)
+        wrapping.update()
+        tail = self._tail(stream, width)
+        total = len(wrapping.lines) + len(tail)
+        self._scroll(total, height, stream.in_flight)
+        lines: list[Line] = []
+        for number in range(self._top, min(self._top + height, len(wrapping.lines))):
+            voice, text = wrapping.lines[number]
+            spans: list[Span] = [(text, VOICE_ROLE[voice])]
+            if number == len(wrapping.lines) - 1 and stream.in_flight and stream.view.phase == "decoding":
+                spans.append((self.look.glyphs.cursor, "cursor"))
+            lines.append(tuple(spans))
+        lines += tail[max(0, self._top - len(wrapping.lines)) :]
+        return (lines + [EMPTY] * height)[:height]
+
+    def _scroll(self, total: int, height: int, growing: bool) -> None:
+        """Follow the end in jumps of half a pane while the text grows: scrolling line by line repaints every line."""
+        last = max(0, total - height)
+        if not self.follows:
+            self._top = min(self._top, last)
+            if self._top == last and not growing:
+                self.follows = True
+        elif not growing or last > self._top + height or self._top > last + height // 2:
+            self._top = last
+        elif last > self._top:
+            self._top = last + height // 2
+
+    def _tail(self, stream: Stream, width: int) -> list[Line]:
+        """After the text: what it waits for, or how it ended if that was not well."""
+        request = stream.view
+        glyphs = self.look.glyphs
+        text = ""
+        role = "muted"
+        if request.phase == "finished" and request.error is not None:
+            outcome = request.outcome or "failed"
+            text = f"{glyphs.outcomes[outcome]} {request.error.code}: {request.error.message}"
+            role = OUTCOME_ROLE[outcome]
+        elif request.phase == "finished" and request.outcome == "cancelled":
+            text, role = f"{glyphs.outcomes['cancelled']} cancelled", "warn"
+        elif request.phase == "finished" and not stream.generates:
+            text = f"{glyphs.outcomes['ok']} answered in {figures.milliseconds(_took(request))}"
+            role = "good"
+        elif request.phase == "finished" and not stream.transcript.said("text"):
+            text = "its text was not kept" if request.tokens else "an empty answer"
+        elif stream.in_flight:
+            text = waiting_for(request)
+        return [line(span(piece, role)) for piece in wrap(text, width)] if text else []
+
+    def _invitation(self, width: int, height: int) -> list[Line]:
+        """Nothing to show yet: how to make something happen."""
+        view = self.view
+        if not view.store.loaded:
+            return [EMPTY] * height
+        lines: list[Line]
+        slot = view.slot()
+        if self.index:
+            lines = [line(span("no other request yet", "muted"))]
+        elif slot is None:
+            lines = [line(span("no request yet", "muted"))]
+        else:
+            lines = [line(span(f"no request to {slot.name} yet; for example:", "muted")), EMPTY]
+            for row in example(slot, view.store.listen):
+                lines += [line(span(piece)) for piece in wrap(row, width)]
+        return (lines + [EMPTY] * height)[:height]
+
+    def _what(self) -> Line:
+        if self.index:
+            return EMPTY
+        if self.view.follows_newest:
+            return line(span("newest", "muted"))
+        slot = self.view.slot()
+        return line(span(f"of {slot.name}", "muted")) if slot else EMPTY
+
+    def _position(self, height: int) -> Line:
+        if self.follows or self._wrapping is None:
+            return self._what()
+        below = max(0, len(self._wrapping.lines) - self._top - height)
+        return line(span(f"{below} lines below", "warn"), span("  G end", "muted"))
+
+    def scroll_lines(self, by: int) -> None:
+        if self._wrapping is None:
+            return
+        height = self.size.height - 2
+        last = max(0, len(self._wrapping.lines) - height)
+        start = min(self._top, last)
+        self._top = min(max(0, start + by), last)
+        self.follows = self._top >= last and by > 0
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        self.scroll_lines(3)
+        self.view.store.mark("text")
+        self.post_message(Touched())
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        self.scroll_lines(-3)
+        self.view.store.mark("text")
+        self.post_message(Touched())
+
+    def text(self) -> str:
+        """What was said, for the clipboard."""
+        if self.stream is not None:
+            return self.stream.transcript.said("text")
+        slot = self.view.slot()
+        return "\n".join(example(slot, self.view.store.listen)) if slot else ""
+
+    def name_of_request(self) -> str:
+        if self.stream is None:
+            return ""
+        request = self.stream.view
+        return f"{short_id(request.id)} on {cut(request.slot or request.asked or '?', 24)}"
+
+
+def _took(request: RequestView) -> float:
+    return ((request.finished_at or request.started_at) - request.started_at) * 1000
+
+
+def assign(shown: list[str], ranked: list[str], count: int) -> list[str]:
+    """Which request goes into which pane: those that stay among the best keep their place, others fill the gaps."""
+    best = ranked[:count]
+    placed = [id if id in best and id not in shown[:index] else "" for index, id in enumerate(shown[:count])]
+    placed += [""] * (len(best) - len(placed))
+    newcomers = iter(id for id in best if id not in placed)
+    return [id or next(newcomers, "") for id in placed][:count]

@@ -1,0 +1,225 @@
+"""A daemon that is only its admin API: a real HTTP server, with a state and events that a test scripts.
+
+`python -m tests.fakes.daemon --socket PATH` runs one that is busy, to look at the dashboard without any model.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from hal0.daemon.events import EventBus
+from hal0.errors import Hal0Error
+from hal0.wire import Accepted, DeviceView, EventKind, LogLines, RequestView, SlotView, State, TokenBatch
+
+KEEP_ALIVE_SECONDS = 5.0
+
+
+class FakeDaemon:
+    """Serves `state`; `publish` sends an event to every dashboard; `calls` tells what was asked."""
+
+    def __init__(self, state: State, socket: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
+        self.state = state
+        self.bus = EventBus(clock=clock)
+        self.calls: list[tuple[str, str]] = []
+        self.logs: dict[str, list[str]] = {}
+        self.refusals: dict[tuple[str, str], Hal0Error] = {}
+        self.called = asyncio.Condition()
+        self.url = ""
+        self._socket = socket
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        if self._socket is not None:
+            self._server = await asyncio.start_unix_server(self._serve, self._socket)
+        else:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+            self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Go away as a killed daemon does: every connection breaks."""
+        assert self._server is not None
+        self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)
+
+    def publish(self, kind: EventKind, data: BaseModel | dict[str, Any]) -> None:
+        self.bus.publish(kind, data)
+
+    def change_slot(self, name: str, **update: Any) -> SlotView:
+        """Change a slot in the state and say so."""
+        slot = next(slot for slot in self.state.slots if slot.name == name).model_copy(update=update)
+        slots = [slot if known.name == name else known for known in self.state.slots]
+        self.state = self.state.model_copy(update={"slots": slots})
+        self.publish("slot.transition", slot)
+        return slot
+
+    async def wait_for_call(self, method: str, path: str) -> None:
+        async with asyncio.timeout(5), self.called:
+            await self.called.wait_for(lambda: (method, path) in self.calls)
+
+    async def wait_for_dashboard(self) -> None:
+        async with asyncio.timeout(5):
+            while not self.bus.watched:
+                await asyncio.sleep(0.005)
+
+    # HTTP ------------------------------------------------------------------------------------------------------
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while asked := await reader.readuntil(b"\r\n\r\n"):
+                method, target, _ = asked.split(b"\r\n", 1)[0].decode().split(" ")
+                length = next(
+                    (int(h[15:]) for h in asked.lower().split(b"\r\n") if h.startswith(b"content-length:")), 0
+                )
+                if length:
+                    await reader.readexactly(length)
+                path, _, query = target.partition("?")
+                async with self.called:
+                    self.calls.append((method, path))
+                    self.called.notify_all()
+                if path == "/api/events":
+                    await self._stream(writer, int(query.removeprefix("since=") or 0))
+                    return
+                status, body = self._answer(method, path)
+                head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the dashboard closed its end
+        finally:
+            self._connections.discard(task)
+            writer.transport.abort()
+
+    def _answer(self, method: str, path: str) -> tuple[int, bytes]:
+        if refusal := self.refusals.get((method, path)):
+            return refusal.status, refusal.body()
+        match method, path.strip("/").split("/"):
+            case "GET", ["health"]:
+                return 200, b'{"status":"ok"}'
+            case "GET", ["api", "state"]:
+                state = self.state.model_copy(update={"event_id": self.bus.last_id})
+                return 200, state.model_dump_json().encode()
+            case "POST", ["api", "slots", name, ("load" | "unload" | "restart") as verb]:
+                return 202, Accepted(operation=verb, slot=name).model_dump_json().encode()
+            case "GET", ["api", "slots", name, "logs"]:
+                return 200, LogLines(name=name, lines=self.logs.get(name, [])).model_dump_json().encode()
+            case "DELETE", ["api", "requests", _]:
+                return 202, b"{}"
+        error = Hal0Error("system.not_found", path=path, nearest="")
+        return error.status, error.body()
+
+    async def _stream(self, writer: asyncio.StreamWriter, since: int) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+        def send(text: str) -> None:
+            chunk = text.encode()
+            writer.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+
+        with self.bus.subscribe(since=since) as subscription:
+            while True:
+                try:
+                    async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                        batch = await subscription.next_batch()
+                except TimeoutError:
+                    send(": keep-alive\n\n")
+                else:
+                    for event in batch:
+                        body = {"id": event.id, "at": event.at, "kind": event.kind, "data": event.json_data()}
+                        send(f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(body)}\n\n")
+                await writer.drain()
+
+
+# A show: devices that move, requests that come, talk and go ---------------------------------------------------------
+SPEECH = """so the reducer never sees a half-applied config. The watcher first parses the whole file, validates every
+slot against the schema, and only then swaps the pointer.
+
+Two things follow:
+1. A reader gets one revision, never a mix of two.
+2. `def merge(a, b):`
+    return sorted(a + b)
+Überraschend: 深い森の中で, e\u0301, \x1b[31mred\x1b[0m """
+WORDS = SPEECH.split(" ")
+
+
+async def show(daemon: FakeDaemon, *, streams: int, tokens_per_second: float) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_devices(daemon))
+        chats = [slot.name for slot in daemon.state.slots if slot.kind == "chat" and slot.state in ("ready", "serving")]
+        for number, name in zip(range(streams), itertools.cycle(chats), strict=False):
+            tasks.create_task(_talk(daemon, name, number, tokens_per_second))
+
+
+async def _devices(daemon: FakeDaemon) -> None:
+    load = 0.5
+    while True:
+        await asyncio.sleep(1)
+        load = min(1.0, max(0.0, load + random.uniform(-0.2, 0.2)))
+        devices = [
+            DeviceView.model_validate(device).model_copy(
+                update={"utilisation": load} if device.kind != "memory" else {}
+            )
+            for device in daemon.state.devices
+        ]
+        daemon.state = daemon.state.model_copy(update={"devices": devices, "now": time.time()})
+        daemon.publish("device.sample", {"devices": [device.model_dump() for device in devices], "slots": {}})
+
+
+async def _talk(daemon: FakeDaemon, slot: str, number: int, rate: float) -> None:
+    for turn in itertools.count(1):
+        await asyncio.sleep(random.uniform(0.2, 2))
+        view = RequestView(
+            id=f"req-{number}{turn:05}", path="/v1/chat/completions", slot=slot, model="m", stream=True,
+            started_at=time.time(), phase="prefill", prompt="why is a mixture of two revisions so dangerous?",
+        )  # fmt: skip
+        daemon.publish("request.started", view)
+        await asyncio.sleep(random.uniform(0.1, 0.8))
+        begin = time.time()
+        view = view.model_copy(update={"phase": "decoding", "ttft_ms": (begin - view.started_at) * 1000})
+        daemon.publish("request.phase", view)
+        tokens = 0
+        text = ""
+        for word in itertools.islice(itertools.cycle(WORDS), random.randint(100, 600)):
+            await asyncio.sleep(1 / rate)
+            tokens += 1
+            text += word + " "
+            if tokens % max(1, round(rate / 15)) == 0:
+                speed = tokens / (time.time() - begin)
+                daemon.publish(
+                    "request.tokens", TokenBatch(id=view.id, text=text, tokens=tokens, tokens_per_second=speed)
+                )
+                text = ""
+        ended = {"phase": "finished", "outcome": "ok", "status": 200, "finished_at": time.time(), "tokens": tokens}
+        daemon.publish("request.finished", view.model_copy(update=ended | {"tokens_per_second": rate}))
+
+
+async def main() -> None:
+    from tests.tui.samples import busy_state
+
+    options = argparse.ArgumentParser()
+    options.add_argument("--socket", type=Path, required=True)
+    options.add_argument("--streams", type=int, default=2)
+    options.add_argument("--rate", type=float, default=50.0)
+    chosen = options.parse_args()
+    chosen.socket.unlink(missing_ok=True)
+    async with FakeDaemon(busy_state(time.time()), chosen.socket) as daemon:
+        daemon.logs["rerank"] = [f"line {number} of the log" for number in range(30)]
+        await show(daemon, streams=chosen.streams, tokens_per_second=chosen.rate)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

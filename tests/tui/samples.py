@@ -1,0 +1,151 @@
+"""States as a daemon would tell them, at a fixed time: what the screens are tested and pictured with."""
+
+from typing import Any
+
+from hal0.wire import (
+    ConfigView,
+    DeviceView,
+    ErrorRecord,
+    ErrorView,
+    Problem,
+    RequestView,
+    SlotView,
+    State,
+)
+
+NOW = 1_795_350_667.0  # 2026-11-22 12:31:07 UTC
+GIB = 2**30
+
+
+def slot(name: str, state: str = "ready", **more: Any) -> SlotView:
+    values: dict[str, Any] = {
+        "name": name, "state": state, "since": NOW - 60, "kind": "chat", "provider": "llama", "model": f"{name}-model",
+        "engine": "llama.cpp (built in)", "context": 8192, "port": 8081, "pid": 4121, "run": 1, "revision": 1,
+    }  # fmt: skip
+    return SlotView.model_validate(values | more)
+
+
+def request(id: str, slot: str = "primary", **more: Any) -> RequestView:
+    values: dict[str, Any] = {
+        "id": id, "path": "/v1/chat/completions", "asked": slot, "slot": slot, "model": "m", "stream": True,
+        "client": "127.0.0.1", "started_at": NOW - 12.4, "phase": "decoding",
+    }  # fmt: skip
+    return RequestView.model_validate(values | more)
+
+
+def device(id: str, kind: str, **more: Any) -> DeviceView:
+    return DeviceView.model_validate({"id": id, "kind": kind, "name": id} | more)
+
+
+CPU = device("cpu", "cpu", name="AMD EPYC 9B14", utilisation=0.97, temperature_c=48.0, cores=8)
+MEMORY = device("memory", "memory", name="memory", memory_used_bytes=int(5.1 * GIB), memory_total_bytes=24 * GIB)
+GPU0 = device(
+    "gpu0", "gpu", name="NVIDIA GeForce RTX 4090", utilisation=0.97, memory_used_bytes=int(20.1 * GIB),
+    memory_total_bytes=24 * GIB, temperature_c=71.0, power_w=338.0,
+)  # fmt: skip
+
+
+def config(**more: Any) -> ConfigView:
+    values: dict[str, Any] = {
+        "revision": 1,
+        "path": "/home/ada/.config/hal0/hal0.toml",
+        "exists": True,
+        "applied_at": NOW - 900,
+    }
+    return ConfigView.model_validate(values | more)
+
+
+def state(**more: Any) -> State:
+    values: dict[str, Any] = {
+        "event_id": 0, "now": NOW, "version": "0.1.0", "host": "lab01", "pid": 4100, "started_at": NOW - 273_600,
+        "listen": ["http://0.0.0.0:8080"], "slots": [], "requests": [], "devices": [CPU, MEMORY], "config": config(),
+        "errors": [], "totals": {},
+    }  # fmt: skip
+    return State.model_validate(values | more)
+
+
+def default_state(**more: Any) -> State:
+    """The embedded default, just started: nothing has been asked yet."""
+    slots = [
+        slot("primary", model="hal0-starter-q8_0", memory_bytes=96 * 2**20, load_ms=412.0, context=2048),
+        slot(
+            "embed", "offline", kind="embedding", model="all-minilm-l6-v2-q8_0", port=None, pid=None, run=0, context=512
+        ),
+    ]
+    return state(**{"slots": slots, **more})
+
+
+LONG_TEXT = (
+    "…so the reducer never sees a half-applied config. The watcher first parses the whole file, validates every slot "
+    "against the schema, and only then swaps the pointer. If any table fails, the old snapshot stays live and the "
+    "error is reported with the file and line that caused it.\n\nTwo things follow from that:\n"
+    "1. A reader either gets revision 41 or revision 42, never a mix"
+)
+CODE_TEXT = (
+    "def merge(a: list[int], b: list[int]):\n    out = []\n    i = j = 0\n    while i < len(a) and j < len(b):\n"
+    "        if a[i] <= b[j]:\n            out.append(a[i]); i += 1\n        else:"
+)
+TOO_LONG = "40121 tokens, context is 32768"
+SLOT_ERROR = ErrorView(
+    code="slot.load_failed",
+    message="rerank could not load its model: unknown architecture 'bge-m4' in /srv/models/bge-reranker-v3-m3.gguf",
+    details={"slot": "rerank", "reason": "unknown architecture 'bge-m4'"},
+)
+
+
+def busy_state(now: float = NOW, **more: Any) -> State:
+    """A lab machine at work: every kind of state, two streams, one slot in error."""
+    shift = now - NOW
+    slots = [
+        slot("chat-l", "serving", model="qwen3-30b-a3b-q4_k_m", device="0", memory_bytes=int(18.3 * GIB), context=32768,
+             parallel=2, in_flight=2, tokens_per_second=61.4, ttft_ms=182.0, load_ms=38_000.0, since=now - 40),
+        slot("code-m", "serving", model="qwen3-coder-8b-q6_k", device="0", memory_bytes=int(7.9 * GIB), context=16384,
+             tokens_per_second=51.0, ttft_ms=240.0, load_ms=9_100.0, since=now - 3, port=8082, pid=4188),
+        slot("embed", "ready", kind="embedding", model="bge-m3-f16", memory_bytes=int(2.2 * GIB), since=now - 7200,
+             ttft_ms=12.0, port=8083, pid=4190),
+        slot("vision", "warming", model="qwen2.5-vl-7b-q4_k_m", progress=0.64, memory_bytes=int(5.1 * GIB),
+             since=now - 21, port=8084, pid=9120),
+        slot("long", "idle", model="llama-3.1-8b-q8_0", unload_at=now + 2760, memory_bytes=int(13.2 * GIB),
+             tokens_per_second=33.2, ttft_ms=410.0, since=now - 840, port=8085, pid=4201),
+        slot("draft", "offline", model="qwen3-0.6b-q8_0", port=None, pid=None, run=0, since=now - 86_000),
+        slot("rerank", "error", kind="rerank", model="bge-reranker-v3-m3", pid=None, port=None, run=3, failures=3,
+             retry_at=now + 12, since=now - 18, error=SLOT_ERROR,
+             log_tail=["llama_model_load: error loading model: unknown architecture 'bge-m4'",
+                       "\x1b[31mllama_model_load_from_file_impl: failed to load model\x1b[0m",
+                       "main: exiting due to model loading error"]),
+    ]  # fmt: skip
+    requests = [
+        request("8841", "chat-l", prompt="Why does a configuration swap need validation before the pointer moves?",
+                text=LONG_TEXT, tokens=763, tokens_per_second=61.4, ttft_ms=182.0, prompt_tokens=3337,
+                started_at=now - 12.4),
+        request("8843", "code-m", prompt="merge two sorted lists", text=CODE_TEXT, tokens=102, tokens_per_second=51.0,
+                ttft_ms=240.0, prompt_tokens=412, started_at=now - 14.4),
+        request("8845", "chat-l", phase="queued", started_at=now - 15.1, stream=False),
+    ]  # fmt: skip
+    errors = [
+        ErrorRecord(id=1, error=SLOT_ERROR, slot="rerank", first_at=now - 125, last_at=now - 18, count=3),
+        ErrorRecord(
+            id=2, slot="chat-l", request="8832", first_at=now - 300, last_at=now - 300,
+            error=ErrorView(code="dispatch.context_exceeded", message=f"the prompt does not fit chat-l: {TOO_LONG}",
+                            details={"slot": "chat-l", "reason": TOO_LONG}),
+        ),
+    ]  # fmt: skip
+    values: dict[str, Any] = {
+        "slots": slots, "requests": requests, "devices": [CPU, MEMORY, GPU0], "errors": errors, "now": now,
+        "started_at": NOW - 273_600 + shift, "config": config(revision=41, applied_at=now - 1616),
+    }  # fmt: skip
+    return state(**values | more)
+
+
+def rejected_config() -> ConfigView:
+    problem = Problem(
+        code="config.unknown_key",
+        message="hal0.toml:57:1: unknown key 'contxt', did you mean 'context'?",
+        file="/home/ada/.config/hal0/hal0.toml", line=57, column=1, key="slots.primary.contxt",
+        hint="Rename it to `context`.", source="contxt = 8192",
+    )  # fmt: skip
+    second = Problem(
+        code="config.invalid", message="hal0.toml:61:8: port must be at most 65535",
+        file="/home/ada/.config/hal0/hal0.toml", line=61, column=8, key="slots.embed.port", source="port = 80831",
+    )  # fmt: skip
+    return config(rejected_at=NOW - 9, problems=[problem, second])

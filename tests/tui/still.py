@@ -1,0 +1,84 @@
+"""A dashboard without a daemon: a test loads states and facts into its store, time stands still."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from hal0.errors import Hal0Error
+from hal0.tui.app import Dashboard
+from hal0.tui.client import Address, Client
+from hal0.tui.facts import DeviceSample, Fact
+from hal0.tui.look import Look
+from hal0.tui.store import ALL_TOPICS
+from hal0.wire import State
+from tests.tui.samples import CPU, GPU0, MEMORY, NOW
+
+SOCKET = Path("/run/hal0/hal0.sock")
+
+
+class StillDashboard(Dashboard):
+    """Does not connect and does not tick."""
+
+    def begin(self) -> None:
+        return
+
+
+def still(theme: str = "hal0-dark", *, ascii_only: bool = False) -> StillDashboard:
+    return StillDashboard(Client(Address(SOCKET)), Look.of(theme, ascii_only=ascii_only))
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Let layout, focus and painting come to rest."""
+    for _ in range(3):
+        await pilot.pause()
+
+
+async def load(pilot: Pilot[None], state: State) -> None:
+    dashboard = pilot.app
+    assert isinstance(dashboard, Dashboard)
+    dashboard.store.load(state)
+    dashboard.store.connected(18.0)
+    dashboard.paint_now()
+    await settle(pilot)
+
+
+def remember_an_hour(dashboard: Dashboard) -> None:
+    """Fill the histories as an hour of watching would, the same in every run."""
+    store = dashboard.store
+    store.now = 0.0
+    for second in range(1800, 0, -1):
+        wave = (second * 7919 % 97) / 97
+        slow = abs((second % 240) - 120) / 120
+        cpu = CPU.model_copy(update={"utilisation": min(1.0, 0.15 + 0.6 * slow + 0.2 * wave)})
+        gpu = GPU0.model_copy(update={"utilisation": min(1.0, 0.3 + 0.7 * (1 - slow))})
+        devices = (cpu, MEMORY, gpu) if "gpu0" in store.devices else (cpu, MEMORY)
+        store.reduce(Fact(0, NOW - second, "device.sample", DeviceSample(devices, {})))
+    if "gpu0" in store.devices:
+        store.reduce(Fact(0, NOW, "device.sample", DeviceSample((CPU, MEMORY, GPU0), {})))
+    store.now = NOW
+    store.mark(*ALL_TOPICS)
+
+
+async def lose(pilot: Pilot[None], reason: str = "connection refused") -> None:
+    dashboard = pilot.app
+    assert isinstance(dashboard, Dashboard)
+    problem = Hal0Error("system.daemon_down", where=str(SOCKET), reason=reason)
+    dashboard.store.disconnected(problem, 4.0)
+    dashboard.paint_now()
+    await settle(pilot)
+
+
+@asynccontextmanager
+async def showing(
+    state: State | None, size: tuple[int, int] = (80, 24), *, theme: str = "hal0-dark", ascii_only: bool = False
+) -> AsyncIterator[Pilot[None]]:
+    """The dashboard with a state, at rest."""
+    dashboard = still(theme, ascii_only=ascii_only)
+    async with dashboard.run_test(size=size) as pilot:
+        dashboard.store.now = NOW
+        if state is not None:
+            await load(pilot, state)
+        await settle(pilot)
+        yield pilot

@@ -1,0 +1,122 @@
+"""Every screen at the sizes people use, as pictures in snapshots/."""
+
+import pytest
+
+from hal0.tui.app import Dashboard
+from tests.tui.pictures import assert_picture
+from tests.tui.samples import busy_state, default_state, rejected_config
+from tests.tui.still import load, lose, remember_an_hour, settle, showing
+
+SIZES = [(80, 24), (120, 36), (200, 60)]
+
+
+def dashboard_of(pilot) -> Dashboard:  # type: ignore[no-untyped-def]
+    assert isinstance(pilot.app, Dashboard)
+    return pilot.app
+
+
+async def filled(pilot) -> None:  # type: ignore[no-untyped-def]
+    remember_an_hour(dashboard_of(pilot))
+    dashboard_of(pilot).paint_now()
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("size", [(40, 12), (60, 16), *SIZES])
+async def test_home_at_work(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await filled(pilot)
+        assert_picture(pilot.app, f"home-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_home_of_the_embedded_default_before_the_first_request(size: tuple[int, int]) -> None:
+    async with showing(default_state(), size) as pilot:
+        await filled(pilot)
+        assert_picture(pilot.app, f"first-run-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_error_detail(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("G", "enter")
+        await settle(pilot)
+        assert_picture(pilot.app, f"error-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_help(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert_picture(pilot.app, f"help-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_daemon_was_ever_reached(size: tuple[int, int]) -> None:
+    async with showing(None, size) as pilot:
+        await lose(pilot, "no such file or directory")
+        assert_picture(pilot.app, f"disconnected-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_daemon_went_away(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await lose(pilot)
+        assert_picture(pilot.app, f"lost-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_home_in_ascii(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size, ascii_only=True) as pilot:
+        await filled(pilot)
+        assert_picture(pilot.app, f"ascii-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("theme", ["hal0-light", "hal0-contrast", "ansi"])
+async def test_home_in_every_theme(theme: str) -> None:
+    async with showing(busy_state(), (120, 36), theme=theme) as pilot:
+        await filled(pilot)
+        assert_picture(pilot.app, f"theme-{theme}-120x36")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_rejected_configuration_and_an_open_network_are_loud(size: tuple[int, int]) -> None:
+    warned = busy_state(
+        config=rejected_config(), warnings=["the API answers the whole network (0.0.0.0) without a key"]
+    )
+    async with showing(warned, size) as pilot:
+        await filled(pilot)
+        assert_picture(pilot.app, f"rejected-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_rejected_configuration_page(size: tuple[int, int]) -> None:
+    async with showing(busy_state(config=rejected_config()), size) as pilot:
+        await pilot.press("e")
+        await settle(pilot)
+        assert_picture(pilot.app, f"rejected-page-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_confirmation_names_the_requests(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("u")
+        await settle(pilot)
+        assert_picture(pilot.app, f"confirm-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("pane", ["stream", "devices"])
+async def test_zoomed_panes(pane: str) -> None:
+    async with showing(busy_state(), (80, 24)) as pilot:
+        await filled(pilot)
+        await pilot.press("3" if pane == "stream" else "2", "z")
+        await settle(pilot)
+        assert_picture(pilot.app, f"zoomed-{pane}-80x24")
+
+
+async def test_only_the_new_picture_counts_after_a_reload() -> None:
+    """Loading the same state twice changes nothing on the screen."""
+    async with showing(busy_state(), (80, 24)) as pilot:
+        await load(pilot, busy_state())
+        await filled(pilot)
+        assert_picture(pilot.app, "home-80x24")
