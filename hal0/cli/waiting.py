@@ -39,7 +39,8 @@ def is_done(verb: str, before: SlotView, slot: SlotView) -> bool:
     """Whether the slot is where the verb was to bring it."""
     if verb == "unload":
         return slot.state == "offline"
-    return slot.state in UP and (verb == "load" or slot.run > before.run)
+    # A restart of a slot that is up ends in another run; a failed slot may have its next run waiting already.
+    return slot.state in UP and (verb == "load" or before.state not in UP or slot.run > before.run)
 
 
 def failure_of(slot: SlotView) -> Hal0Error:

@@ -159,6 +159,12 @@ def test_a_restart_is_done_when_the_next_run_is_ready(hal0: Run, admin: FakeAdmi
     assert json.loads(ended.out)["run"] == 4
 
 
+def test_a_restart_of_a_failed_slot_is_done_when_it_is_up(hal0: Run, admin: FakeAdmin) -> None:
+    before = pictures.failed_slot(name="primary", since=1, run=4)
+    prepare(admin, "restart", before, before, pictures.slot(state="starting", run=4), pictures.slot(run=4))
+    assert hal0("slot", "restart", "primary").out.startswith("primary: ready after ")
+
+
 def test_unload_is_done_when_nothing_runs(hal0: Run, admin: FakeAdmin) -> None:
     prepare(
         admin, "unload", pictures.slot(), pictures.slot(state="unloading"), pictures.slot(state="offline", pid=None)
