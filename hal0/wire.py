@@ -17,7 +17,6 @@ Kind = Literal["chat", "embedding", "rerank", "transcription", "speech", "image"
 EventKind = Literal[
     "slot.transition",  # SlotView: the whole slot, after the change
     "slot.removed",  # {"name"}
-    "slot.log",  # {"name", "lines"}: only sent to subscribers who asked for the topic
     "request.started",  # RequestView
     "request.phase",  # RequestView without its text
     "request.tokens",  # TokenBatch
