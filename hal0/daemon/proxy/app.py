@@ -6,8 +6,7 @@ person, likewise; or its client left, upon which the task is cancelled and the b
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hal0.daemon.config.schema import Settings
@@ -18,7 +17,7 @@ from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.body import Call, check_content_type, parse
 from hal0.daemon.proxy.faults import fault
 from hal0.daemon.proxy.pool import Pool
-from hal0.daemon.proxy.relay import TooSlow, relay_bytes, relay_events, watched
+from hal0.daemon.proxy.relay import TooSlow, Watch, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.requests import Request, Requests
 from hal0.daemon.proxy.seams import Adapter, Choice, Dispatcher, Lease
@@ -107,9 +106,11 @@ class ProxyApp:
             self._leased(request, reply, choice, lease)
             connection = await self._open(request, scope, call, lease)
             try:
-                async with self._guarded(connection, reply, lease):
+                with self._watch(connection):
                     await self._refuse_error(connection, call, lease)
                     await self._relay(connection, request, reply, call, lease)
+            except (BrokenAnswer, TooSlow) as error:
+                raise await self._broken(lease, error, begun=reply.status is not None) from error
             finally:
                 self._pool.release(connection)
 
@@ -194,22 +195,16 @@ class ProxyApp:
         adapter = self._adapters.get(call.api)
         return adapter if adapter is not None and adapter.applies_to(call, lease.spec.kind) else None
 
-    @asynccontextmanager
-    async def _guarded(self, connection: Connection, reply: Reply, lease: Lease) -> AsyncIterator[None]:
-        """The limits on an answer, and what its breaking off is called before and after the head."""
+    def _watch(self, connection: Connection) -> Watch:
         dispatch = self._settings().dispatch
-        idle, total = dispatch.stream_idle_timeout, dispatch.stream_total_timeout
-        try:
-            with watched(connection, idle_seconds=idle, total_seconds=total):
-                yield
-        except TooSlow as error:
-            code = "dispatch.stream_stalled" if reply.status is not None else "dispatch.upstream_timeout"
-            code = code if error.silent else "dispatch.stream_too_long"
-            raise Hal0Error(code, slot=lease.spec.name, seconds=error.seconds) from error
-        except BrokenAnswer as error:
-            raise await self._broken(lease, error, begun=reply.status is not None) from error
+        return Watch(connection, idle_seconds=dispatch.stream_idle_timeout, total_seconds=dispatch.stream_total_timeout)
 
     async def _broken(self, lease: Lease, error: Exception, *, begun: bool) -> Hal0Error:
+        """What a backend's breaking off is called, before and after the head."""
+        slot = lease.spec.name
+        if isinstance(error, TooSlow):
+            code = "dispatch.stream_stalled" if begun else "dispatch.upstream_timeout"
+            return Hal0Error(code if error.silent else "dispatch.stream_too_long", slot=slot, seconds=error.seconds)
         told = await lease.failure(str(error) or type(error).__name__)
         if told.code == "dispatch.stream_broken" and not begun:
             return Hal0Error("dispatch.upstream_unavailable", **told.details)

@@ -22,7 +22,10 @@ PREFLIGHT_SECONDS = b"600"
 
 
 def find(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
 
 
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -10,9 +10,9 @@ from hal0.daemon.http.client import BrokenAnswer, Connection
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.proxy.headers import Headers
 
-# Each connection that lies here occupies a thread of llama.cpp's server: few, and not for long.
-IDLE_CONNECTIONS = 8
-IDLE_SECONDS = 2.0
+# Each connection that lies here occupies a thread of llama.cpp's server: not many, and not for long.
+IDLE_CONNECTIONS = 64  # per backend
+IDLE_SECONDS = 1.0
 
 
 class Pool:

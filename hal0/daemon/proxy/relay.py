@@ -5,8 +5,7 @@ does not count the time in which it was the client who was behind.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from hal0.daemon.http.client import BrokenAnswer, Connection
 from hal0.daemon.proxy.replies import Reply
@@ -61,28 +60,32 @@ async def relay_bytes(connection: Connection, reply: Reply, tap: Tap) -> None:
     await reply.end()
 
 
-@contextmanager
-def watched(connection: Connection, *, idle_seconds: float, total_seconds: float) -> Iterator[None]:
-    """Inside, the connection fails with TooSlow when a limit is passed; 0 as the total is no limit."""
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    handle: asyncio.TimerHandle | None = None
+class Watch:
+    """Inside of it, the connection fails with TooSlow when a limit is passed; 0 as the total is no limit."""
 
-    def check() -> None:
-        nonlocal handle
-        now = loop.time()
-        silent_until = (now if connection.paused else connection.last_heard) + idle_seconds
-        total_until = begun + total_seconds if total_seconds else silent_until + 1
+    __slots__ = ("_begun", "_connection", "_handle", "_idle_seconds", "_loop", "_total_seconds")
+
+    def __init__(self, connection: Connection, *, idle_seconds: float, total_seconds: float) -> None:
+        self._connection = connection
+        self._idle_seconds = idle_seconds
+        self._total_seconds = total_seconds
+        self._loop = asyncio.get_running_loop()
+        self._begun = self._loop.time()
+
+    def __enter__(self) -> None:
+        self._handle = self._loop.call_soon(self._check)
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.cancel()
+
+    def _check(self) -> None:
+        """One timer, set again only when it rings: a chunk costs nothing here."""
+        now, connection = self._loop.time(), self._connection
+        silent_until = (now if connection.paused else connection.last_heard) + self._idle_seconds
+        total_until = self._begun + self._total_seconds if self._total_seconds else silent_until + 1
         if now >= silent_until:
-            connection.fail(TooSlow(seconds=idle_seconds, silent=True))
+            connection.fail(TooSlow(seconds=self._idle_seconds, silent=True))
         elif now >= total_until:
-            connection.fail(TooSlow(seconds=total_seconds, silent=False))
+            connection.fail(TooSlow(seconds=self._total_seconds, silent=False))
         else:
-            handle = loop.call_at(min(silent_until, total_until), check)
-
-    check()
-    try:
-        yield
-    finally:
-        if handle is not None:
-            handle.cancel()
+            self._handle = self._loop.call_at(min(silent_until, total_until), self._check)

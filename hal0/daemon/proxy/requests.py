@@ -50,18 +50,23 @@ class Request:
         self._begun = owner.clock()
         self._task = asyncio.current_task()
         self._is_announced = False
+        self._announcement: asyncio.Handle | None = None
         self._tokens: int | None = None  # the backend's own figures, at the end
         self._speed: float | None = None
 
     def dispatched(self, *, slot: str, rule: str, is_up: bool) -> None:
         self.slot, self.rule = slot, rule
         self.phase = "queued" if is_up else "loading"
-        self._announce()
+        # A slot that is up is mostly leased in the same step: then one event tells both.
+        self._announcement = asyncio.get_running_loop().call_soon(self._announce)
 
     def leased(self, *, model: str, queue_ms: float, load_ms: float) -> None:
         self.model, self.queue_ms, self.load_ms = model, queue_ms, load_ms
         self.phase = "prefill"
-        self._owner.bus.publish("request.phase", self.view(with_text=False))
+        if self._is_announced:
+            self._owner.bus.publish("request.phase", self.view(with_text=False))
+        else:
+            self._announce()
 
     def decoding(self) -> None:
         self.phase = "decoding"
@@ -137,6 +142,8 @@ class Request:
     def _announce(self) -> None:
         if not self._is_announced:
             self._is_announced = True
+            if self._announcement is not None:
+                self._announcement.cancel()
             self._owner.bus.publish("request.started", self.view())
 
     def _measured_speed(self) -> float | None:

@@ -14,10 +14,7 @@ TEXT_CHARACTERS = 64 * 2**10
 HELD_BYTES = 64 * 2**10  # of an event that has not come to its end
 
 TEXT = re.compile(rb'"(content|text|arguments|reasoning_content)"\s*:\s*("(?:[^"\\]|\\.)*")')
-NUMBER = r'"%s"\s*:\s*([0-9.eE+-]+)'
-COMPLETION_TOKENS = re.compile((NUMBER % "completion_tokens").encode())
-PROMPT_TOKENS = re.compile((NUMBER % "prompt_tokens").encode())
-PER_SECOND = re.compile((NUMBER % "predicted_per_second").encode())
+NUMBER = re.compile(rb"\s*:\s*([0-9.eE+-]+)")
 
 
 class Events:
@@ -100,7 +97,8 @@ class Tap:
     def usage(self) -> Usage:
         """The backend's own figures; llama.cpp gives them in the last event before the end mark."""
         last = self._start + (self._before_last + self._last)[-RAW_BYTES:]
-        tokens, prompt, speed = (_last(p, last) for p in (COMPLETION_TOKENS, PROMPT_TOKENS, PER_SECOND))
+        tokens, prompt = _number(last, b'"completion_tokens"'), _number(last, b'"prompt_tokens"')
+        speed = _number(last, b'"predicted_per_second"')
         return Usage(None if tokens is None else int(tokens), None if prompt is None else int(prompt), speed)
 
     def ended_with(self, mark: bytes) -> bool:
@@ -138,9 +136,11 @@ def _unquote(literal: bytes) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _last(pattern: re.Pattern[bytes], data: bytes) -> float | None:
-    found = pattern.findall(data)
+def _number(data: bytes, key: bytes) -> float | None:
+    """The value of the last such key; in a JSON string its quotes would be escaped."""
+    at = data.rfind(key)
+    found = NUMBER.match(data, at + len(key)) if at >= 0 else None
     try:
-        return float(found[-1]) if found else None
+        return float(found[1]) if found else None
     except ValueError:
         return None

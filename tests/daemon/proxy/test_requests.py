@@ -36,9 +36,9 @@ async def test_those_who_watch_get_each_phase_and_all_of_the_text_in_batches() -
         await until(lambda: sum(len(e.json_data()["text"].split()) for e in events if e.kind == "request.tokens") == 40)
         watcher.cancel()
     kinds = [event.kind for event in events]
+    phases = [event.json_data()["phase"] for event in events if event.kind != "request.tokens"]
     assert kinds[0] == "request.started"
-    phases = [event.json_data()["phase"] for event in events if event.kind == "request.phase"]
-    assert phases == ["prefill", "decoding"]
+    assert phases == ["prefill", "decoding", "finished"]
     batches = [event.json_data() for event in events if event.kind == "request.tokens"]
     assert "".join(batch["text"] for batch in batches) == "".join(f"w{number} " for number in range(40))
     assert 3 <= len(batches) <= 15
@@ -47,11 +47,25 @@ async def test_those_who_watch_get_each_phase_and_all_of_the_text_in_batches() -
     assert (finished["id"], finished["outcome"], finished["tokens"], finished["text"]) == ("me", "ok", 40, "")
 
 
+async def test_a_request_that_waits_for_its_slot_is_told_as_such_and_then_goes_on() -> None:
+    async with backend(wordy_answer) as upstream, relaying(upstream.endpoint) as relay:
+        relay.slot.ready.clear()
+        relay.slot.state = "starting"
+        phases: list[str] = []
+        with relay.bus.subscribe() as subscription:
+            asking = asyncio.ensure_future(ask(relay.port, post(CHAT, {**STREAM, "stream": False})))
+            phases += [event.json_data()["phase"] for event in await subscription.next_batch()]
+            relay.slot.ready.set()
+            await asking
+            phases += [event.json_data()["phase"] for event in await subscription.next_batch()]
+        assert phases == ["loading", "prefill", "finished"]
+
+
 async def test_nothing_is_decoded_or_told_while_nobody_watches_and_the_text_is_there_for_who_asks_later() -> None:
     async with backend(words) as upstream, relaying(upstream.endpoint) as relay:
         before = relay.bus.last_id
         await ask(relay.port, post(CHAT, STREAM))
-        assert relay.bus.last_id - before == 4  # started, two phases, finished: no batches
+        assert relay.bus.last_id - before == 3  # started, decoding, finished: no batches
         assert relay.requests.views()[0].text.startswith("w0 w1 ")
 
 
