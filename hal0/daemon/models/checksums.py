@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hal0.errors import Hal0Error
 
-CHUNK_BYTES = 4 * 2**20
+CHUNK_BYTES = 2**20
 
 log = logging.getLogger("hal0.models")
 
@@ -85,11 +85,12 @@ async def _digest(path: Path, on_progress: Progress | None) -> str:
 
     def read() -> str:
         digest = hashlib.sha256()
+        buffer = bytearray(CHUNK_BYTES)  # one for the whole file: a new one per read would stay with the process
         done, total = 0, path.stat().st_size
         with path.open("rb", buffering=0) as file:
-            while not left.is_set() and (chunk := file.read(CHUNK_BYTES)):
-                digest.update(chunk)
-                done += len(chunk)
+            while not left.is_set() and (count := file.readinto(buffer)):
+                digest.update(memoryview(buffer)[:count])
+                done += count
                 if on_progress is not None:
                     loop.call_soon_threadsafe(on_progress, done, total)
         return digest.hexdigest()
