@@ -13,7 +13,7 @@ from hal0.daemon.config.file import ConfigProblems, Judgement, judge, judge_sour
 from hal0.daemon.config.plausibility import implausible, is_half_written
 from hal0.daemon.config.snapshot import Diff, Snapshot, compare, keys_awaiting_restart
 from hal0.daemon.config.sources import Sources, read_sources
-from hal0.daemon.config.watch import follow
+from hal0.daemon.config.watch import LOOK_ANYWAY_SECONDS, follow
 from hal0.daemon.events import EventBus
 from hal0.wire import ConfigView, Problem
 
@@ -89,7 +89,7 @@ class ConfigStore:
             await self._consider(sources, force=force)
         return self.view()
 
-    async def watch(self) -> None:
+    async def watch(self, *, look_anyway_seconds: float = LOOK_ANYWAY_SECONDS) -> None:
         """Follow the files until cancelled; an edit is live within 300 ms of its last write."""
 
         async def look() -> None:
@@ -98,7 +98,7 @@ class ConfigStore:
             except Exception:  # a defect met on one edit must not make hal0 blind for the next
                 log.exception("the configuration could not be looked at; the next change is another try")
 
-        await follow(self._path, look)
+        await follow(self._path, look, look_anyway_seconds=look_anyway_seconds)
 
     @property
     def _running(self) -> Judgement:

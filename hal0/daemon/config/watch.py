@@ -19,7 +19,7 @@ log = logging.getLogger("hal0.config")
 SETTLE_MS = 50  # this long nothing is written before the files are read
 SETTLE_LIMIT_MS = 150  # under a stream of writes they are read this often
 REST_SECONDS = 0.1  # between two looks, so that a storm of edits costs little
-LOOK_ANYWAY_MS = 2_000
+LOOK_ANYWAY_SECONDS = 2.0
 POLL_SECONDS = 0.2  # when the kernel has no watch left to give
 POLLS_BEFORE_RETRY = 300
 MAX_LINKS = 40  # as the kernel has it
@@ -82,13 +82,15 @@ def _trace(path: Path, watched: Watched) -> Path | None:
     return at
 
 
-async def follow(path: Path, look: Callable[[], Awaitable[None]]) -> None:
+async def follow(
+    path: Path, look: Callable[[], Awaitable[None]], *, look_anyway_seconds: float = LOOK_ANYWAY_SECONDS
+) -> None:
     """Call `look` once, then whenever the files may have changed, until cancelled."""
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     has_told = False
     while True:
         try:
-            await _notified(path, look)
+            await _notified(path, look, look_anyway_seconds)
         except FileNotFoundError:  # a folder went while the watches were laid
             await asyncio.sleep(POLL_SECONDS)
         except (OSError, RuntimeError) as error:
@@ -100,7 +102,7 @@ async def follow(path: Path, look: Callable[[], Awaitable[None]]) -> None:
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _notified(path: Path, look: Callable[[], Awaitable[None]]) -> None:
+async def _notified(path: Path, look: Callable[[], Awaitable[None]], look_anyway_seconds: float) -> None:
     """Until the folders to watch are others, because links or the folders themselves were replaced."""
     from watchfiles import awatch  # 40 ms that the start of the daemon does not wait for
 
@@ -112,7 +114,7 @@ async def _notified(path: Path, look: Callable[[], Awaitable[None]]) -> None:
         debounce=SETTLE_LIMIT_MS,
         step=SETTLE_MS,
         stop_event=outdated,
-        rust_timeout=LOOK_ANYWAY_MS,
+        rust_timeout=round(look_anyway_seconds * 1000),
         yield_on_timeout=True,
         recursive=False,
         force_polling=False,

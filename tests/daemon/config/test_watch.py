@@ -1,6 +1,7 @@
 """Every way in which people and programs write files is noticed, by the real kernel, on real files."""
 
 import asyncio
+import mmap
 import os
 import shutil
 import subprocess
@@ -56,9 +57,10 @@ async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
 
 
 @asynccontextmanager
-async def followed(path: Path) -> AsyncIterator[Watching]:
+async def followed(path: Path, *, look_anyway_seconds: float = 60) -> AsyncIterator[Watching]:
+    """Follow the file at `path`; looking anyway would hide what the watches miss, so that comes late here."""
     watching = Watching(path)
-    task = asyncio.create_task(watching.store.watch())
+    task = asyncio.create_task(watching.store.watch(look_anyway_seconds=look_anyway_seconds))
     # The watches lie once a first edit is seen; a file of its own, so that the tests begin with what they wrote.
     drop_in = path.parent / "hal0.d"
     if path.parent.exists():
@@ -316,6 +318,18 @@ async def test_a_failure_in_what_follows_an_edit_does_not_end_the_watching(watch
     await watching.until_idle_after(20)
     in_place(watching.path, text(30))
     await watching.until_idle_after(30)
+
+
+async def test_what_the_kernel_tells_nobody_is_seen_by_looking_anyway(tmp_path: Path) -> None:
+    """Writing through a memory map gives no notice; nor does a network disk that another machine writes to."""
+    path = tmp_path / "conf" / "hal0.toml"
+    path.parent.mkdir()
+    path.write_text(text(11))
+    async with followed(path, look_anyway_seconds=0.2) as watching:
+        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+            memory[:] = text(22).encode()
+            memory.flush()
+            await watching.until_idle_after(22)
 
 
 WITHOUT_INOTIFY = """
