@@ -2,7 +2,7 @@
 
 Takes llama-server's words (`llama_options`) and, like it, the API key from LLAMA_API_KEY. Ends with status 0 when
 asked to, 2 for a wrong command line, 3 if the model cannot be served, 4 if the engine itself is missing or another
-than expected. Whatever goes wrong, the last line on stderr says it.
+than expected. The reason is on stderr: in the last line, or in the engine's own lines with an `E` for status 3.
 """
 
 import os
@@ -32,16 +32,14 @@ def main() -> int:
         return _fail(EXIT_USAGE, f"a value the engine does not take: {error}")
     if params.n_gpu_layers > 0 and not _has_gpu(engine):
         return _fail(EXIT_CANNOT_SERVE, "layers are wanted on a GPU, but this engine computes on the CPU only")
-    # The engine holds the interpreter while it loads, so no handler of ours could run: SIGTERM keeps its own way.
+    # The engine holds the interpreter while it loads, so no handler of ours could run: SIGTERM keeps its own way. From
+    # here on the engine's thread prints, and in pieces: a line of ours would fall into the middle of one of its own.
     try:
-        server = engine.Server(params)
-    except RuntimeError:  # its sentence says nothing; the engine has printed the reason
-        return _fail(EXIT_CANNOT_SERVE, f"{params.model.path} cannot be served; the engine's lines above say why")
-    sys.stdout.write(f"serving on {server.listening_address}\n")
-    sys.stdout.flush()
+        server = engine.Server(params)  # noqa: F841 - it serves as long as it is held
+    except RuntimeError:  # its sentence says nothing; the engine prints the reason
+        return EXIT_CANNOT_SERVE
     _wait_for_the_end()
-    # Without taking the engine down in order: it would wait for answers that nobody will read any more.
-    sys.stderr.flush()
+    # Without taking `server` down in order: it would wait for answers that nobody will read any more.
     os._exit(0)
 
 

@@ -157,13 +157,13 @@ def test_it_is_small(model: str, limit_mib: int) -> None:
         assert resident < limit_mib * MIB
 
 
-def test_it_names_the_file_it_cannot_serve_in_its_last_line(tmp_path: Path) -> None:
+def test_a_file_it_cannot_serve_ends_it_with_the_engines_own_words(tmp_path: Path) -> None:
     path = tmp_path / "foreign.gguf"
     path.write_bytes(b"PK\x03\x04" * 1000)
     with running(words(str(path), free_port()), {}) as program:
         status, lines = last_words(program)
     assert status == 3
-    assert lines[-1].startswith(f"error: {path} cannot be served")
+    assert any(str(path) in line for line in lines)
     assert any("invalid magic" in line for line in lines)
     assert not any("Traceback" in line for line in lines)
 

@@ -45,10 +45,13 @@ class CpuMeter:
         return min(1.0, max(0.0, spent / passed)) if passed > 0 else None
 
     def _ticks(self) -> tuple[int, int]:
-        """Busy and all clock ticks since boot; time that a hypervisor took away is neither ours nor idle."""
+        """Busy and all clock ticks since boot.
+
+        Time that a hypervisor took away is neither busy nor idle; that of our own guests is user time already.
+        """
         try:
             with (self._root / "proc/stat").open() as file:
-                ticks = [int(word) for word in file.readline().split()[1:9]]
+                ticks = [int(word) for word in file.readline().split()[1:8]]
         except (OSError, ValueError):
             return 0, 0
         idle = sum(ticks[3:5])  # idle and waiting for a disk

@@ -20,20 +20,19 @@ FATAL = re.compile(
     r"|failed to allocate|error loading model|error while loading shared libraries|Illegal instruction"
 )
 PLAIN = re.compile(r"^error: (?P<text>.*)$|^(?P<other>.*: no such program)$")
-POINTER = "the engine's lines above say why"  # how our own engine ends when the cause stands above
 
 
 def failure_reason(output: Sequence[str]) -> str | None:
     """The backend's own words, without the marks around them."""
     lines = _of_last_run(output)[-NEAR_THE_END:]
     plain = next((match for line in reversed(lines) if (match := PLAIN.match(line))), None)
-    words = plain and (plain["text"] or plain["other"])
-    if words and POINTER not in words:
-        return _cut(words)
-    if (cause := _first_of_last_cluster(lines)) is not None:
-        text = PLACE.sub("", cause.strip(), count=1)
-        return _cut(text.removeprefix("error loading model: "))
-    return _cut(words) if words else None
+    if plain is not None:
+        return _cut(plain["text"] or plain["other"])
+    cause = _first_of_last_cluster(lines)
+    if cause is None:
+        return None
+    text = PLACE.sub("", cause.strip(), count=1)
+    return _cut(text.removeprefix("error loading model: "))
 
 
 def _of_last_run(output: Sequence[str]) -> list[str]:

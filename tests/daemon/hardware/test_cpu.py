@@ -31,6 +31,12 @@ def test_utilisation_is_the_busy_share_between_two_looks(tmp_path: Path) -> None
     assert cpu_of(look.sample()).utilisation == 1.0
 
 
+def test_time_of_guests_and_of_other_machines_does_not_count_as_work(tmp_path: Path) -> None:
+    look = meter(tmp_path)
+    plant(tmp_path, {"proc/stat": "cpu  110 0 100 790 100 0 0 900 900 900\n"})
+    assert cpu_of(look.sample()).utilisation == pytest.approx(0.1)
+
+
 def test_no_time_between_two_looks_is_unknown_and_not_an_error(tmp_path: Path) -> None:
     assert cpu_of(meter(tmp_path).sample()).utilisation is None
 

@@ -9,8 +9,7 @@ DAMAGED = """\
 0.00.007.416 E llama_model_load_from_file_impl: failed to load model
 0.00.007.438 E cmn  common_init_: failed to load model 'bad.gguf'
 0.00.007.481 I srv    operator(): operator(): cleaning up before exit...
-0.00.007.925 E srv          init: exiting due to model loading error
-error: bad.gguf cannot be served; the engine's lines above say why"""
+0.00.007.925 E srv          init: exiting due to model loading error"""
 
 FOREIGN = """\
 0.00.005.105 E gguf_init_from_reader: invalid magic characters: 'hell', expected 'GGUF'
@@ -37,6 +36,14 @@ SURVIVED = "\n".join(
     + [f"0.20.000.{n:03} I slot print_timing: id 0 | task {n}" for n in range(20)]
 )
 
+TWO_STORIES = "\n".join(
+    [
+        "0.10.000.000 E srv    send_error: task id = 7, error: the request exceeds the context",
+        *(f"0.20.000.{n:03} I slot print_timing: id 0 | task {n}" for n in range(8)),
+        "CUDA error: an illegal memory access was encountered",
+    ]
+)
+
 EARLIER_RUN = "0.00.007.382 E llama_model_load: error loading model: old news\n--- run 4 on port 8081\n0.0.0.1 I hello"
 
 REASONS = {
@@ -48,7 +55,7 @@ REASONS = {
     "wrong word": ("error: invalid argument: --foo", "invalid argument: --foo"),
     "no program": ("llama-cuda: no such program", "llama-cuda: no such program"),
     "engine drifted": ("error: the installed engine (xllamacpp) has no CommonParams.x", "no CommonParams.x"),
-    "only the pointer": ("error: m.gguf cannot be served; the engine's lines above say why", "m.gguf cannot be served"),
+    "two stories": (TWO_STORIES, "an illegal memory access"),
     "long": ("error: " + "x" * 1000, "xxx…"),
 }
 

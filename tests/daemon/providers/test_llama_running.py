@@ -157,7 +157,6 @@ async def test_a_damaged_model_ends_the_backend_with_the_reason(builtin: House, 
     async with builtin.backend(builtin.spec("cut", path=cut)) as (program, _, _):
         status, lines = last_words(program)
     assert status == 3
-    assert str(cut) in lines[-1]
     assert "not within the file bounds" in (builtin.provider.failure_reason(lines) or "")
 
 
