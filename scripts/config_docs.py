@@ -44,7 +44,7 @@ unload_after = "30m"
 
 **Editing while hal0 runs** is enough: the file is read once it is saved, judged as a whole, and either taken over
 in one step, or refused while the last good one goes on. `hal0 config check FILE` judges a file without a daemon, with
-file, line and column of every problem. A file that vanished, became empty or lost all its slots is refused too, for it is
+file, line and column of every problem. A file that vanished, became empty or lost all its slots is refused too: it is
 rather a save cut short than meant; `hal0 config reload --force` insists. Slots that an edit does not change do not
 notice it.
 
