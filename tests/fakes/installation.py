@@ -117,8 +117,8 @@ def installed(folder: Path, config: str | None = None) -> Iterator[Installation]
     """A running installation, ended at the end; nothing of it may be left."""
     folder.mkdir(parents=True, exist_ok=True)
     installation = Installation(folder, config)
-    installation.start()
     try:
+        installation.start()
         yield installation
     finally:
         installation.stop()
