@@ -68,11 +68,12 @@ class Daemon:
         return body
 
     def follow(self, path: str) -> Iterator[bytes]:
-        """The data of server-sent events as they come, until the daemon ends them."""
+        """The data of server-sent events as they come; that they end is a failure, for the daemon has ended."""
         with self.open("GET", path, timeout_seconds=None) as answer, self.translated():
             if answer.headers.get_content_type() != "text/event-stream":
                 raise Hal0Error("system.bad_answer", where=self.where, reason="it is not a stream of events")
             yield from event_data(answer)
+            raise self._down("it ended the stream")
 
     @contextmanager
     def open(

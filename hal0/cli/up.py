@@ -107,22 +107,26 @@ def _await_answer(child: _Child, socket: Path) -> None:
         while not _answers(socket):
             progress.show(f"starting hal0d, pid {child.process.pid}  {time.monotonic() - begun:.1f} s")
             if (status := child.process.poll()) is not None:
-                raise _failure(child, f"it ended with status {status}")
+                reason = f"it ended with status {status}"
+                break
             if time.monotonic() - begun > START_SECONDS:
-                raise _failure(child, f"no answer at {socket} within {START_SECONDS:g} s")
+                reason = f"no answer at {socket} within {START_SECONDS:g} s"
+                break
             time.sleep(POLL_SECONDS)
+        else:
+            return
     finally:
         progress.clear()
+    _print_last_words(child)
+    raise Hal0Error("system.start_failed", reason=reason, log=str(child.log))
 
 
-def _failure(child: _Child, reason: str) -> Hal0Error:
-    """The failure, after the daemon's own last words have been printed."""
+def _print_last_words(child: _Child) -> None:
     with child.log.open("rb") as file:
         file.seek(child.log_start)
         lines = file.read().decode(errors="replace").splitlines()
     for line in lines[-LINES_SHOWN:]:
         print(clean(line, sys.stderr), file=sys.stderr)
-    return Hal0Error("system.start_failed", reason=reason, log=str(child.log))
 
 
 def _answers(socket: Path) -> bool:

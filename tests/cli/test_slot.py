@@ -201,7 +201,7 @@ def test_logs_on_a_terminal_cannot_act_on_it(admin: FakeAdmin, terminal: OpenTer
     assert "two" in screen.screen
 
 
-def test_followed_logs_are_printed_line_by_line_as_they_come(hal0: Run, admin: FakeAdmin) -> None:
+def test_followed_logs_are_printed_as_they_come_until_the_daemon_ends(hal0: Run, admin: FakeAdmin) -> None:
     def pieces() -> Iterator[bytes]:
         first = LogLines(name="primary", lines=["one", "two"]).model_dump_json().encode()
         yield b": keep-alive\n\ndata: " + first[:9]
@@ -210,7 +210,10 @@ def test_followed_logs_are_printed_line_by_line_as_they_come(hal0: Run, admin: F
         yield b""
 
     admin.answers["GET /api/slots/primary/logs"] = pieces
-    assert hal0("slot", "logs", "-f", "primary").out == "one\ntwo\nthree\n"
+    ended = hal0("slot", "logs", "-f", "primary")
+    assert ended.out == "one\ntwo\nthree\n"
+    assert ended.err.startswith("error: system.daemon_down: ")
+    assert ended.status == 1
     assert admin.asked[0][0] == "GET /api/slots/primary/logs?lines=200&follow=1"
 
 

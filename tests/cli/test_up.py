@@ -110,6 +110,7 @@ def test_a_daemon_that_cannot_start_is_told_with_its_last_words(screens: Screens
     assert "prt" in screen.screen
     assert "system.start_failed:" in screen.screen
     assert "ended with status 1" in screen.screen
+    assert "\x1b[K" not in screen.screen.split("prt", 1)[1], "the progress line is cleared before the last words"
 
 
 def test_an_older_failure_in_the_log_is_not_told_again(screens: Screens) -> None:
