@@ -9,6 +9,7 @@ import pytest
 from hal0.cli.__main__ import COMMANDS
 from hal0.errors import CATALOGUE
 from scripts import error_docs, lifecycle_docs
+from tests.test_architecture import LAYERS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,3 +45,12 @@ def test_commands_in_pages_are_commands(page: Path) -> None:
 def test_remedies_name_commands_that_are_there() -> None:
     remedies = " ".join(spec.remedy for spec in CATALOGUE.values())
     assert set(re.findall(r"`hal0 ([a-z]+)", remedies)) <= set(COMMANDS)
+
+
+def test_the_overview_has_the_layers_in_their_order() -> None:
+    text = (ROOT / "docs" / "overview.md").read_text(encoding="utf-8")
+    [block] = [part for part in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if "hal0.errors" in part]
+    named = re.findall(r"hal0\.[a-z_.]+", block)
+    layers = [next(number for number, layer in enumerate(LAYERS) if name in layer) for name in named]
+    assert layers == sorted(layers)
+    assert set(named) == set().union(*LAYERS) - {"hal0"}
