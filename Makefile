@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format coverage clean
+.PHONY: run test check format coverage docs clean
 
 run: $(VENV)/.run
 	@$(BIN)/hal0 up
@@ -35,6 +35,12 @@ $(VENV)/.run: $(BIN)/python pyproject.toml
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.run
+
+docs: $(VENV)/.dev
+	@$(BIN)/python -m scripts.config_docs
+	@$(BIN)/python -m scripts.error_docs
+	@$(BIN)/python -m scripts.lifecycle_docs
+	@$(BIN)/python -m hal0.tui.keymap
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from hal0.wire import SlotView, State
 def slot_view(slot: Slot, services: Services) -> SlotView:
     """A slot with its figures: speed from its requests, memory from the sampler."""
     tokens_per_second, ttft_ms = services.requests.speed_of(slot.name)
-    usage = services.sampler.slots.get(slot.name)
+    usage = services.sampler.slots.get(slot.name) if slot.process_group else None
     return slot.view().model_copy(
         update={
             "tokens_per_second": tokens_per_second,
