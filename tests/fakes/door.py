@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hal0.daemon.adapters.rerank import RerankAdapter
-from hal0.daemon.config.schema import Dispatch, Settings
+from hal0.daemon.config.schema import Dispatch, Observe, Settings
 from hal0.daemon.config.schema import Server as ServerSettings
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.events import EventBus
@@ -129,9 +129,11 @@ async def relaying(
     wrap: Callable[[Any], Any] = lambda app: app,
 ) -> AsyncIterator[Relay]:
     """A proxy before slots named `primary`, `slot1`, … of one kind."""
-    settings = Settings(dispatch=dispatch or Dispatch(), server=server or ServerSettings())
+    settings = Settings(
+        dispatch=dispatch or Dispatch(), server=server or ServerSettings(), observe=Observe(capture=capture)
+    )
     bus, pool = EventBus(), Pool()
-    requests = Requests(bus, capture=lambda: capture)
+    requests = Requests(bus, capture=lambda: settings.observe.capture)
     names = ["primary", *(f"slot{number}" for number in range(1, len(endpoints)))]
     slots = {name: FakeSlot(name, endpoint, kind=kind) for name, endpoint in zip(names, endpoints, strict=True)}
     app = ProxyApp(

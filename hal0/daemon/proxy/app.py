@@ -7,6 +7,7 @@ person, likewise; or its client left, upon which the task is cancelled and the b
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hal0.daemon.config.schema import Settings
@@ -42,6 +43,19 @@ UP = frozenset({"ready", "serving", "idle"})
 log = logging.getLogger("hal0.proxy")
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One request on its way through, and the configuration it began under."""
+
+    path: str
+    method: str
+    headers: list[tuple[bytes, bytes]]
+    receive: Receive
+    reply: Reply
+    request: Request
+    settings: Settings
+
+
 class ProxyApp:
     """Relays requests to the slots that serve them."""
 
@@ -62,25 +76,25 @@ class ProxyApp:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request to one of PATHS."""
-        origins = self._settings().server.cors_origins
+        settings = self._settings()
         if scope["method"] == "OPTIONS":
-            await Reply(scope, send, headers=headers.preflight(origins, scope["headers"])).whole(204, b"", [])
+            permission = headers.preflight(settings.server.cors_origins, scope["headers"])
+            await Reply(scope, send, headers=permission).whole(204, b"", [])
             return
-        request = self._enter(scope)
-        reply = Reply(scope, send, headers=headers.cors(origins, scope["headers"]))
-        reply.headers.append((b"x-request-id", request.id.encode()))
+        passage = self._enter(scope, receive, send, settings)
+        request, reply = passage.request, passage.reply
         error: Hal0Error | None = None
         try:
-            await self._answer(request, scope, receive, reply)
+            await self._answer(passage)
         except Hal0Error as raised:
             error = raised
         except asyncio.CancelledError:
             error = request.was_interrupted()
             if error is None:
-                self._client_left(request, reply)
+                self._client_left(passage)
                 raise
         except ClientGone:
-            self._client_left(request, reply)
+            self._client_left(passage)
             raise
         except (
             Exception
@@ -95,49 +109,52 @@ class ProxyApp:
         log.info("%s %s: %s", request.id, request.path, error)
         await reply.fail(error)
 
-    def _client_left(self, request: Request, reply: Reply) -> None:
-        request.finish("cancelled", status=reply.status, error=Hal0Error("dispatch.cancelled", by="its client"))
+    def _client_left(self, passage: Passage) -> None:
+        left = Hal0Error("dispatch.cancelled", by="its client")
+        passage.request.finish("cancelled", status=passage.reply.status, error=left)
 
-    async def _answer(self, request: Request, scope: Any, receive: Receive, reply: Reply) -> None:
+    async def _answer(self, passage: Passage) -> None:
         """Steps 2 to 8."""
-        call = await self._read(request, scope, receive)
-        choice = self._choose(request, call)
+        call = await self._read(passage)
+        choice = self._choose(passage, call)
         async with choice.slot.lease() as lease:
-            self._leased(request, reply, choice, lease)
-            connection = await self._open(request, scope, call, lease)
+            self._leased(passage, choice, lease)
+            connection = await self._open(passage, call, lease)
             try:
-                with self._watch(connection):
+                with self._watch(passage, connection):
                     await self._refuse_error(connection, call, lease)
-                    await self._relay(connection, request, reply, call, lease)
+                    await self._relay(passage, connection, call, lease)
             except (BrokenAnswer, TooSlow) as error:
-                raise await self._broken(lease, error, begun=reply.status is not None) from error
+                raise await self._broken(lease, error, begun=passage.reply.status is not None) from error
             finally:
                 self._pool.release(connection)
 
     # 1 enter
 
-    def _enter(self, scope: Any) -> Request:
-        client = scope.get("client")
-        return self._requests.begin(
-            id=headers.request_id(scope["headers"]), path=scope["path"], client=client[0] if client else ""
+    def _enter(self, scope: Any, receive: Receive, send: Send, settings: Settings) -> Passage:
+        given, client = scope["headers"], scope.get("client")
+        request = self._requests.begin(
+            id=headers.request_id(given), path=scope["path"], client=client[0] if client else ""
         )
+        said = [*headers.cors(settings.server.cors_origins, given), (b"x-request-id", request.id.encode())]
+        reply = Reply(scope, send, headers=said)
+        return Passage(scope["path"], scope["method"], given, receive, reply, request, settings)
 
     # 2 read
 
-    async def _read(self, request: Request, scope: Any, receive: Receive) -> Call:
+    async def _read(self, passage: Passage) -> Call:
         """The whole body, checked; one that is too large is refused before it is read."""
-        api = PATHS[scope["path"]]
-        if scope["method"] != "POST":
-            raise Hal0Error("system.method_not_allowed", path=scope["path"], method=scope["method"], allowed="POST")
-        content_type = headers.find(scope["headers"], b"content-type")
-        check_content_type(content_type.decode("latin-1") if content_type else None)
-        limit = self._settings().server.body_limit
-        announced = headers.find(scope["headers"], b"content-length")
+        api = PATHS[passage.path]
+        if passage.method != "POST":
+            raise Hal0Error("system.method_not_allowed", path=passage.path, method=passage.method, allowed="POST")
+        check_content_type(headers.find(passage.headers, b"content-type"))
+        limit = passage.settings.server.body_limit
+        announced = headers.find(passage.headers, b"content-length")
         if announced is not None and int(announced) > limit:
             raise Hal0Error("dispatch.too_large", limit_bytes=limit)
         parts, size = [], 0
         while True:
-            message = await receive()
+            message = await passage.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone("the client left before its request was whole")
             parts.append(message["body"])
@@ -147,25 +164,25 @@ class ProxyApp:
             if not message["more_body"]:
                 break
         call = parse(api, parts[0] if len(parts) == 1 else b"".join(parts))
-        request.asked = call.model or ""
-        request.stream = call.body.is_stream
-        if self._requests.captures:
-            request.prompt = call.prompt()
+        passage.request.asked = call.model or ""
+        passage.request.stream = call.body.is_stream
+        if passage.settings.observe.capture:
+            passage.request.prompt = call.prompt()
         return call
 
     # 3 choose
 
-    def _choose(self, request: Request, call: Call) -> Choice:
+    def _choose(self, passage: Passage, call: Call) -> Choice:
         choice = self._dispatcher.pick(call.api, call.model)
-        request.dispatched(slot=choice.slot.name, rule=choice.rule, is_up=choice.slot.state in UP)
+        passage.request.dispatched(slot=choice.slot.name, rule=choice.rule, is_up=choice.slot.state in UP)
         return choice
 
     # 4 lease (every caller shares one start): what it came to
 
-    def _leased(self, request: Request, reply: Reply, choice: Choice, lease: Lease) -> None:
+    def _leased(self, passage: Passage, choice: Choice, lease: Lease) -> None:
         model = lease.spec.model.id
-        request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms)
-        reply.headers += [
+        passage.request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms)
+        passage.reply.headers += [
             (b"x-hal0-slot", headers.ascii_value(choice.slot.name)),
             (b"x-hal0-model", headers.ascii_value(model)),
             (b"x-hal0-queue-ms", b"%d" % lease.queue_ms),
@@ -175,15 +192,15 @@ class ProxyApp:
 
     # 5 open
 
-    async def _open(self, request: Request, scope: Any, call: Call, lease: Lease) -> Connection:
+    async def _open(self, passage: Passage, call: Call, lease: Lease) -> Connection:
         """Send the request and read the head of the answer; every failure up to here is still a clean error."""
         adapter = self._adapter(call, lease)
         if adapter is not None:
             path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
         else:
             path, body = call.api.value, call.for_model(lease.spec.model.id)
-        upward = headers.to_backend(scope["headers"], request_id=request.id)
-        limit = self._settings().dispatch.stream_idle_timeout
+        upward = headers.to_backend(passage.headers, request_id=passage.request.id)
+        limit = passage.settings.dispatch.stream_idle_timeout
         try:
             return await self._pool.ask(lease.endpoint, path, body=body, headers=upward, timeout_seconds=limit)
         except TimeoutError as error:
@@ -195,9 +212,9 @@ class ProxyApp:
         adapter = self._adapters.get(call.api)
         return adapter if adapter is not None and adapter.applies_to(call, lease.spec.kind) else None
 
-    def _watch(self, connection: Connection) -> Watch:
-        dispatch = self._settings().dispatch
-        return Watch(connection, idle_seconds=dispatch.stream_idle_timeout, total_seconds=dispatch.stream_total_timeout)
+    def _watch(self, passage: Passage, connection: Connection) -> Watch:
+        limits = passage.settings.dispatch
+        return Watch(connection, idle_seconds=limits.stream_idle_timeout, total_seconds=limits.stream_total_timeout)
 
     async def _broken(self, lease: Lease, error: Exception, *, begun: bool) -> Hal0Error:
         """What a backend's breaking off is called, before and after the head."""
@@ -218,26 +235,26 @@ class ProxyApp:
 
     # 6 head, 7 relay; 8 close is the way out of `_answer`
 
-    async def _relay(self, connection: Connection, request: Request, reply: Reply, call: Call, lease: Lease) -> None:
-        head = await connection.head()
+    async def _relay(self, passage: Passage, connection: Connection, call: Call, lease: Lease) -> None:
+        head, reply, tap = await connection.head(), passage.reply, passage.request.tap
         passed = headers.to_client(head.headers)
         adapter = self._adapter(call, lease)
         if adapter is not None:
             body = await connection.read_all(ADAPTED_BYTES)
-            request.tap.keep(body)
+            tap.keep(body)
             await reply.whole(200, await self._adapted(adapter, call, lease, body), JSON)
         elif head.header(b"content-type").startswith(EVENT_STREAM):
             await reply.head(200, [*passed, (b"x-accel-buffering", b"no")], is_stream=True)
-            await relay_events(connection, reply, request.tap, on_first=request.decoding)
+            await relay_events(connection, reply, tap, on_first=passage.request.decoding)
         elif head.length is not None and head.length <= WHOLE_BYTES:
             body = await connection.read_all(WHOLE_BYTES)
-            request.tap.keep(body)
+            tap.keep(body)
             await reply.whole(200, body, passed)
         else:
             if head.length is not None:
                 passed.append((b"content-length", b"%d" % head.length))
             await reply.head(200, passed, is_stream=False)
-            await relay_bytes(connection, reply, request.tap)
+            await relay_bytes(connection, reply, tap)
 
     async def _adapted(self, adapter: Adapter, call: Call, lease: Lease, body: bytes) -> bytes:
         try:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -173,13 +174,13 @@ class Call:
         return self.raw if self.model in (None, model) else _with_model(self.raw, str(self.model), model)
 
 
-def check_content_type(value: str | None) -> None:
+def check_content_type(value: bytes | None) -> None:
     """JSON, or what clients send that forget to say so. Raises `dispatch.unsupported_media`."""
-    media = (value or "").partition(";")[0].strip().lower()
+    if value is None or value == b"application/json":
+        return
+    media = value.decode("latin-1").partition(";")[0].strip().lower()
     # curl -d says "form" by default, and a good many examples on the web leave it at that.
     if media not in ("", "application/json", "text/plain", "text/json", "application/x-www-form-urlencoded"):
-        if media.startswith("application/") and media.endswith("+json"):
-            return
         raise Hal0Error("dispatch.unsupported_media", wanted="application/json", given=media)
 
 
@@ -261,8 +262,13 @@ _MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 def _with_model(raw: bytes, old: str, new: str) -> bytes:
-    found = list(_MODEL.finditer(raw))
-    if len(found) == 1 and json.loads(found[0][1]) == old:
-        start, end = found[0].span(1)
-        return raw[:start] + json.dumps(new).encode() + raw[end:]
+    found = _MODEL.search(raw)
+    if found is not None and found[1] == _quoted(old) and raw.find(b'"model"', found.end()) < 0:
+        start, end = found.span(1)
+        return b"%b%b%b" % (raw[:start], _quoted(new), raw[end:])
     return json.dumps({**json.loads(raw), "model": new}).encode()
+
+
+@lru_cache(maxsize=256)
+def _quoted(name: str) -> bytes:
+    return json.dumps(name, ensure_ascii=False).encode("utf-8", "replace")

@@ -9,15 +9,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from hal0.daemon.events import EventBus
 from hal0.daemon.proxy.headers import new_request_id
 from hal0.daemon.proxy.tap import Tap
 from hal0.errors import Hal0Error
-from hal0.wire import ErrorView, Outcome, Phase, RequestView, TokenBatch, Totals
+from hal0.wire import Outcome, Phase, RequestView, TokenBatch, Totals
 
 KEPT_REQUESTS = 200
 TICK_SECONDS = 0.08
+SHORT_BYTES = 4096
 
 log = logging.getLogger("hal0.requests")
 
@@ -64,13 +66,13 @@ class Request:
         self.model, self.queue_ms, self.load_ms = model, queue_ms, load_ms
         self.phase = "prefill"
         if self._is_announced:
-            self._owner.bus.publish("request.phase", self.view(with_text=False))
+            self._owner.bus.publish("request.phase", self.facts(with_text=False))
         else:
             self._announce()
 
     def decoding(self) -> None:
         self.phase = "decoding"
-        self._owner.bus.publish("request.phase", self.view(with_text=False))
+        self._owner.bus.publish("request.phase", self.facts(with_text=False))
         self._owner.wake()
 
     def interrupt(self, error: Hal0Error) -> bool:
@@ -112,39 +114,43 @@ class Request:
     def ttft_ms(self) -> float | None:
         return None if self.tap.first_at is None else (self.tap.first_at - self._begun) * 1000
 
-    def view(self, *, with_text: bool = True) -> RequestView:
+    def view(self) -> RequestView:
+        return RequestView.model_validate(self.facts(with_text=True))
+
+    def facts(self, *, with_text: bool) -> dict[str, Any]:
+        """The fields of a RequestView. Plain, because every request makes several and not every one is looked at."""
         error = self.error
-        return RequestView.model_construct(
-            id=self.id,
-            path=self.path,
-            asked=self.asked,
-            slot=self.slot,
-            model=self.model,
-            rule=self.rule,
-            stream=self.stream,
-            client=self.client,
-            phase=self.phase,
-            outcome=self.outcome,
-            status=self.status,
-            error=ErrorView(code=error.code, message=error.message, details=error.details) if error else None,
-            started_at=self.started_at,
-            finished_at=self.finished_at,
-            queue_ms=self.queue_ms,
-            load_ms=self.load_ms,
-            ttft_ms=self.ttft_ms,
-            tokens=self.tokens,
-            prompt_tokens=self.prompt_tokens,
-            tokens_per_second=self.tokens_per_second,
-            prompt=self.prompt if with_text else "",
-            text=self.tap.text if with_text else "",
-        )
+        return {
+            "id": self.id,
+            "path": self.path,
+            "asked": self.asked,
+            "slot": self.slot,
+            "model": self.model,
+            "rule": self.rule,
+            "stream": self.stream,
+            "client": self.client,
+            "phase": self.phase,
+            "outcome": self.outcome,
+            "status": self.status,
+            "error": {"code": error.code, "message": error.message, "details": error.details} if error else None,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "queue_ms": self.queue_ms,
+            "load_ms": self.load_ms,
+            "ttft_ms": self.ttft_ms,
+            "tokens": self.tokens,
+            "prompt_tokens": self.prompt_tokens,
+            "tokens_per_second": self.tokens_per_second,
+            "prompt": self.prompt if with_text else "",
+            "text": self.tap.text if with_text else "",
+        }
 
     def _announce(self) -> None:
         if not self._is_announced:
             self._is_announced = True
             if self._announcement is not None:
                 self._announcement.cancel()
-            self._owner.bus.publish("request.started", self.view())
+            self._owner.bus.publish("request.started", self.facts(with_text=True))
 
     def _measured_speed(self) -> float | None:
         first, tokens = self.tap.first_at, self.tap.tokens
@@ -199,13 +205,13 @@ class Requests:
                 self._on_failure(request, request.error)
         self._undecoded.append(request)
         self.wake()
-        self.bus.publish("request.finished", request.view(with_text=False))
+        self.bus.publish("request.finished", request.facts(with_text=False))
 
     # What the admin API asks
 
     def views(self) -> list[RequestView]:
         """Those in flight, the oldest first; then the last that ended, the newest first."""
-        for request in (*self._in_flight.values(), *self._undecoded):
+        for request in (*self._in_flight.values(), *self._ended.values()):
             self._decode_quietly(request)
         return [request.view() for request in (*self._in_flight.values(), *reversed(self._ended.values()))]
 
@@ -259,7 +265,9 @@ class Requests:
     def _tick(self) -> None:
         watched = self.bus.watched
         for request in self._undecoded:
-            self._decode(request, watched=watched)
+            # What is short may lie as it came until somebody asks for it.
+            if (watched and request.stream) or request.tap.fresh_bytes > SHORT_BYTES:
+                self._decode(request, watched=watched)
         self._undecoded.clear()
         if watched:
             for request in self._in_flight.values():
@@ -267,7 +275,7 @@ class Requests:
                     self._decode(request, watched=True)
 
     def _decode(self, request: Request, *, watched: bool) -> None:
-        if not request.tap.has_fresh():
+        if not request.tap.fresh_bytes:
             return
         text, reasoning = request.tap.decode()
         if watched and request.stream:
@@ -281,6 +289,6 @@ class Requests:
             self.bus.publish("request.tokens", batch)
 
     def _decode_quietly(self, request: Request) -> None:
-        """Decode for somebody who asks, unless the batcher does: those who watch must get every piece as an event."""
-        if not self.bus.watched and request.tap.has_fresh():
+        """Decode for somebody who asks, unless the batcher will: those who watch must get every piece as an event."""
+        if request.tap.fresh_bytes and not (self.bus.watched and request.stream):
             request.tap.decode()

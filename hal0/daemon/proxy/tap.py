@@ -58,7 +58,7 @@ class Usage:
 class Tap:
     """Looks at one answer."""
 
-    __slots__ = ("_before_last", "_keeps_text", "_last", "_raw", "_raw_bytes", "_start", "first_at", "text", "tokens")
+    __slots__ = ("_before_last", "_keeps_text", "_last", "_raw", "_start", "first_at", "fresh_bytes", "text", "tokens")
 
     def __init__(self, *, keeps_text: bool) -> None:
         self.tokens = 0  # events with a delta so far
@@ -66,7 +66,7 @@ class Tap:
         self.text = ""  # the last of the answer that was decoded, reasoning and tool arguments included
         self._keeps_text = keeps_text
         self._raw: deque[bytes] = deque()
-        self._raw_bytes = 0
+        self.fresh_bytes = 0  # not yet decoded
         self._start = b""
         self._before_last = self._last = b""
 
@@ -90,9 +90,9 @@ class Tap:
         self._before_last, self._last = self._last, data
         raw = self._raw
         raw.append(data)
-        self._raw_bytes += len(data)
-        while self._raw_bytes > RAW_BYTES and len(raw) > 1:
-            self._raw_bytes -= len(raw.popleft())
+        self.fresh_bytes += len(data)
+        while self.fresh_bytes > RAW_BYTES and len(raw) > 1:
+            self.fresh_bytes -= len(raw.popleft())
 
     def usage(self) -> Usage:
         """The backend's own figures; llama.cpp gives them in the last event before the end mark."""
@@ -105,14 +105,11 @@ class Tap:
         """Whether the mark is in the last of what came."""
         return mark in (self._before_last + self._last)[-4096:]
 
-    def has_fresh(self) -> bool:
-        return bool(self._raw)
-
     def decode(self) -> tuple[str, str]:
         """Decode what came since the last time; gives the new text and the new reasoning."""
         raw = b"".join(self._raw)[-RAW_BYTES:]
         self._raw.clear()
-        self._raw_bytes = 0
+        self.fresh_bytes = 0
         if not self._keeps_text:
             return "", ""
         text: list[str] = []

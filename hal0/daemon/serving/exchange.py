@@ -72,7 +72,7 @@ class Exchange:
         self._parts: list[bytes] = []
         self._unread = 0
         self._waiter: asyncio.Future[None] | None = None
-        self._head: list[bytes] = []
+        self._head = b""
         self._head_flush: asyncio.Handle | None = None
         self._body_left: int | None = None
         self._chunked = False
@@ -156,18 +156,19 @@ class Exchange:
             name = name.lower()
             if name in CONNECTION_HEADERS:
                 continue
-            if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name or b":" in name:
-                raise ValueError(f"not a header: {name!r}")
             if name == b"content-length":
                 self._body_left = int(value)
             lines.append(b"%b: %b\r\n" % (name, value))
         lines.append(date_line())
+        head = b"".join(lines)
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) or b"\0" in head:
+            raise ValueError("a header that would split the answer")
         if status < 200 or status in (204, 304):
             self._body_left = 0
             self._sends_body = False
         elif self.scope["method"] == "HEAD":
             self._sends_body = False
-        self._head = lines
+        self._head = head
         # The head waits for the first bytes of the body to share their packet, but not beyond this round of the loop.
         self._head_flush = self._connection.loop.call_soon(self._send_head)
 
@@ -181,20 +182,18 @@ class Exchange:
         if self._head_flush is not None:
             self._head_flush.cancel()
             self._head_flush = None
-        lines = self._head
+        head, version = self._head, self.scope["http_version"]
         if self._body_left is None and self._sends_body:
-            if self.scope["http_version"] == "1.1":
+            if version == "1.1":
                 self._chunked = True
-                lines.append(b"transfer-encoding: chunked\r\n")
+                head += b"transfer-encoding: chunked\r\n"
             else:
                 self.keep_alive = False
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        elif self.scope["http_version"] == "1.0":
-            lines.append(b"connection: keep-alive\r\n")
-        lines.append(b"\r\n")
-        self._head = []
-        return b"".join(lines)
+            head += b"connection: close\r\n"
+        elif version == "1.0":
+            head += b"connection: keep-alive\r\n"
+        return head + b"\r\n"
 
     def _send_body(self, body: bytes, *, last: bool) -> None:
         if not self.began or self.finished:
@@ -202,7 +201,7 @@ class Exchange:
         if not self.answered:
             if last and self._body_left is None:
                 self._body_left = len(body)
-                self._head.append(b"content-length: %d\r\n" % len(body))
+                self._head += b"content-length: %d\r\n" % len(body)
             self._connection.write(self._take_head() + self._framed(body, last=last))
         elif framed := self._framed(body, last=last):
             self._connection.write(framed)
