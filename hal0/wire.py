@@ -110,6 +110,15 @@ class TokenBatch(Wire):
     tokens_per_second: float | None = None
 
 
+class GpuProcess(Wire):
+    """A process that holds memory of a GPU, ours or a stranger's."""
+
+    pid: int
+    name: str = ""  # its command name; empty if it is outside of our view (another container)
+    memory_bytes: int | None = None  # None: the driver does not tell, as NVML in containers
+    slot: str = ""  # empty: not one of ours
+
+
 class DeviceView(Wire):
     id: str  # "cpu", "memory", "gpu0"
     kind: Literal["cpu", "memory", "gpu"]
@@ -120,6 +129,16 @@ class DeviceView(Wire):
     temperature_c: float | None = None
     power_w: float | None = None
     cores: int | None = None
+    vendor: str = ""  # of a GPU: "nvidia", "amd", "intel"
+    driver: str = ""  # "nvidia 580.95", "amdgpu", "xe"
+    unified: bool = False  # its memory is the machine's RAM, or part of it
+    clock_mhz: float | None = None
+    memory_clock_mhz: float | None = None
+    power_limit_w: float | None = None
+    fan_percent: float | None = None
+    fan_rpm: int | None = None
+    processes: list[GpuProcess] = []  # the largest holders of its memory first
+    note: str = ""  # why values are unknown, e.g. "GPU is lost" or "asleep"
 
 
 class Problem(Wire):
