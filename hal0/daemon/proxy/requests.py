@@ -15,10 +15,10 @@ from hal0.daemon.events import EventBus
 from hal0.daemon.proxy.headers import new_request_id
 from hal0.daemon.proxy.tap import Tap
 from hal0.errors import Hal0Error
-from hal0.wire import Outcome, Phase, RequestView, TokenBatch, Totals
+from hal0.wire import Outcome, Phase, RequestView, Totals
 
 KEPT_REQUESTS = 200
-TICK_SECONDS = 0.08
+TICK_SECONDS = 0.1
 SHORT_BYTES = 4096
 
 log = logging.getLogger("hal0.requests")
@@ -279,14 +279,16 @@ class Requests:
             return
         text, reasoning = request.tap.decode()
         if watched and request.stream:
-            batch = TokenBatch.model_construct(
-                id=request.id,
-                text=text,
-                reasoning=reasoning,
-                tokens=request.tokens,
-                tokens_per_second=request.tokens_per_second,
+            self.bus.publish(  # a TokenBatch
+                "request.tokens",
+                {
+                    "id": request.id,
+                    "text": text,
+                    "reasoning": reasoning,
+                    "tokens": request.tokens,
+                    "tokens_per_second": request.tokens_per_second,
+                },
             )
-            self.bus.publish("request.tokens", batch)
 
     def _decode_quietly(self, request: Request) -> None:
         """Decode for somebody who asks, unless the batcher will: those who watch must get every piece as an event."""

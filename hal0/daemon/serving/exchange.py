@@ -235,10 +235,11 @@ class Exchange:
             pause()
 
     def write(self, data: bytes) -> None:
-        if not self._connection.is_gone and data:
-            self._connection.write(
-                b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else self._framed(data, last=False)
-            )
+        if self._chunked:
+            if data:
+                self._connection.write(b"%x\r\n%b\r\n" % (len(data), data))
+        elif framed := self._framed(data, last=False):
+            self._connection.write(framed)
 
     def close(self) -> None:
         self._on_pause = self._on_resume = None
