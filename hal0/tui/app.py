@@ -68,8 +68,11 @@ class Dashboard(App[None], inherit_bindings=False):
     def _tick(self) -> None:
         """Let the seconds that are shown go on; nothing is painted if none are."""
         if self.store.is_ticking:
-            self.feed.tick()
+            self.move_clock()
             self.clock.wake()
+
+    def move_clock(self) -> None:
+        self.feed.tick()
 
     def paint_now(self) -> None:
         """After a key: without waiting for the clock."""

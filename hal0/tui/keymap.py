@@ -51,7 +51,7 @@ KEYS: tuple[Key, ...] = (
     Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
     Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
         "Move", REQUESTS, "slot", 2),
-    Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, clear the filter, close the page",
+    Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, go to the slots, clear the filter",
         "Move", (*PANES, *READERS), "way back", 2),
     Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3),
     Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4),

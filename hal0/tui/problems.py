@@ -3,6 +3,7 @@
 Pure: from the store to values, and from a value to lines.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,8 +87,8 @@ def _of_config(store: Store) -> Iterator[Trouble]:
             when=f"rejected {at}" if at else "",
             did=f"kept revision {config.revision}: what runs is what ran before, nothing of the edit is in force",
             cause=cause,
-            remedy=problem.hint or "Correct the place named and save; hal0 takes the file over by itself.",
-            facts=(("key", problem.key),) if problem.key else (),
+            remedy="Correct the place named and save: hal0 takes the file over by itself.",
+            facts=tuple((name, value) for name, value in (("hint", problem.hint), ("key", problem.key)) if value),
             excerpt=_excerpt(problem),
             command="hal0 config check",
         )
@@ -126,7 +127,7 @@ def _of_slot(slot: SlotView, store: Store) -> Trouble:
         did = f"failure {slot.failures} in a row: parked, it is started again when someone asks for it"
     else:
         wait = slot.retry_at - store.now
-        when = f"in {figures.span(wait)}" if wait > 0 else "now"
+        when = f"in {figures.span(math.ceil(wait))}" if wait > 0 else "now"
         did = f"failure {slot.failures} of 5 in a row: it is started again {when} ({figures.clock(slot.retry_at)})"
     return Trouble(
         key=key_of_slot(slot.name),

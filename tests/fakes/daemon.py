@@ -99,8 +99,8 @@ class FakeDaemon:
                 head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return  # the dashboard closed its end
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            return  # the dashboard closed its end, or the fake goes away
         finally:
             self._connections.discard(task)
             writer.transport.abort()
@@ -115,7 +115,7 @@ class FakeDaemon:
                 state = self.state.model_copy(update={"event_id": self.bus.last_id})
                 return 200, state.model_dump_json().encode()
             case "POST", ["api", "slots", name, ("load" | "unload" | "restart") as verb]:
-                return 202, Accepted(operation=verb, slot=name).model_dump_json().encode()
+                return 202, Accepted(operation=verb, slot=name, since=self.bus.last_id).model_dump_json().encode()
             case "GET", ["api", "slots", name, "logs"]:
                 return 200, LogLines(name=name, lines=self.logs.get(name, [])).model_dump_json().encode()
             case "DELETE", ["api", "requests", _]:

@@ -24,6 +24,9 @@ class StillDashboard(Dashboard):
     def begin(self) -> None:
         return
 
+    def move_clock(self) -> None:
+        return
+
 
 def still(theme: str = "hal0-dark", *, ascii_only: bool = False) -> StillDashboard:
     return StillDashboard(Client(Address(SOCKET)), Look.of(theme, ascii_only=ascii_only))

@@ -64,6 +64,7 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         return self.offers(BY_ID[str(parameters[0])]) if action == "press" else super().check_action(action, parameters)
 
     def action_press(self, id: str) -> None:
+        self.dashboard.move_clock()
         getattr(self, f"do_{id}")()
         self.dashboard.paint_now()
 

@@ -52,6 +52,7 @@ class Home(KeyedScreen):
         )
         self._current: Pane = self.table
         self._zoomed = False
+        self._zoomed_from: Pane = self.table
         self._rows: dict[str, int | None] = {}
         self._cancel: tuple[str, float] | None = None  # the request that a second ^x cancels, and until when
 
@@ -94,7 +95,7 @@ class Home(KeyedScreen):
             case "problem":
                 return problems.has_troubles(self.store)
             case "way back":
-                return self._zoomed or bool(self.view.filter)
+                return self._zoomed or bool(self.view.filter) or self._current is not self.table
             case _:
                 return super().has(need)
 
@@ -233,13 +234,19 @@ class Home(KeyedScreen):
         self._scroll(-self._current.page)
 
     def do_zoom(self) -> None:
-        self._zoomed = not self._zoomed
-        self._place()
+        if self._zoomed:
+            self.do_back()
+        else:
+            self._zoomed = True
+            self._zoomed_from = self._current
+            self._place()
 
     def do_back(self) -> None:
         if self._zoomed:
             self._zoomed = False
-            self._place()
+            self._focus(self._zoomed_from)
+        elif self._current is not self.table:
+            self._focus(self.table)
         else:
             self._set_filter("")
 
@@ -252,7 +259,7 @@ class Home(KeyedScreen):
         elif slot is not None:
             self.view.select(slot.name)
             self._choose_streams()
-            self._zoomed = True
+            self.do_zoom()
             self._focus(self.streams[0])
 
     def do_follow(self) -> None:

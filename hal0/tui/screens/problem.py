@@ -1,6 +1,7 @@
 """The problem page: one thing that is wrong, with its cause, what hal0 did, the log, and the remedy."""
 
 import asyncio
+from collections.abc import Set
 from typing import ClassVar
 
 from hal0.errors import Hal0Error
@@ -10,6 +11,7 @@ from hal0.tui.problems import Trouble
 from hal0.tui.screens.base import bindings
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.page import Page
+from hal0.tui.store import Topic
 from hal0.tui.view import View
 
 LOG_LINES = 60
@@ -25,7 +27,7 @@ class ProblemPage(Page):
         super().__init__(view)
         self._key = key
         self._logs: dict[str, list[str]] = {}
-        self._asked: set[str] = set()
+        self._asked: set[tuple[str, int]] = set()  # a slot's log at one of its runs
 
     def _all(self) -> list[Trouble]:
         return problems.troubles(self.store)
@@ -39,6 +41,11 @@ class ProblemPage(Page):
         super().on_mount()
         self.store.see_errors()
         self._fetch_log()
+
+    def flush(self, dirty: Set[Topic]) -> None:
+        if "slots" in dirty:
+            self._fetch_log()
+        super().flush(dirty)
 
     def trail(self) -> list[str]:
         trouble = self.trouble()
@@ -76,9 +83,10 @@ class ProblemPage(Page):
 
     def _fetch_log(self) -> None:
         trouble = self.trouble()
-        if trouble is not None and trouble.slot in self.store.slots and trouble.slot not in self._asked:
-            self._asked.add(trouble.slot)
-            self.run_worker(self._read_log(trouble.slot))
+        slot = self.store.slots.get(trouble.slot) if trouble else None
+        if slot is not None and (slot.name, slot.run) not in self._asked:
+            self._asked.add((slot.name, slot.run))
+            self.run_worker(self._read_log(slot.name))
 
     async def _read_log(self, slot: str) -> None:
         try:

@@ -95,11 +95,16 @@ class Pane(Widget):
 
     def _strip(self, line: Line) -> Strip:
         look = self.look
-        segments = []
+        segments: list[Segment] = []
         for text, role in line:
             safe = harmless(text)  # the painters did this before they measured; nothing gets past it here
+            if look.glyphs.ascii:
+                safe = to_ascii(safe)
             style = look.faded if self._faded else look.styles[role]
-            segments.append(Segment(to_ascii(safe) if look.glyphs.ascii else safe, style))
+            if segments and segments[-1].style is style:  # one change of style costs twenty bytes
+                segments[-1] = Segment(segments[-1].text + safe, style)
+            else:
+                segments.append(Segment(safe, style))
         return Strip(segments)
 
     def on_resize(self, event: Resize) -> None:

@@ -1,5 +1,6 @@
 """The slots: one row each, the columns that fit, the selected one in reverse video."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -95,7 +96,7 @@ def retry_note(slot: SlotView, now: float) -> str:
     if slot.retry_at is None:
         return "parked"
     wait = slot.retry_at - now
-    return f"retry {figures.span(wait)}" if wait > 0 else "retry now"
+    return f"retry {figures.span(math.ceil(wait))}" if wait > 0 else "retry now"
 
 
 def note_of(slot: SlotView, now: float, room: int) -> tuple[str, str] | None:
@@ -154,8 +155,8 @@ def row(view: View, slot: SlotView, columns: Sequence[tuple[Column, int]], *, se
     live = [size for column, size in columns if column.live]
     note_room = sum(live) + GAP * (len(live) - 1)
     note = note_of(slot, store.now, note_room) if live else None
-    if slot.state == "error" and slot.error and (note is None or not note[0].startswith(slot.error.code)):
-        texts["model"] = span(slot.error.code, "bad")
+    if _code(slot) and (note is None or not note[0].startswith(_code(slot))):
+        texts["model"] = span(_code(slot), "bad")
     spans: list[Span] = [
         span(" "),
         span(glyphs.marker if selected else " ", "focus"),
@@ -192,7 +193,7 @@ def table(view: View, width: int, height: int, top: int, *, focused: bool) -> tu
     top = max(top, at - rows + 1)
     wanted = {
         "slot": max((cells(name) for name in names), default=0),
-        "model": max((cells(slot.model) for slot in slots), default=0),
+        "model": max((cells(text) for slot in slots for text in (slot.model, _code(slot))), default=0),
         "engine": max((cells(slot.engine or slot.provider) for slot in slots), default=0),
         "state": 13,
         "kind": max((len(slot.kind) for slot in slots), default=0),
@@ -209,6 +210,10 @@ def table(view: View, width: int, height: int, top: int, *, focused: bool) -> tu
         empty = "no slot fits the filter" if view.filter else "no slots: the configuration names none"
         lines.append(line(span(" " * GUTTER + (empty if view.store.loaded else ""), "muted")))
     return lines, top
+
+
+def _code(slot: SlotView) -> str:
+    return slot.error.code if slot.error and slot.state == "error" else ""
 
 
 def _fill(selected: bool, focused: bool) -> str:
@@ -244,6 +249,10 @@ class SlotTable(Pane):
             body += [()] * (height - 2 - len(body))
             return self.frame.box(body, width, top=(title, tuple(right)), role=self.frame_role)
         return [self.frame.rule(width, title, tuple(right), self.frame_role), *body]
+
+    @property
+    def page(self) -> int:
+        return max(1, self.size.height - self.chrome)
 
     def scroll_lines(self, by: int) -> None:
         self.view.move(by)

@@ -51,7 +51,7 @@ def timing(view: RequestView, context: int | None) -> Line:
         parts.append((span(f"{figures.rate(view.tokens_per_second)} tok/s"),))
     if view.ttft_ms is not None:
         parts.append((span("ttft ", "muted"), span(figures.milliseconds(view.ttft_ms))))
-    if view.load_ms:
+    if view.load_ms and view.load_ms >= 1:
         parts.append((span("load ", "muted"), span(figures.milliseconds(view.load_ms))))
     if view.queue_ms and view.queue_ms >= 1:
         parts.append((span("queue ", "muted"), span(figures.milliseconds(view.queue_ms))))

@@ -71,12 +71,14 @@ def _right(view: View) -> list[Part]:
     parts: list[Part] = [(2, line(span(str(len(streams)), "strong" if streams else "text"), span(" req", "muted")))]
     if waiting:
         parts.append((7, line(span(str(waiting), "warn"), span(" waiting", "muted"))))
-    parts.append((2, line(f"{store.tokens_per_second:.0f}", span(" tok/s", "muted"))))
+    parts.append((2, line(f"{store.tokens_per_second:>3.0f}", span(" tok/s", "muted"))))
     role = "text" if not errors else "bad" if store.has_unseen_errors else "muted"
     parts.append((1, line(span(str(errors), role), span(" err", role if errors else "muted"))))
     latency = store.link.latency_ms
     slow = latency is not None and latency > SLOW_LINK_MS
-    parts.append((6, line(span("link ", "muted"), span(figures.milliseconds(latency), "warn" if slow else "text"))))
+    parts.append(
+        (6, line(span("link ", "muted"), span(f"{figures.milliseconds(latency):>4}", "warn" if slow else "text")))
+    )
     parts.append((5, line(span(figures.clock(store.now), "muted"))))
     return parts
 
