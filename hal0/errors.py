@@ -152,6 +152,14 @@ _add(
     remedy="{fix}",
 )
 
+_add(
+    "slot.no_such_crash",
+    404,
+    "there is no crash bundle {id!r}",
+    cause="The id is mistyped, or the bundle was deleted to make room for newer ones.",
+    remedy="`hal0 crash list` shows the bundles that are kept.",
+)
+
 # model: files and names -----------------------------------------------------------------------------------------
 _add(
     "model.not_found",
@@ -355,6 +363,55 @@ _add(
     "{path} cannot be used, {count} problem(s); the first: {first}",
     cause="The configuration has mistakes. A running daemon keeps the last good one.",
     remedy="Correct the places named; `hal0 config check` judges a file without a daemon.",
+)
+_add(
+    "config.conflict",
+    412,
+    "the configuration is not the one this edit began with: {reason}",
+    cause="Somebody else changed it meanwhile, in the file or by another command.",
+    remedy="Look at it again (`hal0 config show`, `hal0 config diff`), then repeat the edit.",
+)
+_add(
+    "config.read_only",
+    409,
+    "{path} may not be written: {reason}",
+    cause="The file, its folder or its disk is read-only for hal0, or it belongs to another user.",
+    remedy="Edit the file as its owner, or correct its owner and mode; the old file is as it was.",
+)
+_add(
+    "config.write_failed",
+    507,
+    "{path} could not be written: {reason}",
+    cause="The disk is full, a limit is reached, or the disk fails.",
+    remedy="Make room and repeat; the old file is as it was.",
+)
+_add(
+    "config.not_editable",
+    409,
+    "hal0 cannot change {key} in {path} by itself",
+    cause="The key is written in a way that cannot be changed without touching its surroundings.",
+    remedy="Edit the file by hand (`hal0 config edit`).",
+)
+_add(
+    "config.no_revision",
+    404,
+    "there is no revision {revision} in the history",
+    cause="It is not among the last 50, or never was.",
+    remedy="`hal0 config history` lists those that are kept.",
+)
+_add(
+    "config.slot_failed",
+    502,
+    "since revision {revision} of the configuration {slot} does not become ready: {reason}",
+    cause="The revision changed the slot, and its backend does not start with what it says now.",
+    remedy="Correct the slot, or `hal0 config rollback {good}`; `auto_rollback` in [daemon] does that by itself.",
+)
+_add(
+    "config.rolled_back",
+    502,
+    "revision {revision} was taken back to revision {good}: {slot} did not become ready: {reason}",
+    cause="A slot that the revision changed does not start, and `auto_rollback` is set.",
+    remedy="`hal0 config diff {good} {revision}` shows the edit; correct it and apply it again.",
 )
 
 # system: the daemon and the way to it ---------------------------------------------------------------------------

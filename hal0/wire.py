@@ -154,6 +154,19 @@ class Problem(Wire):
     source: str = ""  # the line itself
 
 
+Effect = Literal["keep", "live", "restart", "add", "remove"]
+
+
+class SlotEffect(Wire):
+    """What a configuration does, or would do, to one slot."""
+
+    name: str
+    effect: Effect  # live: at once, without a restart; restart: when its requests are done
+    running: bool = False  # whether it has a backend process now
+    changes: list[str] = []  # changed keys, and for a restart the changed words of its command line and environment
+    problem: str = ""  # why it could not start then: its model is missing, its engine cannot run here
+
+
 class ConfigView(Wire):
     revision: int
     path: str
@@ -163,6 +176,57 @@ class ConfigView(Wire):
     problems: list[Problem] = []
     changes: list[str] = []  # what the last applied revision changed, a line each
     needs_restart: list[str] = []  # changed keys that wait for a restart of the daemon
+    effects: list[SlotEffect] = []  # what the last applied revision did to each slot
+    by: str = ""  # who made the revision
+    why: str = ""
+    tag: str = ""  # of what is on disk, for If-Match
+    failed: str = ""  # a slot that the revision changed does not become ready: which, and why
+
+
+class ConfigFile(Wire):
+    path: str
+    text: str
+
+
+class ConfigTexts(Wire):
+    """The files of the configuration as they are on disk."""
+
+    revision: int  # that runs
+    tag: str
+    files: list[ConfigFile]
+
+
+class Revision(Wire):
+    """One revision in the history."""
+
+    revision: int
+    at: float
+    by: str
+    why: str = ""
+    hash: str
+    changes: list[str] = []
+
+
+class RevisionTexts(Revision):
+    files: list[ConfigFile]
+
+
+class ConfigValue(Wire):
+    """One key that is in force, as it would be written, and where that was said."""
+
+    key: str
+    value: str
+    origin: str  # "/etc/hal0/hal0.toml:3", "default", "HAL0_PORT", "embedded default"
+
+
+class PlanView(Wire):
+    """What a configuration would do if it were taken over now."""
+
+    revision: int  # that runs
+    problems: list[Problem] = []  # with any of these it would be refused
+    changes: list[str] = []
+    needs_restart: list[str] = []
+    slots: list[SlotEffect] = []
 
 
 class ErrorRecord(Wire):
@@ -224,6 +288,38 @@ class CommandView(Wire):
     argv: list[str]
     env: dict[str, str]  # what hal0 adds to the environment, secrets masked
     origins: list[str]  # one per argv word: "config slots.primary.context", "hal0", "provider llama", ...
+
+
+class LedgerEntry(Wire):
+    """One thing that happened to a slot, and why."""
+
+    at: float
+    state: SlotState  # the state it led to
+    cause: str  # a sentence: who or what did it
+    run: int = 0
+    revision: int = 0
+    error: str = ""  # the code, if it was a failure
+    request: str = ""  # the id of the request that caused it
+    crash: str = ""  # the id of the crash bundle, if one was kept
+
+
+class CrashBundle(Wire):
+    """All that was known when a run failed."""
+
+    id: str
+    at: float
+    slot: str
+    run: int
+    revision: int
+    error: ErrorView
+    argv: list[str]
+    exit: int | None = None  # exit status; negative: the signal
+    out_of_memory: bool = False  # the kernel's OOM killer was at work
+    state: SlotState  # in which it failed
+    ran_seconds: float = 0.0
+    requests: list[str] = []  # ids of those in flight
+    memory_bytes: list[int] = []  # resident memory at the last looks, oldest first
+    output: list[str] = []  # the last lines
 
 
 class LogLines(Wire):

@@ -16,7 +16,8 @@ def claim(paths: Paths) -> Iterator[None]:
 
     The kernel drops the lock with the process, so nothing stale can stay behind.
     """
-    for folder, mode in ((paths.state, 0o700), (paths.logs, 0o700), (paths.runtime, 0o755)):
+    private = (paths.state, paths.logs, paths.state / "ledger")
+    for folder, mode in (*((folder, 0o700) for folder in private), (paths.runtime, 0o755)):
         _make(folder, mode)
     lock = paths.state / "hal0d.lock"
     try:

@@ -18,9 +18,11 @@ from hal0.daemon.adapters.rerank import RerankAdapter
 from hal0.daemon.admin.app import make_admin
 from hal0.daemon.admin.guard import is_loopback
 from hal0.daemon.admin.views import slot_view
-from hal0.daemon.config.schema import Settings
+from hal0.daemon.config.history import History
+from hal0.daemon.config.schema import Models, Settings
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.store import ConfigStore
+from hal0.daemon.config.trial import Trial
 from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.front import Front
@@ -42,11 +44,14 @@ from hal0.daemon.services import Services
 from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
+from hal0.daemon.slots.lifecycle import ANSWERING
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.run import Tools, base_environment
+from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
 from hal0.paths import Paths, locate
+from hal0.wire import SlotEffect
 
 LAST_WORDS_SECONDS = 2.0  # for the error events of those whose patience was over
 
@@ -93,19 +98,36 @@ class Daemon:
     async def start(cls, paths: Paths, env: Mapping[str, str]) -> AsyncIterator["Daemon"]:
         started_at = time.time()
         bus = EventBus()
-        config = ConfigStore(bus, paths.config, required=paths.config_required, env=env)
+        config = ConfigStore(
+            bus, paths.config, required=paths.config_required, env=env, history=History(paths.state / "config")
+        )
         config.load()
         settings = config.current.settings
         errors = ErrorLog(bus)
+        config.on_defect = errors.record
+        trial = Trial(config, on_failure=lambda error, slot: errors.record(error, slot=slot))
 
         def current() -> Settings:
             return config.current.settings
+
+        def on_change(slot: Slot) -> None:
+            bus.publish("slot.transition", slot_view(slot, services))
+            if slot.state in ANSWERING:
+                trial.ready(slot.name)
+
+        def on_failure(slot: Slot, error: Hal0Error) -> None:
+            errors.record(error, slot=slot.name)
+            trial.failed(slot.name, error)
 
         async with AsyncExitStack() as cleanup:
             sockets = [listen_tcp(settings.server.host, settings.server.port), listen_unix(paths.socket)]
             for sock in sockets:
                 cleanup.callback(sock.close)
-            registry = Registry(settings.models, state=paths.state)
+
+            def make_registry(models: Models) -> Registry:
+                return Registry(models, state=paths.state)
+
+            registry = make_registry(settings.models)
             facts = read_facts()
             supervisor = Supervisor(
                 tools=Tools(
@@ -115,10 +137,12 @@ class Daemon:
                     start_timeout=lambda: current().dispatch.start_timeout,
                     environ=base_environment(),
                 ),
-                log_folder=paths.logs,
-                on_change=lambda slot: bus.publish("slot.transition", slot_view(slot, services)),
+                logs=paths.logs,
+                state=paths.state,
+                memory_of=lambda name: services.sampler.memory_of(name),
+                on_change=on_change,
                 on_removed=lambda name: bus.publish("slot.removed", {"name": name}),
-                on_failure=lambda slot, error: errors.record(error, slot=slot.name),
+                on_failure=on_failure,
             )
 
             dispatcher = Dispatcher(supervisor, settings=current)
@@ -141,19 +165,24 @@ class Daemon:
                     process_groups=supervisor.process_groups,
                 ),
                 errors=errors,
+                make_registry=make_registry,
                 gate=Gate(),
                 started_at=started_at,
                 listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
                 warnings=_warnings(settings.server.host, port),
             )
 
-            def apply(snapshot: Snapshot, diff: Diff) -> None:
+            def apply(snapshot: Snapshot, diff: Diff) -> list[SlotEffect]:
                 nonlocal registry
                 _set_log_level(snapshot.settings)
                 models_changed = any(key.startswith("models.") for key in diff.keys)
                 if models_changed:
-                    registry = Registry(snapshot.settings.models, state=paths.state)
-                supervisor.apply(snapshot.settings.slots, revision=snapshot.revision, models_changed=models_changed)
+                    registry = make_registry(snapshot.settings.models)
+                slots = snapshot.settings.slots
+                effects = supervisor.effects(slots, registry)
+                trial.begin(snapshot, diff, effects)
+                supervisor.apply(slots, revision=snapshot.revision, models_changed=models_changed)
+                return effects
 
             config.on_applied = apply
             proxy = ProxyApp(
@@ -168,9 +197,8 @@ class Daemon:
             await cleanup.enter_async_context(supervisor)
             cleanup.push_async_callback(server.close)
             supervisor.apply(settings.slots, revision=config.current.revision)
-            supervisor.autostart()
             await server.start()
-            background = (config.watch(), services.sampler.run(), services.requests.run())
+            background = (config.watch(), trial.run(), services.sampler.run(), services.requests.run())
             await cleanup.enter_async_context(_running(*background))
             for address in (*services.listen, str(paths.socket)):
                 log.info("listening on %s", address)

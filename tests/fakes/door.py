@@ -75,7 +75,7 @@ class FakeSlot:
         self.spec = SlotSpec(name, SlotConfig(model=model, kind=kind), ModelFile(model, Path("/m"), kind, 1), 1)
 
     @asynccontextmanager
-    async def lease(self) -> AsyncIterator[FakeLease]:
+    async def lease(self, *, request: str) -> AsyncIterator[FakeLease]:
         await self.ready.wait()
         self.leases += 1
         try:

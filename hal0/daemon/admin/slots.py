@@ -48,6 +48,10 @@ def make(services: Services) -> Blueprint:
     async def show_command(name: str) -> Response:
         return reply(_command(services.supervisor.get(name)))
 
+    @routes.get("/slots/<name>/why")
+    async def show_ledger(name: str) -> Response:
+        return list_reply("entries", services.supervisor.get(name).ledger.entries())
+
     @routes.get("/slots/<name>/logs")
     async def show_logs(name: str) -> Response:
         slot = services.supervisor.get(name)

@@ -5,6 +5,7 @@ A look never ends the daemon: what cannot be read is unknown. It happens in a th
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from hal0.daemon.hardware.processes import ProcessMeter, Usage
 from hal0.wire import DeviceView
 
 INTERVAL_SECONDS = 1.0
+KEPT_LOOKS = 60  # at a slot's memory, for the bundle of a crash
 
 log = logging.getLogger("hal0.hardware")
 
@@ -45,6 +47,11 @@ class Sampler:
         self._process_groups = process_groups
         self._interval_seconds = interval_seconds
         self._failed = False
+        self._memory: dict[str, deque[int]] = {}
+
+    def memory_of(self, slot: str) -> list[int]:
+        """Resident bytes of a slot's processes at the last looks, oldest first."""
+        return list(self._memory.get(slot, ()))
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -67,6 +74,9 @@ class Sampler:
                 log.warning("the devices could not be looked at", exc_info=True)
             self._failed = True
             return
+        self._memory = {name: self._memory.get(name, deque(maxlen=KEPT_LOOKS)) for name in self.slots}
+        for name, usage in self.slots.items():
+            self._memory[name].append(usage.memory_bytes)
         if self._bus.watched:
             self._bus.publish("device.sample", self.event())
 

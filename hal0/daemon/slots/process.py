@@ -155,12 +155,23 @@ def members(group: int, proc: Path = Path("/proc")) -> Iterator[int]:
                     yield int(entry.name)
 
 
-def describe_exit(code: int) -> str:
+def oom_kills(proc: Path = Path("/proc")) -> int:
+    """How many processes the kernel's OOM killer has ended since boot, in any cgroup; 0 if it does not say."""
+    try:
+        lines = (proc / "vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def describe_exit(code: int, *, out_of_memory: bool) -> str:
     """What an exit status says, in words."""
     if code >= 0:
         return f"exit status {code}"
+    if out_of_memory:
+        return "killed by the kernel, which had run out of memory"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"killed by {name}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
+    return f"killed by {name}"

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,7 +20,7 @@ from hal0.daemon.providers.base import Launch, Loading, ModelFile, NotUp, Provid
 from hal0.daemon.slots.lifecycle import Trigger
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.ports import Ports, listens
-from hal0.daemon.slots.process import Process, describe_exit, finish
+from hal0.daemon.slots.process import Process, describe_exit, finish, oom_kills
 from hal0.errors import Hal0Error
 
 FIRST_POLL_SECONDS = 0.02
@@ -67,6 +68,7 @@ class Run:
         number: int,
         *,
         by: str,
+        request: str,
         plan: Callable[[], SlotSpec],
         tools: Tools,
         output: Output,
@@ -76,14 +78,16 @@ class Run:
         loop = asyncio.get_running_loop()
         self.number = number
         self.by = by
+        self.request = request  # id of the request that asked for it, if one did
         self.spec: SlotSpec | None = None
         self.launch: Launch | None = None
         self.endpoint: Endpoint | None = None
         self.process: Process | None = None
         self.progress: float | None = None
-        self.in_flight = 0
+        self.requests: list[str] = []  # ids of those that hold it
         self.stopping = False
         self.proven = False
+        self.spawned_at: float | None = None  # monotonic
         self.load_ms: float | None = None
         self.starts_at = loop.time() + delay_seconds if delay_seconds else None  # loop time; None: begun
         # An endpoint; a failure; or None, when the run gave way to another: ask the slot again.
@@ -96,6 +100,7 @@ class Run:
         self._hasten = asyncio.Event()
         self._stop_wanted = asyncio.Event()
         self._stop_reason = ""
+        self._oom_kills = 0  # before it began
         self._drain_until: float | None = None  # loop time; None while stopping: as long as it takes
         self._changed = asyncio.Event()  # in-flight count or drain limit changed
 
@@ -116,11 +121,15 @@ class Run:
         self._stop_wanted.set()
         self._changed.set()
 
-    def enter(self) -> None:
-        self.in_flight += 1
+    @property
+    def in_flight(self) -> int:
+        return len(self.requests)
 
-    def leave(self) -> None:
-        self.in_flight -= 1
+    def enter(self, request: str) -> None:
+        self.requests.append(request)
+
+    def leave(self, request: str) -> None:
+        self.requests.remove(request)
         self._changed.set()
 
     async def failure(self, reason: str, *, slot: str) -> Hal0Error:
@@ -186,6 +195,8 @@ class Run:
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:
             endpoint = Endpoint(port=port, key=secrets.token_urlsafe(24))
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
+            self.spawned_at = time.monotonic()
+            self._oom_kills = oom_kills()
             self.process = Process.spawn(
                 launch.argv(port), slot=name, env=self._environment(launch, endpoint), on_output=self._output.feed
             )
@@ -227,10 +238,13 @@ class Run:
 
     def _death(self, name: str, provider: Provider, code: int) -> Hal0Error:
         self._output.end()
-        reason = describe_exit(code)
+        out_of_memory = code == -signal.SIGKILL and oom_kills() > self._oom_kills
+        reason = describe_exit(code, out_of_memory=out_of_memory)
         if words := provider.failure_reason(self._output.tail(TAIL_LINES)):
             reason = f"{words} ({reason})"
         facts: dict[str, Any] = {"slot": name, "reason": reason, "exit": code, "run": self.number}
+        if out_of_memory:
+            facts["out_of_memory"] = True
         return Hal0Error("slot.crashed" if self.proven else "slot.load_failed", **facts)
 
     async def _prove_and_watch(

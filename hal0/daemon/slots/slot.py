@@ -19,13 +19,18 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Provider, SlotSpec
 from hal0.daemon.slots import restart
+from hal0.daemon.slots.crashes import Crashes
+from hal0.daemon.slots.effects import effect_on
+from hal0.daemon.slots.ledger import Ledger
 from hal0.daemon.slots.lifecycle import ANSWERING, State, Trigger, after
 from hal0.daemon.slots.output import Output
-from hal0.daemon.slots.run import Ending, Run, Tools
+from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
 from hal0.errors import Hal0Error
-from hal0.wire import ErrorView, Kind, SlotView
+from hal0.wire import CrashBundle, ErrorView, Kind, LedgerEntry, SlotEffect, SlotView
 
-ERROR_LINES = 20  # of output, kept with a failure
+ERROR_LINES = 20  # of output, shown with a failure
+BUNDLE_LINES = 200  # of output, kept in a crash bundle
+BY_REQUEST = "request"
 ANNOUNCE_SECONDS = 0.1  # counts that change many times a second are announced at most this often
 
 log = logging.getLogger("hal0.slots")
@@ -57,6 +62,9 @@ class Slot:
         revision: int,
         tools: Tools,
         log_file: Path,
+        ledger: Ledger,
+        crashes: Crashes,
+        memory_of: Callable[[str], list[int]],
         start_task: Callable[[Coroutine[Any, Any, None]], object],
         on_change: Callable[["Slot"], object],
         on_failure: Callable[["Slot", Hal0Error], object],
@@ -65,6 +73,9 @@ class Slot:
         self.config = config
         self.revision = revision
         self.output = Output(log_file)
+        self.ledger = ledger
+        self._crashes = crashes
+        self._memory_of = memory_of
         self.kind: Kind = "chat"  # what it is for: configured, or told from its model
         self.model_names: tuple[str, ...] = ()  # the names under which its model may be asked for
         self._tools = tools
@@ -146,11 +157,14 @@ class Slot:
     # What requests ask ----------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def lease(self) -> AsyncIterator[Lease]:
-        """Hold a ready run, starting one if there is none; any number of callers share one start."""
+    async def lease(self, *, request: str = "") -> AsyncIterator[Lease]:
+        """Hold a ready run, starting one if there is none; any number of callers share one start.
+
+        `request` is the id that the ledger names if this caller's coming starts the slot.
+        """
         asked = time.monotonic()
-        run = await self._ready_run()
-        run.enter()  # in the same step as the check that it is ready
+        run = await self._ready_run(request)
+        run.enter(request)  # in the same step as the check that it is ready
         if self._state in (State.READY, State.IDLE):
             self._fire(Trigger.LEASE)
         else:
@@ -161,20 +175,20 @@ class Slot:
             waited_ms = (time.monotonic() - asked) * 1000
             yield Lease(run.endpoint, run.spec, queue_ms=0.0, load_ms=waited_ms, run=run)
         finally:
-            run.leave()
+            run.leave(request)
             if run is self._run and run.in_flight == 0 and self._state is State.SERVING:
                 self._fire(Trigger.RELEASE)
             else:
                 self._announce()
 
-    async def _ready_run(self) -> Run:
+    async def _ready_run(self, request: str) -> Run:
         if (run := self._run) and self._state in ANSWERING:
             return run
         self._waiting += 1
         limit = self._tools.start_timeout()
         try:
             async with asyncio.timeout(limit):
-                return await self._wait_for_run()
+                return await self._wait_for_run(request)
         except TimeoutError:  # the run has a limit of its own, and will say what became of it
             raise Hal0Error("slot.start_timeout", slot=self.name, seconds=limit) from None
         except asyncio.CancelledError:
@@ -185,9 +199,9 @@ class Slot:
             self._waiting -= 1
             self._announce()
 
-    async def _wait_for_run(self) -> Run:
+    async def _wait_for_run(self, request: str) -> Run:
         while True:
-            run = self._run or self._start(by="request")
+            run = self._run or self._start(by=BY_REQUEST, request=request)
             if run.stopping:
                 await asyncio.wait({run.ended})
                 continue
@@ -219,7 +233,7 @@ class Slot:
     def _drop_unwanted_start(self) -> None:
         """Those who asked for this start have all left: nobody needs it."""
         run = self._run
-        if run and run.by == "request" and not (run.proven or run.stopping or self._next_by):
+        if run and run.by == BY_REQUEST and not (run.proven or run.stopping or self._next_by):
             self._stop("nobody waits for it any more", drain_seconds=0.0)
 
     # What people, the configuration and the daemon ask --------------------------------------------------------
@@ -269,14 +283,27 @@ class Slot:
             run.hasten()
         elif run.stopping:
             pass  # whatever comes next is planned anew
-        elif self._same_launch(run):
-            run.spec = self.plan()
+        elif self.effect_of(config, self._tools.models()).effect != "restart":
+            if run.launch:  # else it is yet to be rendered, and will be from the new configuration
+                run.spec = self.plan()
             self._arm_timer()
             self._changed()
         else:
             self._next_by = f"config r{revision}"
             self._stop(self._next_by, drain_seconds=None)
         self._announce()
+
+    def effect_of(self, config: SlotConfig, models: ModelFiles) -> SlotEffect:
+        """What this configuration would do to the slot as it runs now."""
+        run = self._run
+        return effect_on(
+            self.name,
+            before=self.config,
+            after=config,
+            running=(run.launch, _port(run)) if run and run.launch and not run.stopping else None,
+            models=models,
+            providers=self._tools.providers,
+        )
 
     def _learn_model(self) -> None:
         try:
@@ -288,22 +315,15 @@ class Slot:
             self.kind = spec.kind
             self.model_names = (self.config.model, spec.model.id, *spec.model.aliases)
 
-    def _same_launch(self, run: Run) -> bool:
-        if run.launch is None:
-            return True  # not yet rendered: it will be, from the new configuration
-        try:
-            return self.provider.launch(self.plan()) == run.launch and self.config.port in (None, _port(run))
-        except Hal0Error:
-            return False
-
     # How it changes -------------------------------------------------------------------------------------------
 
-    def _start(self, *, by: str, delay_seconds: float = 0.0) -> Run:
+    def _start(self, *, by: str, delay_seconds: float = 0.0, request: str = "") -> Run:
         self._runs += 1
         self._next_by = None
         run = Run(
             self._runs,
             by=by,
+            request=request,
             plan=self.plan,
             tools=self._tools,
             output=self.output,
@@ -325,7 +345,12 @@ class Slot:
             loop = asyncio.get_running_loop()
             self._healthy_timer = loop.call_later(restart.HEALTHY_SECONDS, self._forget_failures)
             log.info("%s is ready after %.0f ms (run %d, by %s)", self.name, run.load_ms or 0, run.number, run.by)
-        self._fire(trigger)
+        self._fire(trigger, self._cause(run, trigger))
+
+    def _cause(self, run: Run, trigger: Trigger) -> str:
+        if trigger in (Trigger.FETCH, Trigger.SPAWN):
+            return f"started by {run.by}"
+        return f"ready after {run.load_ms or 0:.0f} ms" if trigger is Trigger.PROVE else ""
 
     def _on_ended(self, run: Run, ending: Ending) -> None:
         assert run is self._run
@@ -334,26 +359,49 @@ class Slot:
             self._healthy_timer.cancel()
         next_by, self._next_by = self._next_by, None
         if ending.error is not None:
-            self._fail(ending, next_by=next_by)
+            self._fail(run, ending, next_by=next_by)
         elif self._state is State.UNLOADING:
             self._error = None
-            self._fire(Trigger.GONE)
+            self._fire(Trigger.GONE, "all its processes have ended")
         elif self._state is State.ERROR:
             self._dismiss()  # what was stopped was only waiting for its next try
         if next_by is not None:
             self._start(by=next_by)
 
-    def _fail(self, ending: Ending, *, next_by: str | None) -> None:
+    def _fail(self, run: Run, ending: Ending, *, next_by: str | None) -> None:
         assert ending.error is not None
         self._failures += 1
         self._error = ending.error
         self._error_tail = self.output.tail(ERROR_LINES)
+        if ending.had_process:
+            self._keep_bundle(run, ending.error)
+        log.error("%s: %s", self.name, ending.error)
         if ending.had_process and next_by is None:
             delay = restart.delay_seconds(self._failures, chance=random.random())
             self._start(by="retry", delay_seconds=delay)
-        log.error("%s: %s", self.name, ending.error)
-        self._fire(Trigger.FAIL)
+        self._fire(Trigger.FAIL, ending.error.message, run=run.number)
         self._on_failure(self, ending.error)
+
+    def _keep_bundle(self, run: Run, error: Hal0Error) -> None:
+        now = time.time()
+        bundle = CrashBundle(
+            id=self._crashes.new_id(stamp=time.strftime("%Y%m%d-%H%M%S", time.localtime(now))),
+            at=now,
+            slot=self.name,
+            run=run.number,
+            revision=self.revision,
+            error=_error_view(error),
+            argv=run.launch.argv(run.endpoint.port if run.endpoint else 0) if run.launch else [],
+            exit=error.details.get("exit"),
+            out_of_memory=bool(error.details.get("out_of_memory")),
+            state=self._state.value,
+            ran_seconds=time.monotonic() - run.spawned_at if run.spawned_at else 0.0,
+            requests=[id for id in run.requests if id],
+            memory_bytes=self._memory_of(self.name),
+            output=self.output.tail(BUNDLE_LINES),
+        )
+        self._crashes.keep(bundle)
+        error.details["crash"] = bundle.id
 
     def _stop(self, reason: str, *, drain_seconds: float | None) -> asyncio.Future[Ending] | None:
         run = self._run
@@ -370,7 +418,7 @@ class Slot:
                 )
             run.stop(reason, drain_seconds=drain_seconds)
             if begun:
-                self._fire(Trigger.UNLOAD)
+                self._fire(Trigger.UNLOAD, reason)
         else:
             run.stop(reason, drain_seconds=drain_seconds)
         return run.ended
@@ -378,13 +426,32 @@ class Slot:
     def _dismiss(self) -> None:
         self._failures = 0
         self._error = None
-        self._fire(Trigger.UNLOAD)
+        self._fire(Trigger.UNLOAD, "the failure is dismissed")
 
-    def _fire(self, trigger: Trigger) -> None:
+    def _fire(self, trigger: Trigger, cause: str = "", *, run: int | None = None) -> None:
+        """Change the state. What has a cause worth telling goes into the ledger."""
         self._state = after(self.name, self._state, trigger)
         self._since = time.time()
+        if cause:
+            self._record(trigger, cause, run=self._runs if run is None else run)
         self._arm_timer()
         self._changed()
+
+    def _record(self, trigger: Trigger, cause: str, *, run: int) -> None:
+        error = self._error if trigger is Trigger.FAIL else None
+        asked = self._run if trigger in (Trigger.FETCH, Trigger.SPAWN) else None
+        self.ledger.record(
+            LedgerEntry(
+                at=self._since,
+                state=self._state.value,
+                cause=cause,
+                run=run,
+                revision=self.revision,
+                error=error.code if error else "",
+                crash=error.details.get("crash", "") if error else "",
+                request=asked.request if asked else "",
+            )
+        )
 
     def _changed(self) -> None:
         if self._announcement:
@@ -410,7 +477,8 @@ class Slot:
         self._unload_at = None
         loop = asyncio.get_running_loop()
         if self._state is State.READY:
-            self._timer = loop.call_later(self.config.idle_after, self._fire, Trigger.QUIET)
+            cause = f"no request for {self.config.idle_after:g} s"
+            self._timer = loop.call_later(self.config.idle_after, self._fire, Trigger.QUIET, cause)
         elif self._state is State.IDLE and self.config.unload_after:
             left = max(0.0, self._since + self.config.unload_after - time.time())
             self._unload_at = time.time() + left

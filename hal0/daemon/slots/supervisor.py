@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.slots.crashes import Crashes
+from hal0.daemon.slots.effects import rendered
+from hal0.daemon.slots.ledger import Ledger
 from hal0.daemon.slots.process import finish
-from hal0.daemon.slots.run import Tools
+from hal0.daemon.slots.run import ModelFiles, Tools
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error, did_you_mean
+from hal0.wire import SlotEffect
 
 log = logging.getLogger("hal0.slots")
 
@@ -25,13 +29,18 @@ class Supervisor:
         self,
         *,
         tools: Tools,
-        log_folder: Path,
+        logs: Path,
+        state: Path,
+        memory_of: Callable[[str], list[int]],
         on_change: Callable[[Slot], object],
         on_removed: Callable[[str], object],
         on_failure: Callable[[Slot, Hal0Error], object],
     ) -> None:
         self._tools = tools
-        self._log_folder = log_folder
+        self.crashes = Crashes(state / "crashes")
+        self._logs = logs
+        self._ledgers = state / "ledger"
+        self._memory_of = memory_of
         self._on_change = on_change
         self._on_removed = on_removed
         self._on_failure = on_failure
@@ -57,21 +66,44 @@ class Supervisor:
             return slot
         raise Hal0Error("slot.not_found", slot=name, nearest=did_you_mean(name, self._slots))
 
+    def effects(self, slots: Mapping[str, SlotConfig], models: ModelFiles) -> list[SlotEffect]:
+        """What `apply` would do now, slot by slot. Changes nothing."""
+        found = [slot.effect_of(slots[slot.name], models) for slot in self if slot.name in slots]
+        for slot in self:
+            if slot.name not in slots:
+                found.append(SlotEffect(name=slot.name, effect="remove", running=slot.process_group is not None))
+        for name, config in slots.items():
+            if name not in self._slots:
+                _, problem = rendered(name, config, models=models, providers=self._tools.providers)
+                found.append(SlotEffect(name=name, effect="add", problem=problem))
+        return found
+
     def apply(self, slots: Mapping[str, SlotConfig], *, revision: int, models_changed: bool = False) -> None:
-        """Make the slots what the configuration says; those that are the same notice nothing."""
+        """Make the slots what the configuration says; those that are the same notice nothing.
+
+        A slot that comes with `autostart`, or is given it, starts. A defect met on one slot is raised in the end: the
+        others have theirs by then.
+        """
+        defects: list[Exception] = []
         for name in [name for name in self._slots if name not in slots]:
             self._start_task(self._remove(self._slots.pop(name)))
         for name, config in slots.items():
-            slot = self._slots.get(name)
-            if slot is None:
-                self._add(name, config, revision)
-            elif models_changed or slot.config != config:
-                slot.reconfigure(config, revision=revision)
+            try:
+                self._apply(name, config, revision, models_changed)
+            except Exception as error:  # else the slots after this one would keep what they had
+                defects.append(error)
+        if defects:
+            raise ExceptionGroup("slots that could not be changed", defects)
 
-    def autostart(self) -> None:
-        for slot in self:
-            if slot.config.autostart:
-                slot.load(by="autostart")
+    def _apply(self, name: str, config: SlotConfig, revision: int, models_changed: bool) -> None:
+        slot = self._slots.get(name)
+        was_autostarted = slot is not None and slot.config.autostart
+        if slot is None:
+            slot = self._add(name, config, revision)
+        elif models_changed or slot.config != config:
+            slot.reconfigure(config, revision=revision)
+        if config.autostart and not was_autostarted:
+            slot.load(by="autostart")
 
     def process_groups(self) -> dict[str, int]:
         """The process group of every slot that has a process."""
@@ -84,19 +116,23 @@ class Supervisor:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _add(self, name: str, config: SlotConfig, revision: int) -> None:
+    def _add(self, name: str, config: SlotConfig, revision: int) -> Slot:
         slot = Slot(
             name,
             config,
             revision=revision,
             tools=self._tools,
-            log_file=self._log_folder / f"{name}.log",
+            log_file=self._logs / f"{name}.log",
+            ledger=Ledger(self._ledgers / f"{name}.jsonl"),
+            crashes=self.crashes,
+            memory_of=self._memory_of,
             start_task=self._start_task,
             on_change=self._on_change,
             on_failure=self._on_failure,
         )
         self._slots[name] = slot
         self._on_change(slot)
+        return slot
 
     async def _remove(self, slot: Slot) -> None:
         self._leaving.add(slot)

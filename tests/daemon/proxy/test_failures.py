@@ -333,7 +333,7 @@ async def test_a_wait_that_is_worth_it_is_told_in_whole_seconds() -> None:
     class Crashing:
         name, state = "primary", "error"
 
-        def lease(self) -> Any:
+        def lease(self, *, request: str) -> Any:
             raise Hal0Error("slot.crash_looping", retry_after_seconds=2.2, slot="primary", failures=3, reason="x")
 
     async with relaying(Endpoint(1)) as relay:

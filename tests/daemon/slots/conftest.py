@@ -25,9 +25,12 @@ class House:
         self.failures: list[str] = []
         self.removed: list[str] = []
         self._news = asyncio.Event()
+        (folder / "ledger").mkdir()
         self.supervisor = Supervisor(
             tools=tools(self.models, **settings),
-            log_folder=folder,
+            logs=folder,
+            state=folder,
+            memory_of=lambda name: [1, 2, 3],
             on_change=self._on_change,
             on_removed=self.removed.append,
             on_failure=self._on_failure,

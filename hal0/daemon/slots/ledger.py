@@ -1,0 +1,69 @@
+"""What happened to a slot and what caused it: the last entries, on disk, so that they outlive the daemon.
+
+One file of JSON lines per slot. A file that cannot be written costs the memory of a restart and nothing else; a damaged
+line costs that line.
+"""
+
+import logging
+from collections import deque
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hal0.wire import LedgerEntry
+
+KEPT_ENTRIES = 200
+
+log = logging.getLogger("hal0.slots")
+
+
+class Ledger:
+    """The history of one slot, oldest first."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._entries: deque[LedgerEntry] = deque(maxlen=KEPT_ENTRIES)
+        self._lines_on_disk = 0
+        self._failed = False
+        self._read()
+
+    def entries(self) -> list[LedgerEntry]:
+        return list(self._entries)
+
+    def record(self, entry: LedgerEntry) -> None:
+        self._entries.append(entry)
+        try:
+            if self._lines_on_disk >= 2 * KEPT_ENTRIES:
+                self._rewrite()
+            else:
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.write(entry.model_dump_json(exclude_defaults=True) + "\n")
+                self._lines_on_disk += 1
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                log.warning("cannot write %s: %s", self._file, error)
+            self._failed = True
+
+    def _read(self) -> None:
+        try:
+            lines = self._file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            log.warning("cannot read %s: %s", self._file, error)
+            return
+        self._lines_on_disk = len(lines)
+        for line in lines[-KEPT_ENTRIES:]:
+            try:
+                self._entries.append(LedgerEntry.model_validate_json(line))
+            except ValidationError:  # cut short by a crash or a full disk
+                continue
+
+    def _rewrite(self) -> None:
+        """Drop what is no longer kept; the old file stays whole until the new one is."""
+        temporary = self._file.with_suffix(".new")
+        lines = [entry.model_dump_json(exclude_defaults=True) for entry in self._entries]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.replace(self._file)
+        self._lines_on_disk = len(lines)

@@ -1,0 +1,92 @@
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from hal0.daemon.slots.crashes import KEPT_BUNDLES, Crashes
+from hal0.daemon.slots.ledger import KEPT_ENTRIES, Ledger
+from hal0.errors import Hal0Error
+from hal0.wire import CrashBundle, ErrorView, LedgerEntry
+from tests.daemon.slots.conftest import House
+
+
+def entry(number: int) -> LedgerEntry:
+    return LedgerEntry(at=float(number), state="ready", cause=f"cause {number}", run=number)
+
+
+def test_a_ledger_outlives_the_daemon_and_is_bounded(tmp_path: Path) -> None:
+    file = tmp_path / "s.jsonl"
+    ledger = Ledger(file)
+    for number in range(3 * KEPT_ENTRIES):
+        ledger.record(entry(number))
+    again = Ledger(file)
+    assert again.entries() == ledger.entries() == [entry(n) for n in range(2 * KEPT_ENTRIES, 3 * KEPT_ENTRIES)]
+    assert len(file.read_text().splitlines()) <= 2 * KEPT_ENTRIES
+
+
+def test_a_damaged_line_costs_that_line(tmp_path: Path) -> None:
+    file = tmp_path / "s.jsonl"
+    Ledger(file).record(entry(1))
+    file.write_bytes(file.read_bytes() + b'{"at": 1, "sta\xff\n')
+    ledger = Ledger(file)
+    ledger.record(entry(2))
+    assert Ledger(file).entries() == [entry(1), entry(2)]
+
+
+def test_a_ledger_that_cannot_be_written_goes_on_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger(tmp_path / "nowhere" / "s.jsonl")
+    ledger.record(entry(1))
+    ledger.record(entry(2))
+    assert len(ledger.entries()) == 2
+    assert caplog.text.count("cannot write") == 1
+
+
+async def test_the_ledger_tells_who_started_and_stopped_a_slot(house: House) -> None:
+    slot = house.add(idle_after=0.05, unload_after=0.05)
+    async with slot.lease(request="r1"):
+        pass
+    await house.until(lambda: slot.state == "offline")
+    told = [(entry.state, entry.cause, entry.request) for entry in slot.ledger.entries()]
+    assert told[0] == ("starting", "started by request", "r1")
+    assert told[1][0] == "ready"
+    assert told[1][1].startswith("ready after ")
+    assert [state for state, _, _ in told[2:]] == ["idle", "unloading", "offline"]
+    assert told[2][1] == "no request for 0.05 s"
+    assert told[3][1] == "idle for longer than unload_after"
+
+
+async def test_a_crash_leaves_a_bundle_whose_id_is_in_the_error(house: House) -> None:
+    slot = house.add({"say": "last words"})
+    async with slot.lease(request="r7") as lease:
+        assert slot.process_group is not None
+        os.kill(slot.process_group, signal.SIGSEGV)
+        error = await lease.failure("reset")
+        await house.until(lambda: slot.state == "error")
+    bundle = house.supervisor.crashes.get(error.details["crash"])
+    assert (bundle.slot, bundle.run, bundle.exit, bundle.state) == ("s", 1, -signal.SIGSEGV, "serving")
+    assert bundle.requests == ["r7"]
+    assert "last words" in bundle.output
+    assert bundle.argv[-1] == str(lease.endpoint.port)
+    assert lease.endpoint.key not in bundle.model_dump_json()
+    assert bundle.memory_bytes == [1, 2, 3]
+    failure = next(entry for entry in slot.ledger.entries() if entry.state == "error")
+    assert (failure.error, failure.crash, failure.run) == ("slot.crashed", bundle.id, 1)
+
+
+def test_bundles_are_bounded_and_found_by_id(tmp_path: Path) -> None:
+    crashes = Crashes(tmp_path)
+    error = ErrorView(code="slot.crashed", message="x")
+    ids = [f"20260101-0000{n:02}-{n:04x}" for n in range(KEPT_BUNDLES + 2)]
+    for id in ids:
+        crashes.keep(CrashBundle(id=id, at=1.0, slot="s", run=1, revision=1, error=error, argv=[], state="ready"))
+    assert [bundle.id for bundle in crashes.all()] == ids[:1:-1]
+    assert json.loads((tmp_path / f"{ids[-1]}.json").read_text())["slot"] == "s"
+
+
+@pytest.mark.parametrize("id", ["nope", "../../etc/passwd", "20260101-000000-0000"])
+def test_an_unknown_bundle_has_a_code(tmp_path: Path, id: str) -> None:
+    with pytest.raises(Hal0Error) as caught:
+        Crashes(tmp_path).get(id)
+    assert caught.value.code == "slot.no_such_crash"
