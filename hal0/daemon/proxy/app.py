@@ -117,7 +117,7 @@ class ProxyApp:
         """Steps 2 to 8."""
         call = await self._read(passage)
         choice = self._choose(passage, call)
-        async with choice.slot.lease(request=request.id) as lease:
+        async with choice.slot.lease(request=passage.request.id) as lease:
             self._leased(passage, choice, lease)
             connection = await self._open(passage, call, lease)
             try:
