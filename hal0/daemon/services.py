@@ -1,12 +1,15 @@
 """What the two edges, `/v1` and `/api`, are given to work with. Put together in `main`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hal0.daemon.config.schema import Models
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.gate import Gate
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.models.registry import Registry
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
@@ -25,6 +28,7 @@ class Services:
     requests: Requests
     sampler: Sampler
     errors: ErrorLog
+    make_registry: Callable[[Models], Registry]
     gate: Gate
     started_at: float
     listen: tuple[str, ...]  # addresses of the API

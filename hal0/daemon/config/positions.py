@@ -1,7 +1,7 @@
 """Where each key and value of a TOML text stands, for messages with line and column.
 
 tomllib has judged the text before, so this only finds places and forgives what it does not understand. It is asked
-only when there is a problem to show, or when two files must be told apart.
+only when there is a problem to show, when two files must be told apart, or when a text is to be edited in place.
 """
 
 import re
@@ -37,6 +37,20 @@ class Place:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A `[header]` or a `key = value`, from its first character to the end of its value."""
+
+    table: Key  # under whose header it stands; of a header: its own
+    path: Key
+    start: int
+    end: int
+
+    @property
+    def is_header(self) -> bool:
+        return self.table == self.path
+
+
 class Lines:
     """Turns offsets into lines and columns."""
 
@@ -62,6 +76,7 @@ class Positions:
         self.keys: dict[Key, int] = {}
         self.values: dict[Key, int] = {}
         self.headers: dict[Key, int] = {}
+        self.statements: list[Statement] = []
         self.too_deep: int | None = None  # where the text nests deeper than `MAX_DEPTH`; nothing after it is known
         _Reader(text, self).read()
 
@@ -98,10 +113,12 @@ class _Reader:
         table: Key = ()
         try:
             while self._peek(_BLANK):
-                if self._text[self._at] == "[":
-                    table = self._header()
+                start = self._at
+                if self._text[start] == "[":
+                    table = path = self._header()
                 else:
-                    self._pair(table)
+                    path = self._pair(table)
+                self._found.statements.append(Statement(table, path, start, self._at))
         except _LostError:
             return
 
@@ -158,11 +175,12 @@ class _Reader:
                 return path
             self._at += 1
 
-    def _pair(self, table: Key) -> None:
+    def _pair(self, table: Key) -> Key:
         path = self._dotted(table)
         self._expect("=")
         self._peek()
         self._value(path)
+        return path
 
     def _value(self, path: Key) -> None:
         self._found.values.setdefault(path, self._at)

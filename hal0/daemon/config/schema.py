@@ -130,6 +130,9 @@ class Daemon(Table):
     drain_timeout: Seconds = Field(
         30.0, description="How long requests in flight may go on after the daemon was asked to stop."
     )
+    auto_rollback: bool = Field(
+        False, description="Go back to the revision before when a slot that an edit starts anew does not become ready."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much hal0d logs.")
 
 
@@ -199,7 +202,9 @@ class Slot(Table):
     env: Named[EnvName, str] = Field(
         default_factory=lambda: MappingProxyType({}), description="Further environment variables for the backend."
     )
-    autostart: bool = Field(False, description="Start with the daemon instead of at the first request.")
+    autostart: bool = Field(
+        False, description="Start by itself, with the daemon or when it comes, instead of at the first request."
+    )
     idle_after: Seconds = Field(300.0, description="Quiet time after which it counts as idle.")
     unload_after: Seconds = Field(0.0, description="Idle time after which it is unloaded; 0 = never.")
     drain_timeout: Seconds = Field(30.0, description="How long its requests may go on when it is unloaded.")

@@ -4,7 +4,7 @@ A provider holds no state. It renders a frozen `Launch` from a frozen `SlotSpec`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class Word:
     """One word of a command line and where it came from."""
 
     text: str
-    origin: str  # "config slots.NAME.KEY", "hal0", "provider llama", "machine"
+    origin: str = field(compare=False)  # "config slots.NAME.KEY", "hal0", "provider llama", "machine"
 
 
 @dataclass(frozen=True, slots=True)

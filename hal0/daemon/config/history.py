@@ -1,0 +1,112 @@
+"""The last revisions of the configuration: their texts, when, by whom and why. Numbers go on when the daemon restarts.
+
+One JSON file each in `state/config/`, named by the number, written whole. The texts are the person's own, comments
+and all; a damaged file is as if it were not there. Blocking; call it in a thread.
+"""
+
+import difflib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hal0.daemon.config.sources import Source, Sources
+from hal0.errors import Hal0Error
+from hal0.wire import ConfigFile, Revision, RevisionTexts
+
+KEPT = 50
+
+log = logging.getLogger("hal0.config")
+
+
+class History:
+    """The revisions kept in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def numbers(self) -> list[int]:
+        """The revisions that are kept, the oldest first."""
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            log.warning("the history of the configuration cannot be read: %s", error)
+            return []
+        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return sorted(int(stem) for stem in stems if stem.isdecimal() and len(stem) < 12)
+
+    def record(self, revision: RevisionTexts) -> None:
+        """Keep a revision and forget the oldest. That it cannot be kept is no reason to refuse it, but is said."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self._folder / f".{revision.revision}.new"
+            with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+                file.write(revision.model_dump_json(indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._file(revision.revision))
+            for number in self.numbers()[:-KEPT]:
+                self._file(number).unlink(missing_ok=True)
+        except OSError as error:
+            log.error("revision %d could not be put into the history: %s", revision.revision, error)
+
+    def get(self, number: int) -> RevisionTexts:
+        """A revision with its texts; raises `config.no_revision`."""
+        if (found := self._read(number)) is None:
+            raise Hal0Error("config.no_revision", revision=number)
+        return found
+
+    def all(self) -> list[Revision]:
+        """What is kept, the newest first, without the texts."""
+        found = (self._read(number) for number in reversed(self.numbers()))
+        return [Revision(**each.model_dump(exclude={"files"})) for each in found if each is not None]
+
+    def last(self) -> RevisionTexts | None:
+        """The newest one that can be read."""
+        return next((found for number in reversed(self.numbers()) if (found := self._read(number))), None)
+
+    def _read(self, number: int) -> RevisionTexts | None:
+        try:
+            return RevisionTexts.model_validate_json(self._file(number).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            log.warning("revision %d in the history is unreadable: %s", number, type(error).__name__)
+            return None
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:06}.json"
+
+
+def texts_of(sources: Sources) -> list[ConfigFile]:
+    """The files of a configuration as text; only what is UTF-8 can have become a revision."""
+    return [ConfigFile(path=str(each.path), text=each.raw.decode(errors="replace")) for each in sources.files]
+
+
+def sources_of(files: Sequence[ConfigFile], main: Path) -> Sources:
+    """The files that texts stand for."""
+    sources = tuple(Source(Path(each.path), each.text.encode()) for each in files)
+    return Sources(sources, (), any(each.path == main for each in sources))
+
+
+def difference(old: Sequence[ConfigFile], new: Sequence[ConfigFile], *, names: tuple[str, str]) -> list[str]:
+    """Line by line, as `diff -u` tells it."""
+    before, after = ({each.path: each.text for each in files} for files in (old, new))
+    lines: list[str] = []
+    for path in dict.fromkeys([*before, *after]):
+        lines += difflib.unified_diff(
+            before.get(path, "").splitlines(),
+            after.get(path, "").splitlines(),
+            f"{path} ({names[0]})",
+            f"{path} ({names[1]})",
+            lineterm="",
+        )
+    return lines
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

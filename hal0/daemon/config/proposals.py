@@ -1,0 +1,153 @@
+"""What a writer wants the files to become: from the files as they are to the files as they would be.
+
+Pure, but for the writing itself, which is `writes.py`. A proposal is judged as a whole before any file is touched.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hal0.daemon.config.document import Document, DocumentError, dotted
+from hal0.daemon.config.edits import Edit, Name, edited, table_edits
+from hal0.daemon.config.file import ConfigProblems
+from hal0.daemon.config.history import sources_of
+from hal0.daemon.config.merge import Merged
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
+from hal0.daemon.config.sources import Source, Sources, drop_in_folder
+from hal0.daemon.config.writes import remove_file, replace_file
+from hal0.errors import Hal0Error
+from hal0.wire import ConfigFile
+
+Proposal = Callable[[Sources, Path], Sources]  # the files on disk and where hal0.toml is → the files to be
+
+NO_FILE = "# As when there was no file: the embedded default.\n"
+
+
+def with_text(file: Path | None, text: str) -> Proposal:
+    """The whole text of one file, hal0.toml unless another is named."""
+
+    def propose(sources: Sources, main: Path) -> Sources:
+        path = main if file is None else file
+        if path != main and (path.parent != drop_in_folder(main) or path.suffix != ".toml"):
+            raise Hal0Error("dispatch.invalid_request", field="file", reason=f"{path} is no file of the configuration")
+        return _with(sources, main, path, _encoded(text))
+
+    return propose
+
+
+def with_edits(edits: Iterable[Edit]) -> Proposal:
+    """Single keys and tables, each in the file that has it or its table; comments and formatting stay."""
+    wanted = list(edits)
+
+    def propose(sources: Sources, main: Path) -> Sources:
+        for edit in [*_embedded_slots_first(sources, main, wanted), *wanted]:
+            sources = _edit(sources, main, edit)
+        if any(edit.key[0] == "slots" for edit in wanted) and not _tree(sources).get("slots"):
+            reason = "it is the last slot; without one, the embedded default would run in its place"
+            raise Hal0Error("config.invalid", place=str(main), reason=reason)
+        return sources
+
+    return propose
+
+
+def with_slot(name: str, table: Mapping[str, Any], *, must_exist: bool | None = None) -> Proposal:
+    """A slot's whole table; its keys that are not in `table` go."""
+
+    def propose(sources: Sources, main: Path) -> Sources:
+        slots = _tree(sources).get("slots") or {each: {} for each in EMBEDDED_SLOTS}
+        if must_exist is False and name in slots:
+            raise Hal0Error("config.clash", place=str(main), reason=f"there is a slot {name!r} already")
+        edits = table_edits(("slots", name), _tree(sources).get("slots", {}).get(name), table)
+        return with_edits(edits)(sources, main)
+
+    return propose
+
+
+def as_in(files: Sequence[ConfigFile]) -> Proposal:
+    """The files of an earlier revision."""
+
+    def propose(_: Sources, main: Path) -> Sources:
+        earlier = sources_of(files, main)
+        return earlier if earlier.files else _with(earlier, main, main, NO_FILE.encode())
+
+    return propose
+
+
+def write(old: Sources, new: Sources) -> None:
+    """Make the files on disk those of `new`; they must still be those of `old`. Several files go one after another."""
+    before = {source.path: source.raw for source in old.files}
+    after = {source.path: source.raw for source in new.files}
+    for path, raw in after.items():
+        if before.get(path) != raw:
+            replace_file(path, raw, expected=before.get(path))
+    for path, raw in before.items():
+        if path not in after:
+            remove_file(path, expected=raw)
+
+
+def _edit(sources: Sources, main: Path, edit: Edit) -> Sources:
+    documents = _documents(sources)
+    home = Merged(documents, {}).document_of(edit.key)
+    path = home.path if home is not None and home.tree.get(edit.key[0]) is not None else main
+    raw = next((source.raw for source in sources.files if source.path == path), b"")
+    return _with(sources, main, path, _encoded(edited(raw.decode(), [edit], path=path)))
+
+
+def _embedded_slots_first(sources: Sources, main: Path, edits: Sequence[Edit]) -> list[Edit]:
+    """Who adds a slot to the embedded ones, or changes one of them, means to keep them: they are written down."""
+    if _tree(sources).get("slots") or not any(edit.key[0] == "slots" for edit in edits):
+        return []
+    return [
+        Edit(("slots", name), {key: getattr(slot, key) for key in slot.model_fields_set})
+        for name, slot in EMBEDDED_SLOTS.items()
+        if not any(edit.key == ("slots", name) and edit.value is not None for edit in edits)
+    ]
+
+
+def _tree(sources: Sources) -> dict[str, Any]:
+    return Merged(_documents(sources), {}).tree
+
+
+def _documents(sources: Sources) -> list[Document]:
+    documents, problems = [], list(sources.problems)
+    for source in sources.files:
+        try:
+            documents.append(Document(source))
+        except DocumentError as error:
+            problems.append(error.problem)
+    if problems:
+        raise ConfigProblems(Path(problems[0].file), problems)
+    return documents
+
+
+def _with(sources: Sources, main: Path, path: Path, raw: bytes) -> Sources:
+    """The sources with one file's content another, in the order in which they are read from disk."""
+    contents = {source.path: source.raw for source in sources.files} | {path: raw}
+    order = sorted(contents, key=lambda each: (each != main, each.name))
+    files = tuple(Source(each, contents[each]) for each in order)
+    return replace(sources, files=files, main_exists=main in contents)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise Hal0Error("dispatch.invalid_request", field="text", reason="it is not Unicode text") from error
+
+
+def key_of(text: str) -> Name:
+    """A dotted key as a person writes it, `slots.primary.context`; raises `dispatch.invalid_request`."""
+    import tomllib
+
+    try:
+        tree: Any = tomllib.loads(f"{text} = 0")
+    except ValueError:
+        tree = {}
+    key: list[str] = []
+    while isinstance(tree, dict) and len(tree) == 1:
+        name, tree = next(iter(tree.items()))
+        key.append(name)
+    if not key or dotted(tuple(key)) != text.strip():
+        raise Hal0Error("dispatch.invalid_request", field="key", reason=f"{text!r} is not a key such as server.port")
+    return tuple(key)
