@@ -51,6 +51,8 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
     (
         "Understand",
         (
+            Command("why", "why", "what happened to a slot, and what caused it"),
+            Command("crash", "crash", "what was known when a backend failed"),
             Command("config", "config", "check the configuration file, show what runs"),
             Command("explain", "explain", "what an error code means and what to do about it"),
         ),

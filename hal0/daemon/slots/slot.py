@@ -348,7 +348,9 @@ class Slot:
         self._fire(trigger, self._cause(run, trigger))
 
     def _cause(self, run: Run, trigger: Trigger) -> str:
-        if trigger in (Trigger.FETCH, Trigger.SPAWN):
+        if trigger is Trigger.FETCH:
+            return "its model file is verified first"
+        if trigger is Trigger.SPAWN:
             return f"started by {run.by}"
         return f"ready after {run.load_ms or 0:.0f} ms" if trigger is Trigger.PROVE else ""
 
