@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hal0.daemon.adapters.embeddings import EmbeddingsAdapter
 from hal0.daemon.adapters.rerank import RerankAdapter
 from hal0.daemon.config.schema import Dispatch, Observe, Settings
 from hal0.daemon.config.schema import Server as ServerSettings
@@ -141,7 +142,7 @@ async def relaying(
         requests=requests,
         pool=pool,
         settings=lambda: settings,
-        adapters={Api.RERANK: RerankAdapter()},
+        adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
     )
     batcher = asyncio.ensure_future(requests.run())
     try:

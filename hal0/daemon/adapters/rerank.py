@@ -5,22 +5,13 @@ them. An embedding slot is asked once, for the query and all documents together.
 """
 
 import asyncio
-import base64
-import binascii
 import json
 import math
-from array import array
-from collections.abc import Sequence
-from operator import mul
 from typing import Any
 
+from hal0.daemon.adapters.vectors import BYTES_ON_THE_LOOP, cosine, decode
 from hal0.daemon.proxy.body import Call, RerankBody
 from hal0.wire import Kind
-
-Vector = Sequence[float]
-
-# Above so many numbers the sums are done in a thread, so that no stream waits for them.
-NUMBERS_ON_THE_LOOP = 20_000
 
 
 class RerankAdapter:
@@ -39,15 +30,9 @@ class RerankAdapter:
 
     async def answer(self, call: Call, *, kind: Kind, body: bytes) -> bytes:
         asked = _asked(call)
-        if kind == "rerank" or len(body) < NUMBERS_ON_THE_LOOP * 6:
+        if kind == "rerank" or len(body) < BYTES_ON_THE_LOOP:
             return _answer(asked, kind, body)
         return await asyncio.to_thread(_answer, asked, kind, body)
-
-
-def cosine(one: Vector, other: Vector) -> float:
-    """The similarity of two vectors; 0 if either is all zeros."""
-    lengths = math.sqrt(sum(map(mul, one, one))) * math.sqrt(sum(map(mul, other, other)))
-    return sum(map(mul, one, other)) / lengths if lengths else 0.0
 
 
 def _asked(call: Call) -> RerankBody:
@@ -59,7 +44,7 @@ def _answer(asked: RerankBody, kind: Kind, body: bytes) -> bytes:
     try:
         answer = json.loads(body)
         scores = _own_scores(answer) if kind == "rerank" else _scores(answer)
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, binascii.Error) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"not an answer to rerank: {type(error).__name__}") from error
     if sorted(scores) != list(range(len(asked.documents))):
         raise ValueError(f"{len(scores)} scores for {len(asked.documents)} documents")
@@ -92,12 +77,6 @@ def _own_scores(answer: dict[str, Any]) -> dict[int, float]:
 
 def _scores(answer: dict[str, Any]) -> dict[int, float]:
     """Score of each document; the embeddings are those of the query, then of the documents."""
-    vectors = {entry["index"]: _vector(entry["embedding"]) for entry in answer["data"]}
+    vectors = {entry["index"]: decode(entry["embedding"]) for entry in answer["data"]}
     query = vectors.pop(0)
     return {index - 1: cosine(query, vector) for index, vector in vectors.items()}
-
-
-def _vector(value: Any) -> Vector:
-    if isinstance(value, str):
-        return array("f", base64.b64decode(value, validate=True))
-    return [float(number) for number in value]
