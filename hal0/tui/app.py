@@ -1,7 +1,10 @@
 """The dashboard: a store that the feed fills, screens that paint from it, one clock."""
 
+import asyncio
+import signal
 import traceback
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,11 +60,13 @@ class Dashboard(App[None], inherit_bindings=False):
 
     def begin(self) -> None:
         """Start to ask the daemon, once the first frame is on the screen."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.run_worker(self.feed.run())
         self.set_interval(1.0, self._tick)
 
     async def on_unmount(self) -> None:
         self.clock.stop()
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         await self.client.aclose()
 
     # Painting --------------------------------------------------------------------------------------------------
@@ -96,6 +101,14 @@ class Dashboard(App[None], inherit_bindings=False):
     def cancel(self, request: str) -> None:
         self.store.tell(f"cancel {request}: asked", "muted", seconds=2)
         self._do(self.client.cancel(request))
+
+    def fetch_text(self, request: str) -> None:
+        async def fetch() -> None:
+            with suppress(Hal0Error):  # what is missing then is the text of one finished request
+                self.store.fill_in(await self.client.request(request))
+                self.clock.wake()
+
+        self.run_worker(fetch())
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         async def done() -> None:

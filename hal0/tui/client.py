@@ -18,7 +18,7 @@ from urllib.parse import quote
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.facts import Fact, read_fact
-from hal0.wire import State
+from hal0.wire import RequestView, State
 
 if TYPE_CHECKING:
     import httpx
@@ -97,6 +97,14 @@ class Client:
 
     async def cancel(self, request: str) -> None:
         await self._call("DELETE", f"/api/requests/{quote(request, safe='')}")
+
+    async def request(self, id: str) -> RequestView:
+        """One request with its text."""
+        body = await self._call("GET", f"/api/requests/{quote(id, safe='')}")
+        try:
+            return RequestView.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     async def log_lines(self, slot: str, count: int) -> list[str]:
         body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/logs?lines={count}")

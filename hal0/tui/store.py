@@ -68,6 +68,10 @@ class Stream:
         return self.view.phase != "finished"
 
     @property
+    def has_text(self) -> bool:
+        return not self.transcript.voices.isdisjoint(("text", "reasoning"))
+
+    @property
     def generates(self) -> bool:
         """Whether its answer is text to be read, as opposed to vectors or scores."""
         return self.view.path.endswith("completions") or self.view.tokens > 0
@@ -212,6 +216,13 @@ class Store:
         self.mark("time")
         if reducer := _REDUCERS.get(fact.kind):
             reducer(self, fact.data)
+
+    def fill_in(self, view: RequestView) -> None:
+        """The text of a finished request that came without: an answer that was not streamed."""
+        stream = self.streams.get(view.id)
+        if stream is not None and not stream.has_text:
+            stream.transcript.append("text", view.text)
+            self.mark("text")
 
     def connected(self, latency_ms: float | None) -> None:
         if self.link.phase != "live":

@@ -22,8 +22,11 @@ class Transcript:
         self._starts: list[int] = []  # where each piece begins, counted from the very first character
         self.start = 0  # where the first piece kept begins
         self.end = 0
+        self.voices: set[Voice] = set()
 
     def append(self, voice: Voice, text: str) -> None:
+        if text:
+            self.voices.add(voice)
         for at in range(0, len(text), PIECE):
             piece = text[at : at + PIECE]
             self._pieces.append((voice, piece))

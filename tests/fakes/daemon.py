@@ -118,6 +118,8 @@ class FakeDaemon:
                 return 202, Accepted(operation=verb, slot=name, since=self.bus.last_id).model_dump_json().encode()
             case "GET", ["api", "slots", name, "logs"]:
                 return 200, LogLines(name=name, lines=self.logs.get(name, [])).model_dump_json().encode()
+            case "GET", ["api", "requests", id]:
+                return 200, next(view for view in self.state.requests if view.id == id).model_dump_json().encode()
             case "DELETE", ["api", "requests", _]:
                 return 202, b"{}"
         error = Hal0Error("system.not_found", path=path, nearest="")

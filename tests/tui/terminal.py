@@ -8,7 +8,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 
@@ -41,7 +41,9 @@ class Terminal:
 
 
 @asynccontextmanager
-async def terminal(*arguments: str, size: tuple[int, int] = (80, 24), **env: str) -> AsyncIterator[Terminal]:
+async def terminal(
+    *arguments: str, size: tuple[int, int] = (80, 24), program: Sequence[str] = ("-m", "hal0.tui"), **env: str
+) -> AsyncIterator[Terminal]:
     """hal0-tui with these arguments; it is ended at the latest when the block is left."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
@@ -49,7 +51,7 @@ async def terminal(*arguments: str, size: tuple[int, int] = (80, 24), **env: str
     inherited = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS", "LINES"}}
     settings = inherited | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"} | env
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hal0.tui", *arguments,
+        sys.executable, *program, *arguments,
         stdin=slave, stdout=slave, stderr=slave, env=settings, start_new_session=True,
     )  # fmt: skip
     os.close(slave)

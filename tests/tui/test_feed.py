@@ -188,3 +188,15 @@ async def test_the_link_is_measured(tmp_path: Path) -> None:
     async with live(tmp_path, default_state()) as both:
         await both.until(lambda: "ms" in both.screen.splitlines()[0], "a figure")
         assert ("GET", "/health") in both.daemon.calls
+
+
+async def test_an_answer_that_was_not_streamed_is_fetched_when_it_is_shown(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state()) as both:
+        both.daemon.publish("request.started", request("77", stream=False, phase="prefill", prompt="say it at once"))
+        await both.sees("not streamed, the answer comes when it is complete")
+        told = request("77", stream=False, phase="finished", outcome="ok", tokens=4, finished_at=NOW)
+        whole = told.model_copy(update={"text": "said at once"})
+        both.daemon.state = both.daemon.state.model_copy(update={"requests": [whole]})
+        both.daemon.publish("request.finished", told)
+        await both.sees("said at once")
+        assert both.daemon.calls.count(("GET", "/api/requests/77")) == 1

@@ -328,6 +328,13 @@ async def test_a_click_selects_and_the_wheel_moves(tmp_path: Path) -> None:
         assert current.name == "embed"
 
 
+async def test_a_click_on_the_stream_goes_there(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        await both.pilot.click("#stream0", offset=(10, 4))
+        assert isinstance(both.dashboard.screen, Home)
+        assert both.dashboard.screen.place == "stream"
+
+
 async def test_the_footer_shows_no_key_that_does_nothing(tmp_path: Path) -> None:
     async with live(tmp_path, default_state(), (200, 60)) as both:
         footer = both.screen.splitlines()[-1]

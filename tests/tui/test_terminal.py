@@ -154,3 +154,39 @@ async def test_a_daemon_that_is_killed_and_started_again_is_survived(tmp_path: P
         await screen.until(lambda output: b"daemon not reachable" in output[before:])
         async with FakeDaemon(busy_state(), tmp_path / "s"):
             await screen.shows("qwen3-coder")
+
+
+BROKEN = """
+import sys
+from pathlib import Path
+from hal0.tui.app import Dashboard
+from hal0.tui.client import Address, Client
+from hal0.tui.look import Look
+
+class Broken(Dashboard):
+    def begin(self):
+        self.set_timer(0.05, lambda: 1 / 0)
+
+dashboard = Broken(Client(Address(Path("nowhere"))), Look.of("hal0-dark"), crash_file=Path(sys.argv[1]))
+dashboard.run()
+print(dashboard.failure)
+"""
+
+
+async def test_a_defect_of_the_dashboard_is_told_with_its_code_and_kept_in_a_file(tmp_path: Path) -> None:
+    program = tmp_path / "broken.py"
+    program.write_text(BROKEN)
+    crash_file = tmp_path / "state" / "crash.txt"
+    async with terminal(str(crash_file), program=[str(program)]) as screen:
+        await screen.process.wait()
+        await screen.shows("system.internal: hal0 itself failed: the dashboard broke")
+        assert b"Traceback" not in screen.output
+    assert "ZeroDivisionError" in crash_file.read_text()
+
+
+async def test_a_wish_to_end_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    async with FakeDaemon(default_state(), tmp_path / "s"), terminal("--socket", str(tmp_path / "s")) as screen:
+        await screen.shows("primary")
+        screen.process.terminate()
+        assert await screen.process.wait() == 0
+        await screen.until(lambda output: b"\x1b[?1049l" in output)

@@ -53,6 +53,7 @@ class Home(KeyedScreen):
         self._current: Pane = self.table
         self._zoomed = False
         self._zoomed_from: Pane = self.table
+        self._fetched: set[str] = set()  # requests whose text need not be asked for (again)
         self._rows: dict[str, int | None] = {}
         self._cancel: tuple[str, float] | None = None  # the request that a second ^x cancels, and until when
 
@@ -176,6 +177,16 @@ class Home(KeyedScreen):
                 pane.show(self.store.streams.get(id))
             else:  # someone reads what is further up: leave it to them
                 pane.show(self.store.streams[pane.stream.view.id])
+        for pane in self.streams:
+            self._fetch_text(pane.stream)
+
+    def _fetch_text(self, stream: Stream | None) -> None:
+        """An answer that was not streamed comes without text: ask for it when it is shown."""
+        if stream is None or stream.in_flight or not stream.view.tokens or stream.view.id in self._fetched:
+            return
+        self._fetched = {id for id in self._fetched if id in self.store.streams} | {stream.view.id}
+        if not stream.has_text:
+            self.dashboard.fetch_text(stream.view.id)
 
     # Moving ----------------------------------------------------------------------------------------------------
     def _focus(self, pane: Pane) -> None:

@@ -49,9 +49,10 @@ def lane_spans(states: list[SlotState | None], glyphs: Glyphs) -> list[Span]:
 def axis(start: float, seconds: float, width: int) -> str:
     """Times of day under the lanes, where there is room for them."""
     text = ""
-    step = max(10, width // 4)
-    for cell in range(0, width - 4, step):
-        text = text.ljust(cell) + figures.hour_minute(start + cell * seconds)
+    step = max(12, width // 4)
+    show = figures.clock if step * seconds < 60 else figures.hour_minute
+    for cell in range(0, width - 7, step):
+        text = text.ljust(cell) + show(start + cell * seconds)
     return text
 
 

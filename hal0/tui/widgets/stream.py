@@ -67,13 +67,15 @@ def timing(view: RequestView, context: int | None) -> Line:
 
 def waiting_for(view: RequestView) -> str:
     """What an in-flight request without text is waiting for."""
-    return {
-        "queued": "queued: waiting for its turn",
-        "loading": "loading: the slot is starting, the request waits for it",
-        "prefill": "prefill: the backend reads the prompt",
-        "decoding": "",
-        "finished": "",
-    }[view.phase]
+    if view.phase == "queued":
+        return "queued: waiting for its turn"
+    if view.phase == "loading":
+        return "loading: the slot is starting, the request waits for it"
+    if not view.stream:
+        return f"{view.phase}: not streamed, the answer comes when it is complete"
+    if view.phase == "prefill":
+        return "prefill: the backend reads the prompt"
+    return "decoding: its text is not kept"
 
 
 def example(slot: SlotView, listen: Sequence[str]) -> list[str]:
@@ -188,9 +190,9 @@ class StreamPane(Pane):
         elif request.phase == "finished" and not stream.generates:
             text = f"{glyphs.outcomes['ok']} answered in {figures.milliseconds(_took(request))}"
             role = "good"
-        elif request.phase == "finished" and not stream.transcript.said("text"):
+        elif request.phase == "finished" and not stream.has_text:
             text = "its text was not kept" if request.tokens else "an empty answer"
-        elif stream.in_flight:
+        elif stream.in_flight and not stream.has_text:
             text = waiting_for(request)
         return [line(span(piece, role)) for piece in wrap(text, width)] if text else []
 

@@ -16,11 +16,12 @@ Part = tuple[int, Line]
 
 def truth_line(view: View, width: int) -> Line:
     """As many parts as fit in the width, left ones and right ones."""
-    left, right = _left(view, width), _right(view)
-    while True:
-        room = width - 2 - _total(left) - _total(right) - 2
+    left, right = _left(view, width, verbose=True), _right(view)
+    if _room(left, right, width) < 0:
+        left = _left(view, width, verbose=False)
+    while _room(left, right, width) < 0:
         droppable = max((part[0] for part in (*left, *right)), default=0)
-        if room >= 0 or droppable == 0:
+        if droppable == 0:
             break
         left = [part for part in left if part[0] != droppable]
         right = [part for part in right if part[0] != droppable]
@@ -29,7 +30,12 @@ def truth_line(view: View, width: int) -> Line:
     return (span(" "), *before, span(" " * gap), *after, span(" "))
 
 
-def _left(view: View, width: int) -> list[Part]:
+def _room(left: list[Part], right: list[Part], width: int) -> int:
+    """Cells to spare between the two sides, the margins and two cells between them taken off."""
+    return width - 4 - _total(left) - _total(right)
+
+
+def _left(view: View, width: int, *, verbose: bool) -> list[Part]:
     store = view.store
     parts: list[Part] = [(3, line(span("hal0", "brand")))]
     if store.host:
@@ -51,7 +57,8 @@ def _left(view: View, width: int) -> list[Part]:
             parts.append((2, line(span("cfg ", "muted"), f"r{config.revision} ", span("ok" + restart, "good"))))
     if store.warnings:
         many = f"{len(store.warnings)} warning{'s' if len(store.warnings) > 1 else ''}"
-        parts.append((1, line(span(f" {view.look.glyphs.warning} {many} ", "loud"))))
+        told = store.warnings[0] if verbose and len(store.warnings) == 1 else many
+        parts.append((1, line(span(f" {view.look.glyphs.warning} {told} ", "loud"))))
     if view.frozen_at is not None:
         parts.append((0, line(span(f" FROZEN +{store.facts_seen - view.frozen_at} ", "loud"))))
     return parts
