@@ -18,6 +18,8 @@ from pydantic_core import PydanticCustomError
 from hal0.daemon.providers.base import Api
 from hal0.errors import Hal0Error
 
+# What pydantic adds to a place to tell which type of several was tried.
+UNION_BRANCHES = {"str", "list[str]", "dict[str,any]", "list[any]"}
 PROMPT_CHARACTERS = 2_000  # of the last message, kept for the dashboard
 
 
@@ -36,14 +38,19 @@ class Body(BaseModel):
 
 
 class Generation(Body):
-    """What chat and completion have in common."""
+    """What chat and completion have in common. llama.cpp ignores some of these if they are of a wrong type."""
 
     stream: bool | None = None
     stream_options: dict[str, Any] | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[str, Any] | list[Any] | None = None  # llama.cpp also takes pairs
     n: int | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -200,7 +207,7 @@ def _explain(error: ValidationError) -> NoReturn:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         raise Hal0Error("dispatch.invalid_json", reason=first["msg"].removeprefix("Invalid JSON: ")) from error
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"] if part not in UNION_BRANCHES)
     reason = "the field is missing" if first["type"] == "missing" else first["msg"]
     raise Hal0Error(
         "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason

@@ -13,6 +13,8 @@ RAW_BYTES = 64 * 2**10  # not yet decoded; the oldest goes first
 TEXT_CHARACTERS = 64 * 2**10
 HELD_BYTES = 64 * 2**10  # of an event that has not come to its end
 
+# The first event of a chat tells the role, the last ones the reason of the end and the usage.
+NO_TOKEN = (b'"content":null', b'"delta":{}', b'"choices":[]')
 TEXT = re.compile(rb'"(content|text|arguments|reasoning_content)"\s*:\s*("(?:[^"\\]|\\.)*")')
 NUMBER = re.compile(rb"\s*:\s*([0-9.eE+-]+)")
 
@@ -72,8 +74,9 @@ class Tap:
 
     def look(self, data: bytes, now: float) -> bool:
         """Take note of whole events, or of a part of another body; tells whether the first token was among them."""
-        # The first event of a chat tells the role, the last the reason of the end: neither is a token.
-        self.tokens += data.count(b"data: {") - data.count(b'"content":null') - data.count(b'"delta":{}')
+        self.tokens += data.count(b"data: {")
+        for mark in NO_TOKEN:
+            self.tokens -= data.count(mark)
         self._keep(data)
         if self.first_at is None and self.tokens > 0:
             self.first_at = now

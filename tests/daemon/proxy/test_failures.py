@@ -54,6 +54,9 @@ BODIES = {
     "model_number": (b'{"model":3,"messages":[{"role":"user"}]}', "dispatch.invalid_request", "model"),
     "stream_text": (b'{"stream":"true","messages":[{"role":"user"}]}', "dispatch.invalid_request", "stream"),
     "max_tokens": (b'{"max_tokens":"9","messages":[{"role":"user"}]}', "dispatch.invalid_request", "max_tokens"),
+    "stop": (b'{"stop":3,"messages":[{"role":"user"}]}', "dispatch.invalid_request", "stop"),
+    "stops": (b'{"stop":["a",3],"messages":[{"role":"user"}]}', "dispatch.invalid_request", "stop"),
+    "logit_bias": (b'{"logit_bias":"x","messages":[{"role":"user"}]}', "dispatch.invalid_request", "logit_bias"),
     "tools": (b'{"tools":{},"messages":[{"role":"user"}]}', "dispatch.invalid_request", "tools"),
     "tool_choice": (
         b'{"tool_choice":{"type":"function","function":{"name":"f"}},"messages":[{"role":"user"}]}',

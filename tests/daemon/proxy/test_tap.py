@@ -19,7 +19,8 @@ STREAM = [
     event(content=" é\U0001f600"),
     event(tool_calls=[{"function": {"arguments": '{"x"'}}]),
     event(),
-    b'data: {"usage":{"completion_tokens":9,"prompt_tokens":4},"timings":{"predicted_per_second":12.5}}\n\n',
+    b'data: {"choices":[],"usage":{"completion_tokens":9,"prompt_tokens":4},'
+    b'"timings":{"predicted_per_second":12.5}}\n\n',
     b"data: [DONE]\n\n",
 ]
 
@@ -27,6 +28,7 @@ STREAM = [
 def test_it_counts_deltas_and_reads_the_backends_own_figures_at_the_end() -> None:
     tap = Tap(keeps_text=True)
     firsts = [tap.look(piece, now=float(number)) for number, piece in enumerate(STREAM)]
+    assert tap.tokens == 4
     assert firsts.index(True) == 1
     assert tap.first_at == 1.0
     usage = tap.usage()
