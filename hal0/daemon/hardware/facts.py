@@ -7,8 +7,13 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hal0.daemon.hardware.cgroup import find_cgroup
+from hal0.daemon.hardware.gpus import find_cards
+
+if TYPE_CHECKING:
+    from hal0.daemon.hardware.card import Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,11 @@ class Facts:
     memory_bytes: int = 0  # RAM, or the limit of our cgroup if that is smaller; 0: unknown
     logical_cpus: int = 1
     cpu_model: str = ""
+    gpus: "tuple[Card, ...]" = ()
+
+    @property
+    def gpu_count(self) -> int:
+        return len(self.gpus)
 
 
 def read_facts(root: Path = Path("/")) -> Facts:
@@ -39,6 +49,7 @@ def read_facts(root: Path = Path("/")) -> Facts:
         memory_bytes=min(total, limit) if limit is not None else total,
         logical_cpus=len(allowed),
         cpu_model=first.get("model name") or first.get("Model") or "CPU",
+        gpus=find_cards(root),
     )
 
 

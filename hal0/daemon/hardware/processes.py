@@ -60,6 +60,11 @@ class ProcessMeter:
         self._ticks, self._looked_at = ticks, now
         return usages
 
+    def group_of(self, pid: int) -> int | None:
+        """The process group of any process; None if it is gone."""
+        fields = self._stat(str(pid))
+        return int(fields[2]) if fields is not None else None
+
     def _scan(self, groups: set[int], now: float) -> None:
         self._scanned_at = now
         self._members = {group: [group] for group in groups}

@@ -92,4 +92,15 @@ class Sampler:
 
     def _look(self, groups: Mapping[str, int]) -> tuple[list[DeviceView], dict[str, Usage]]:
         devices = [device for meter in self._meters for device in meter.sample()]
-        return devices, self._processes.sample(groups)
+        slots: dict[int | None, str] = {group: name for name, group in groups.items()}
+        return [self._with_slots(device, slots) for device in devices], self._processes.sample(groups)
+
+    def _with_slots(self, device: DeviceView, slots: Mapping[int | None, str]) -> DeviceView:
+        """Say which holders of a GPU's memory are ours."""
+        if not device.processes:
+            return device
+        named = [
+            process.model_copy(update={"slot": slots.get(self._processes.group_of(process.pid), "")})
+            for process in device.processes
+        ]
+        return device.model_copy(update={"processes": named})

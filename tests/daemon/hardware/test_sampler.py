@@ -8,7 +8,7 @@ from hal0.daemon.hardware.cpu import CpuMeter
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Meter, Sampler
-from hal0.wire import DeviceView
+from hal0.wire import DeviceView, GpuProcess
 from tests.daemon.hardware.trees import LAPTOP, plant, process
 
 PERIOD_SECONDS = 0.01
@@ -86,3 +86,19 @@ async def test_a_device_that_fails_is_logged_once_and_asked_again(
         [event] = await subscription.next_batch()
     assert [device["id"] for device in event.json_data()["devices"]] == ["cpu", "memory", "gpu0"]
     assert [record.message for record in caplog.records] == ["the devices could not be looked at"]
+
+
+class Card:
+    """A GPU whose memory three processes hold."""
+
+    def sample(self) -> list[DeviceView]:
+        holders = [GpuProcess(pid=10, memory_bytes=3), GpuProcess(pid=11), GpuProcess(pid=999, memory_bytes=1)]
+        return [DeviceView(id="gpu0", kind="gpu", name="A Card", processes=holders)]
+
+
+async def test_a_holder_of_gpu_memory_is_told_with_its_slot_and_a_stranger_without(tmp_path: Path) -> None:
+    look = sampler(tmp_path, EventBus(), Card())
+    plant(tmp_path, process(11, group=10))
+    await look.sample()
+    gpu = look.devices[-1]
+    assert [(holder.pid, holder.slot) for holder in gpu.processes] == [(10, "primary"), (11, "primary"), (999, "")]

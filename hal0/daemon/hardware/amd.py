@@ -1,0 +1,87 @@
+"""AMD GPUs, from the files of amdgpu (docs.kernel.org/gpu/amdgpu/thermal.html and driver-misc.html).
+
+An APU computes in the machine's RAM: what firmware carved out for it (VRAM) and what the kernel lends it (GTT) both
+count. `gpu_busy_percent` says 100 for ever on some APUs, and on any card while a compute queue merely exists; so 100 is
+believed only when the clocks do not contradict it.
+"""
+
+import re
+from pathlib import Path
+
+from hal0.daemon.hardware.card import Card, find_sensors, read_number, read_text, scaled, share
+from hal0.daemon.hardware.clients import Use
+from hal0.wire import DeviceView
+
+APU_METRICS = (2, 3)  # the major version of gpu_metrics: 1 is a card's, the others are of processors with graphics
+VRAM = ("vram",)
+UNIFIED = ("vram", "gtt")
+
+
+def is_unified(folder: Path) -> bool:
+    """Whether it shares the processor's memory."""
+    try:
+        with (folder / "gpu_metrics").open("rb") as file:
+            header = file.read(4)
+    except OSError:
+        header = b""
+    if len(header) == 4:
+        return header[2] in APU_METRICS
+    sensors = find_sensors(folder)  # older kernels: only APUs tell the voltage of the north bridge
+    return sensors is not None and read_text(sensors / "in1_label") == "vddnb"
+
+
+def memory_total(folder: Path, *, unified: bool) -> int | None:
+    return _memory(folder, "total", unified)
+
+
+def read(card: Card, use: Use) -> DeviceView:
+    """Look at a card that is awake."""
+    folder = card.folder
+    sensors = find_sensors(folder) or folder / "no-sensors"
+    power = read_number(sensors / "power1_average")
+    fan, fan_full = read_number(sensors / "pwm1"), read_number(sensors / "pwm1_max") or 255
+    return card.view().model_copy(
+        update={
+            "utilisation": _utilisation(folder, use),
+            "memory_used_bytes": _memory(folder, "used", card.unified),
+            "memory_total_bytes": _memory(folder, "total", card.unified) or card.memory_bytes,
+            "temperature_c": scaled(_temperature(sensors), 1000),
+            "power_w": scaled(power if power is not None else read_number(sensors / "power1_input"), 1e6),
+            "power_limit_w": scaled(read_number(sensors / "power1_cap") or None, 1e6),
+            "clock_mhz": scaled(read_number(sensors / "freq1_input"), 1e6),
+            "memory_clock_mhz": scaled(read_number(sensors / "freq2_input"), 1e6),
+            "fan_percent": None if fan is None else 100 * fan / fan_full,
+            "fan_rpm": read_number(sensors / "fan1_input"),
+            "processes": use.processes(UNIFIED if card.unified else VRAM),
+        }
+    )
+
+
+def _memory(folder: Path, what: str, unified: bool) -> int | None:
+    vram = read_number(folder / f"mem_info_vram_{what}")
+    gtt = read_number(folder / f"mem_info_gtt_{what}") if unified else 0
+    return None if vram is None or gtt is None else vram + gtt
+
+
+def _temperature(sensors: Path) -> int | None:
+    """At the edge of the chip; cards for servers tell only the junction's."""
+    edge = read_number(sensors / "temp1_input")
+    return edge if edge is not None else read_number(sensors / "temp2_input")
+
+
+def _utilisation(folder: Path, use: Use) -> float | None:
+    busy = read_number(folder / "gpu_busy_percent")
+    if busy is None or (busy >= 100 and _is_resting(folder)):
+        return use.busy
+    return share(busy)
+
+
+def _is_resting(folder: Path) -> bool:
+    """Whether the shader or the memory clock is at the lowest of several steps ("0: 500Mhz *")."""
+    for name in ("pp_dpm_sclk", "pp_dpm_mclk"):
+        steps = re.findall(r"^\S+:\s*(\d+)\s*mhz\s*(\*?)", read_text(folder / name) or "", re.I | re.M)
+        speeds = [int(speed) for speed, _ in steps]
+        now = [int(speed) for speed, mark in steps if mark]
+        if now and len(set(speeds)) > 1 and now[0] == min(speeds):
+            return True
+    return False
