@@ -65,11 +65,20 @@ _add(
     remedy="Try again shortly. `hal0 slot show {slot}` tells how far it is.",
 )
 _add(
+    "slot.queue_full",
+    503,
+    "{slot} is busy, and {waiting} requests already wait for it",
+    cause="More requests come than the slot can answer; `queue_limit` of the slot bounds how many may wait.",
+    remedy="Try again after the time in Retry-After; raise `parallel` or `queue_limit`, or add a slot for the model.",
+    retryable=True,
+)
+_add(
     "slot.spawn_failed",
     500,
     "the backend of {slot} could not be started: {reason}",
     cause="The program of the slot does not exist or may not be executed.",
-    remedy="`hal0 slot show {slot}` prints the command line; run it by hand, then correct `binary` of the slot.",
+    remedy="`hal0 slot show {slot}` prints the command line; run it by hand, then correct `binary`, `command` or "
+    "`cwd` of the slot.",
 )
 _add(
     "slot.start_timeout",
@@ -77,7 +86,7 @@ _add(
     "{slot} was not ready after {seconds:g} s",
     retryable=True,
     cause="The model is larger than the disk or the device can load in that time, or the backend hangs.",
-    remedy="See `hal0 slot logs {slot}`; raise `start_timeout` in [dispatch] if loading is only slow.",
+    remedy="See `hal0 slot logs {slot}`; raise `start_timeout` of the slot if loading is only slow.",
 )
 _add(
     "slot.health_failed",
@@ -114,7 +123,7 @@ _add(
     502,
     "the backend of {slot} gave an answer that makes no sense: {reason}",
     cause="The backend speaks another protocol than its provider expects, or is broken.",
-    remedy="Check `provider` and `binary` of the slot; `hal0 slot logs {slot}`.",
+    remedy="Check `provider`, and `binary` or `command`, of the slot; `hal0 slot logs {slot}`.",
 )
 _add(
     "slot.stop_timeout",
@@ -174,6 +183,13 @@ _add(
     "the file of model {model!r} is not there: {path}",
     cause="The file was moved or deleted, or its disk is not mounted.",
     remedy="Restore the file or correct `path` in [models.{model}].",
+)
+_add(
+    "model.not_downloaded",
+    409,
+    "{slot} needs {model}, which is not on this machine: {reason}",
+    cause="hal0 downloads no model unless it is told to, and keeps its backends from doing so.",
+    remedy="{fix}",
 )
 _add(
     "model.file_invalid",
@@ -391,6 +407,13 @@ _add(
     "hal0 cannot change {key} in {path} by itself",
     cause="The key is written in a way that cannot be changed without touching its surroundings.",
     remedy="Edit the file by hand (`hal0 config edit`).",
+)
+_add(
+    "config.no_editor",
+    500,
+    "the configuration could not be edited: {reason}",
+    cause="No editor is set, it cannot be started, or it ended with a failure.",
+    remedy="Set EDITOR, for example `EDITOR=nano hal0 config edit`; or edit the file itself, which is enough.",
 )
 _add(
     "config.no_revision",

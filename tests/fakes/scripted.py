@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ class ScriptedProvider:
     """Starts `backend_program.py`; the slot's `args` hold its script as JSON."""
 
     name = "llama"
+    patience_seconds = 0.0
+
+    def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
+        return find(config.model or slot)
 
     def apis(self, kind: Kind) -> frozenset[Api]:
         return frozenset({Api.EMBEDDINGS, Api.RERANK} if kind == "embedding" else {Api.CHAT, Api.COMPLETION})

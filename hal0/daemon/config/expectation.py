@@ -96,6 +96,8 @@ def words_for(shape: Shape) -> str:
         return shape.like or "text in quotes"
     if shape.type is tuple and shape.like == "pair":
         return f"a list of two whole numbers {_range(shape.parts[0])}"
+    if shape.type is tuple and shape.like:
+        return shape.like
     if shape.type is tuple:
         return f"a list, each {words_for(shape.parts[0])}"
     return f"a table, each value {words_for(shape.parts[1])}"

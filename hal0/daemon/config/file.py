@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hal0.daemon.config.backends import backends
 from hal0.daemon.config.crosscheck import crosscheck
 from hal0.daemon.config.document import Document, DocumentError
 from hal0.daemon.config.findings import Finding, findings_of, shown
@@ -85,6 +86,7 @@ def judge_sources(
     settings, findings = _validate(merged, folder=path.parent)
     if settings is not None:
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
+    findings += backends(merged.tree)
     if all_read:
         port = server.get("port", _written_port(merged.tree))
         findings += crosscheck(merged.tree, server_port=port)

@@ -4,6 +4,7 @@ Values only: no file is read here. Unknown keys are refused; `docs/config.md` is
 A field marked `AT_START` is read once, when the daemon starts; every other change has its effect at once.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,25 @@ def _program(value: str, info: ValidationInfo) -> str:
     return _beside_the_file(value, info) if "/" in value else value
 
 
+def _model(value: str, info: ValidationInfo) -> str:
+    """A path is told from a name by how it begins, since names may have slashes: "Qwen/Qwen2.5-7B-Instruct"."""
+    return _beside_the_file(value, info) if value.startswith(("/", "~", "./", "../")) else value
+
+
+def _split(value: object) -> object:
+    """A command line in one text becomes its words, as a shell splits them; nothing else of a shell is done."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:
+        raise ValueError("no closing quotation mark, or a backslash at the end") from error
+
+
+def _program_first(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    return (_program(value[0], info), *value[1:])
+
+
 K = TypeVar("K")
 V = TypeVar("V")
 Named = Annotated[Mapping[K, V], AfterValidator(MappingProxyType), PlainSerializer(dict)]
@@ -88,6 +108,17 @@ HostName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$"),
     Like('a host name such as "box.lan", without a port'),
+]
+UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~%/?=&-]*$"), Like('a path such as "/health", without a host')]
+UrlPrefix = Annotated[
+    str, Field(pattern=r"^(/[A-Za-z0-9._~%-]+)*$"), Like('a path such as "/openai/v1", no slash at its end, or ""')
+]
+CommandLine = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_split),
+    Field(min_length=1),
+    AfterValidator(_program_first),
+    Like("a command line in quotes, or a list of its words"),
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Like("a name of an environment variable")]
 
@@ -173,8 +204,15 @@ class Models(Table):
 class Slot(Table):
     """One named backend process."""
 
-    provider: Literal["llama"] = Field("llama", description="Which kind of backend.")
-    model: Text = Field(description="The model it serves, by its name in the registry.")
+    provider: Literal["llama", "vllm", "flm", "command"] = Field(
+        "llama",
+        description="Which kind of backend: llama.cpp, vLLM, FastFlowLM (AMD NPUs), or any program (`command`).",
+    )
+    model: Annotated[Text, AfterValidator(_model)] | None = Field(
+        None,
+        description="The model it serves: its name in the registry; for vllm a folder, or `owner/name` of the cache of "
+        "Hugging Face; for flm its tag; for a command what it needs, if anything.",
+    )
     kind: Literal["chat", "embedding", "rerank"] | None = Field(
         None, description="What it is for; left out: told from the model file."
     )
@@ -196,14 +234,40 @@ class Slot(Table):
     port: Port | None = Field(None, description="A fixed port; left out: one of daemon.ports.")
     binary: Annotated[Text, AfterValidator(_program)] | None = Field(
         None,
-        description='A llama-server to run; "builtin" for the one in the package; left out: the system\'s if any.',
+        description="The llama-server, vllm or flm to run; left out: the one in PATH. For llama also `builtin`, the "
+        "one in the package, which runs too if there is none in PATH.",
     )
     args: tuple[str, ...] = Field((), description="Further words for the backend's command line; they win.")
+    command: CommandLine | None = Field(
+        None, description="The program of a `command` slot and its words, with `${port}` and other placeholders."
+    )
+    cwd: Location | None = Field(None, description="The folder a command is run in; left out: the daemon's.")
+    health_path: UrlPath | None = Field(
+        None, description="Where a command answers 200 while it is well; left out: `/health`."
+    )
+    ready_path: UrlPath | None = Field(
+        None, description="Where a command answers 200 once its model is loaded; left out: as `health_path`."
+    )
+    proof: bool | None = Field(
+        None,
+        description="Whether a command is ready only after one real token, embedding or ranking; left out: true.",
+    )
+    api_path: UrlPrefix | None = Field(
+        None, description="Where a command serves what OpenAI's API has under `/v1`; left out: there."
+    )
+    serves: tuple[Literal["chat", "completion", "embedding"], ...] | None = Field(
+        None, min_length=1, description="What a command can be asked for; left out: what its `kind` says."
+    )
     env: Named[EnvName, str] = Field(
         default_factory=lambda: MappingProxyType({}), description="Further environment variables for the backend."
     )
     autostart: bool = Field(
         False, description="Start by itself, with the daemon or when it comes, instead of at the first request."
+    )
+    start_timeout: Seconds | None = Field(
+        None,
+        gt=0,
+        description="How long it may take to become ready; left out: as in [dispatch], with vllm at least 15 minutes.",
     )
     idle_after: Seconds = Field(300.0, description="Quiet time after which it counts as idle.")
     unload_after: Seconds = Field(0.0, description="Idle time after which it is unloaded; 0 = never.")

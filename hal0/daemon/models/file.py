@@ -1,17 +1,18 @@
-"""What is known of a model file when a slot serves it. A value; nothing is read here."""
+"""What is known of a model when a slot serves it. A value; nothing is read here."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from hal0.wire import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model that can be served, resolved to its file."""
+    """A model that can be served, resolved to where it lies."""
 
     id: str
-    path: Path
+    path: Path  # of the file or folder; means nothing for one that lies `elsewhere`
     kind: Kind
     size_bytes: int
     aliases: tuple[str, ...] = ()
@@ -20,3 +21,4 @@ class ModelFile:
     embedded: bool = False  # ships inside hal0
     licence: str = ""
     owner: str = "local"  # for `owned_by` of /v1/models
+    format: Literal["gguf", "folder", "elsewhere"] = "gguf"  # elsewhere: its backend finds it by name

@@ -9,10 +9,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Api, Launch, Loading, NotUp, Probe, Ready, SlotSpec, Unfit, Word
+from hal0.daemon.providers.base import (
+    Api,
+    Launch,
+    Loading,
+    ModelFile,
+    NotUp,
+    Probe,
+    Ready,
+    SlotSpec,
+    Unfit,
+    Word,
+    named_model,
+)
+from hal0.daemon.providers.gpus import device_of, visible_gpus
 from hal0.daemon.providers.llama_needs import check_builtin, library_is_there
 from hal0.daemon.providers.llama_output import failure_reason
 from hal0.daemon.providers.llama_proof import PROOFS, judge
@@ -71,6 +85,7 @@ class LlamaProvider:
     """Renders command lines for llama-server and tells how far it is."""
 
     name = "llama"
+    patience_seconds = 0.0
 
     def __init__(
         self,
@@ -84,6 +99,9 @@ class LlamaProvider:
         self._find_program = find_program
         self._has_library = has_library
         self._python = python
+
+    def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
+        return find(named_model(slot, config))
 
     def apis(self, kind: Kind) -> frozenset[Api]:
         return APIS.get(kind, frozenset())
@@ -201,21 +219,14 @@ class LlamaProvider:
         env = {"OMP_WAIT_POLICY": "passive"}
         gpus = spec.config.gpus
         if gpus is not None:
-            listed = ",".join(map(str, gpus)) or "-1"
-            env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the numbers that nvidia-smi shows
-            env["CUDA_VISIBLE_DEVICES"] = listed
-            env["ROCR_VISIBLE_DEVICES"] = listed
-            # HIP counts among the devices that ROCR left it.
-            env["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(gpus)))) or "-1"
+            env |= visible_gpus(gpus)
             if gpus:
-                env["GGML_VK_VISIBLE_DEVICES"] = listed
+                env["GGML_VK_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
         return tuple(sorted({**env, **spec.config.env}.items()))
 
     def _device(self, spec: SlotSpec, engine: Engine) -> str:
         """Which GPUs it computes on; "auto" where a llama-server decides that by itself."""
-        if spec.config.gpus is not None:
-            return ",".join(map(str, spec.config.gpus)) or "cpu"
-        return "cpu" if engine.is_builtin else "auto"
+        return "cpu" if spec.config.gpus is None and engine.is_builtin else device_of(spec.config.gpus)
 
     # The running backend --------------------------------------------------------------------------------------------
 

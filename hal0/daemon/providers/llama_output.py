@@ -7,10 +7,10 @@ The first error of the last cluster is the cause; those after it are its consequ
 import re
 from collections.abc import Sequence
 
-OWN_LINE = "--- "  # a line of hal0's own, which begins a run
+from hal0.daemon.providers.last_words import cut, of_last_run
+
 NEAR_THE_END = 15  # an error further up was survived
 GAP = 4  # this many other lines between two errors, and they are two stories
-LONGEST = 300
 
 MARKED = re.compile(r"^\d+\.\d+\.\d+\.\d+ E (?P<text>.*)$")
 PLACE = re.compile(r"^(?:\w+ +)?\S+: ")  # the module and function that speak
@@ -24,23 +24,15 @@ PLAIN = re.compile(r"^error: (?P<text>.*)$|^(?P<other>.*: no such program)$")
 
 def failure_reason(output: Sequence[str]) -> str | None:
     """The backend's own words, without the marks around them."""
-    lines = _of_last_run(output)[-NEAR_THE_END:]
+    lines = of_last_run(output)[-NEAR_THE_END:]
     plain = next((match for line in reversed(lines) if (match := PLAIN.match(line))), None)
     if plain is not None:
-        return _cut(plain["text"] or plain["other"])
+        return cut(plain["text"] or plain["other"])
     cause = _first_of_last_cluster(lines)
     if cause is None:
         return None
     text = PLACE.sub("", cause.strip(), count=1)
-    return _cut(text.removeprefix("error loading model: "))
-
-
-def _of_last_run(output: Sequence[str]) -> list[str]:
-    lines = list(output)
-    for index in range(len(lines) - 1, -1, -1):
-        if lines[index].startswith(OWN_LINE):
-            return lines[index + 1 :]
-    return lines
+    return cut(text.removeprefix("error loading model: "))
 
 
 def _first_of_last_cluster(lines: Sequence[str]) -> str | None:
@@ -55,8 +47,3 @@ def _first_of_last_cluster(lines: Sequence[str]) -> str | None:
             if distance > GAP and found is not None:
                 break
     return found
-
-
-def _cut(text: str) -> str:
-    text = text.strip()
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -53,8 +53,8 @@ def judge(proof: Proof, answer: Answer) -> str | None:
         return f"{proof.what} gave {answer.status} and no JSON"
     if not isinstance(body, dict):
         return f"{proof.what} gave {answer.status} and no JSON object"
-    if answer.status != 200:
-        error = body.get("error")
+    error = body.get("error")
+    if answer.status != 200 or error:
         words = error.get("message") if isinstance(error, dict) else error
         return f"{proof.what} gave {answer.status}: {words}"
     try:

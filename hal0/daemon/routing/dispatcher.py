@@ -47,7 +47,7 @@ class Dispatcher:
             aliases=slot.config.aliases,
             models=slot.model_names,
             kind=slot.kind,
-            apis=slot.provider.apis(slot.kind),
+            apis=slot.apis,
             state=slot.state,
             in_flight=slot.in_flight,
         )

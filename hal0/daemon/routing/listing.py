@@ -44,7 +44,7 @@ class Listing:
             "context_length": model.context_limit,
             "size_bytes": model.size_bytes,
             "licence": model.licence,
-            "slots": [slot.name for slot in self._supervisor if slot.config.model in (model.id, *model.aliases)],
+            "slots": [slot.name for slot in self._supervisor if slot.model == model.id],
         }
 
     def _slot(self, slot: Slot) -> dict[str, Any]:
@@ -55,6 +55,6 @@ class Listing:
             "owned_by": "hal0",
             "kind": slot.kind,
             "aliases": list(slot.config.aliases),
-            "model": slot.config.model,
+            "model": slot.model,
             "state": slot.state.value,
         }

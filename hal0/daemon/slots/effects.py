@@ -8,7 +8,7 @@ else.
 from collections.abc import Mapping
 
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.providers.base import Launch, Provider, SlotSpec
+from hal0.daemon.providers.base import Launch, Provider, spec_of
 from hal0.daemon.slots.run import ModelFiles
 from hal0.errors import Hal0Error
 from hal0.wire import Effect, SlotEffect
@@ -19,7 +19,8 @@ def rendered(
 ) -> tuple[Launch | None, str]:
     """How the slot would be started, or why it cannot be."""
     try:
-        return providers[config.provider].launch(SlotSpec(name, config, models.find(config.model), 0)), ""
+        provider = providers[config.provider]
+        return provider.launch(spec_of(name, config, provider=provider, find=models.find)), ""
     except Hal0Error as error:
         return None, error.message
 
@@ -48,7 +49,7 @@ def effect_on(
 def differences(old: Launch, new: Launch | None) -> list[str]:
     """What of a running backend would be another, in words; empty if it may go on. None: it cannot be started.
 
-    The values of `args` and `env` may be secrets: only that they differ is told.
+    The values of `args`, `command` and `env` may be secrets: only that they differ is told.
     """
     if new is None:
         return ["it cannot be started any more"]
@@ -60,14 +61,23 @@ def differences(old: Launch, new: Launch | None) -> list[str]:
     lines = [f"command line: {' '.join(gone) or 'nothing'} → {' '.join(come) or 'nothing'}"] if gone or come else []
     if names := sorted({name for name, _ in set(old.env) ^ set(new.env)}):
         lines.append(f"environment: {', '.join(names)}")
-    return lines or ["command line: its args"]
+    lines += [
+        f"{what}: {before or 'none'} → {after or 'none'}"
+        for what, before, after in (
+            ("folder", old.cwd, new.cwd),
+            ("path of the API", old.api_path, new.api_path),
+            ("path of its health", old.health_path, new.health_path),
+        )
+        if before != after
+    ]
+    return lines or ["command line: its words"]
 
 
 def _options(launch: Launch) -> list[str]:
-    """The command line, each option with its value, without the words of `args`."""
+    """The command line, each option with its value, without the words of `args` and `command`."""
     options: list[str] = []
     for word in launch.command:
-        if word.origin.endswith(".args"):
+        if word.origin.endswith((".args", ".command")):
             continue
         if options and options[-1].startswith("-") and " " not in options[-1] and not word.text.startswith("-"):
             options[-1] += f" {word.text}"

@@ -66,6 +66,7 @@ class Process:
         *,
         slot: str,
         env: Mapping[str, str],
+        cwd: str = "",
         on_output: Callable[[bytes], None],
     ) -> "Process":
         """Start the program; raises `slot.spawn_failed`."""
@@ -76,6 +77,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=dict(env),
+                cwd=cwd or None,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Launch, Loading, ModelFile, NotUp, Provider, Ready, SlotSpec, Unfit
 from hal0.daemon.slots.lifecycle import Trigger
@@ -28,7 +29,7 @@ LONGEST_POLL_SECONDS = 0.25
 OWNER_GRACE_SECONDS = 1.0
 HEALTH_SECONDS = 5.0  # between health checks of a quiet backend
 HEALTH_FAILURES = 2  # in a row, before it is taken for dead
-TAIL_LINES = 40  # of output, looked through for a backend's own words
+TAIL_LINES = 200  # of output, looked through for a backend's own words
 
 log = logging.getLogger("hal0.slots")
 
@@ -50,6 +51,10 @@ class Tools:
     ports: Ports
     start_timeout: Callable[[], float]
     environ: Mapping[str, str]
+
+    def start_limit(self, config: SlotConfig) -> float:
+        """How many seconds a start may take."""
+        return config.start_timeout or max(self.start_timeout(), self.providers[config.provider].patience_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +198,16 @@ class Run:
             self._on_trigger(self, Trigger.FETCH)
             await models.verify(spec.model)
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:
-            endpoint = Endpoint(port=port, key=secrets.token_urlsafe(24))
+            endpoint = launch.endpoint(port, secrets.token_urlsafe(24))
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
             self.spawned_at = time.monotonic()
             self._oom_kills = oom_kills()
             self.process = Process.spawn(
-                launch.argv(port), slot=name, env=self._environment(launch, endpoint), on_output=self._output.feed
+                launch.argv(port, key=endpoint.key),
+                slot=name,
+                env=self._environment(launch, endpoint),
+                cwd=launch.cwd,
+                on_output=self._output.feed,
             )
             try:
                 self.endpoint = endpoint
@@ -216,10 +225,7 @@ class Run:
             self.starts_at = None
 
     def _environment(self, launch: Launch, endpoint: Endpoint) -> dict[str, str]:
-        env = dict(self._tools.environ)
-        env.update((name, value.replace("{port}", str(endpoint.port))) for name, value in launch.env)
-        if launch.key_env:
-            env[launch.key_env] = endpoint.key
+        env = {**self._tools.environ, **launch.environment(endpoint.port, endpoint.key)}
         env["PYTHONUNBUFFERED"] = "1"  # last words must be out before a crash
         return env
 
@@ -250,7 +256,7 @@ class Run:
     async def _prove_and_watch(
         self, name: str, provider: Provider, spec: SlotSpec, endpoint: Endpoint, process: Process
     ) -> None:
-        limit = self._tools.start_timeout()
+        limit = self._tools.start_limit(spec.config)
         try:
             async with asyncio.timeout(limit):
                 await self._prove(name, provider, spec, endpoint, process)
@@ -305,7 +311,7 @@ class Run:
             failures += 1
             if failures == HEALTH_FAILURES:
                 seconds = HEALTH_FAILURES * HEALTH_SECONDS
-                raise Hal0Error("slot.health_failed", slot=name, reason=f"no answer to /health for {seconds:g} s")
+                raise Hal0Error("slot.health_failed", slot=name, reason=f"no answer for {seconds:g} s")
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Provider, SlotSpec
+from hal0.daemon.providers.base import Api, Provider, SlotSpec, apis_of, spec_of
 from hal0.daemon.slots import restart
 from hal0.daemon.slots.crashes import Crashes
 from hal0.daemon.slots.effects import effect_on
@@ -77,6 +77,7 @@ class Slot:
         self._crashes = crashes
         self._memory_of = memory_of
         self.kind: Kind = "chat"  # what it is for: configured, or told from its model
+        self.model = ""  # its id, or what the configuration calls it as long as it is not found
         self.model_names: tuple[str, ...] = ()  # the names under which its model may be asked for
         self._tools = tools
         self._start_task = start_task
@@ -118,9 +119,15 @@ class Slot:
     def provider(self) -> Provider:
         return self._tools.providers[self.config.provider]
 
+    @property
+    def apis(self) -> frozenset[Api]:
+        """What it can be asked for."""
+        return apis_of(self.config, kind=self.kind, provider=self.provider)
+
     def plan(self) -> SlotSpec:
         """The slot as configured now, its model found; raises `model.*`."""
-        return SlotSpec(self.name, self.config, self._tools.models().find(self.config.model), self.revision)
+        find = self._tools.models().find
+        return spec_of(self.name, self.config, provider=self.provider, find=find, revision=self.revision)
 
     def view(self) -> SlotView:
         run, config = self._run, self.config
@@ -133,11 +140,11 @@ class Slot:
             since=self._since,
             kind=self.kind,
             provider=config.provider,
-            model=config.model,
+            model=self.model,
             engine=launch.engine if launch else "",
             device=launch.device if launch else "cpu",
             context=launch.context if launch else config.context,
-            parallel=config.parallel,
+            parallel=launch.parallel if launch else config.parallel,
             port=run.endpoint.port if run and run.endpoint else None,
             pid=self.process_group,
             run=self._runs,
@@ -185,7 +192,7 @@ class Slot:
         if (run := self._run) and self._state in ANSWERING:
             return run
         self._waiting += 1
-        limit = self._tools.start_timeout()
+        limit = self._tools.start_limit(self.config)
         try:
             async with asyncio.timeout(limit):
                 return await self._wait_for_run(request)
@@ -310,10 +317,12 @@ class Slot:
             spec = self.plan()
         except Hal0Error:  # its model is not there: the start will say so
             self.kind = self.config.kind or "chat"
-            self.model_names = (self.config.model,)
+            self.model = self.config.model or self.name
+            self.model_names = (self.model,)
         else:
             self.kind = spec.kind
-            self.model_names = (self.config.model, spec.model.id, *spec.model.aliases)
+            self.model = spec.model.id
+            self.model_names = (spec.model.id, *spec.model.aliases)
 
     # How it changes -------------------------------------------------------------------------------------------
 

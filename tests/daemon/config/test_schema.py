@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
+from hal0.daemon.config.backends import EFFECTIVE
 from hal0.daemon.config.expectation import Shape, as_toml, shape_of_field, words_for
 from hal0.daemon.config.file import judge
 from hal0.daemon.config.schema import Model, Models, Settings, Slot, Table
@@ -18,6 +19,14 @@ TABLES |= {"models.m": Model, "slots.s": Slot}
 FIELDS = [(table, name, info) for table, model in TABLES.items() for name, info in model.model_fields.items()]
 IDS = [f"{table}.{name}" for table, name, _ in FIELDS]
 NEEDED = {"models.m": 'path = "/m"\n', "slots.s": 'model = "m"\n'}
+A_COMMAND = 'provider = "command"\ncommand = ["serve", "${port}"]\n'
+
+
+def needed(table: str, name: str) -> str:
+    """What a table must have so that this key of it counts."""
+    if table == "slots.s" and EFFECTIVE.get(name) == ("command",):
+        return A_COMMAND
+    return NEEDED.get(table, "")
 
 
 def numbers_in(shape: Shape) -> Iterator[Shape]:
@@ -44,7 +53,7 @@ def test_every_key_has_a_sentence_a_unit_and_a_default(table: str, name: str, in
         assert shape.low is not None
         assert shape.high is not None
     assert words_for(shape)
-    assert not info.is_required() or f"{table}.{name}" in ("models.m.path", "slots.s.model")
+    assert not info.is_required() or f"{table}.{name}" in ("models.m.path",)
 
 
 def another(info: FieldInfo) -> str:
@@ -62,6 +71,12 @@ def _values(shape: Shape) -> Iterator[str]:
         yield from ("true", "false")
     elif shape.type in (int, float):
         yield f"{int(max(shape.low or 0, shape.above or 0)) + 1 + 1024}" if shape.unit == "bytes" else "17"
+    elif shape.like.startswith("a command line"):
+        yield '"serve --port ${port} --quiet"'
+    elif shape.like.startswith("a path"):
+        yield '"/other"'
+    elif shape.type is tuple and shape.parts[0].like.startswith('"chat"'):
+        yield '["chat"]'
     elif shape.type is str:
         yield f'"{"0" * 64}"' if "hex" in shape.like else '"other"'
     elif shape.parts and shape.like == "pair":
@@ -78,13 +93,11 @@ def _values(shape: Shape) -> Iterator[str]:
 
 @pytest.mark.parametrize(("table", "name", "info"), FIELDS, ids=IDS)
 def test_every_key_can_be_written_and_shows_in_the_diff(tmp_path: Path, table: str, name: str, info: FieldInfo) -> None:
-    if (table, name) == ("slots.s", "provider"):
-        pytest.skip("only one provider so far")
     path = tmp_path / "hal0.toml"
-    path.write_text(f"[{table}]\n" + NEEDED.get(table, ""))
+    path.write_text(f"[{table}]\n" + needed(table, name))
     before = judge(path, env={}).settings
     line = f"{name} = {another(info)}\n"
-    rest = "" if line.split(" = ")[0] == NEEDED.get(table, "").split(" = ")[0] else NEEDED.get(table, "")
+    rest = "".join(each for each in needed(table, name).splitlines(True) if not each.startswith(f"{name} = "))
     extra = '[slots.other]\nmodel = "m"\n' if table == "dispatch" else ""
     path.write_text(f"[{table}]\n{rest}{line}{extra}")
     judgement = judge(path, env={})

@@ -1,0 +1,108 @@
+"""What a slot's `provider` makes of its other keys: those it needs, and those that would have no effect on it.
+
+Pure, over the values as they stand in the files. A key that a provider cannot honour is refused, not ignored.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hal0.daemon.config.document import dotted
+from hal0.daemon.config.findings import Finding, nearest, shown
+from hal0.daemon.config.placeholders import PLACEHOLDERS, named, used
+from hal0.daemon.config.positions import Key
+from hal0.daemon.config.schema import Slot
+
+# Key: the providers on which it has an effect; a key that is not here has one on all.
+EFFECTIVE: Mapping[str, tuple[str, ...]] = {
+    "parallel": ("llama", "vllm", "command"),
+    "threads": ("llama",),
+    "gpus": ("llama", "vllm", "command"),
+    "gpu_layers": ("llama",),
+    "binary": ("llama", "vllm", "flm"),
+    "args": ("llama", "vllm", "flm"),
+    "command": ("command",),
+    "cwd": ("command",),
+    "health_path": ("command",),
+    "ready_path": ("command",),
+    "proof": ("command",),
+    "api_path": ("command",),
+    "serves": ("command",),
+}
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "llama": ("chat", "embedding", "rerank"),
+    "vllm": ("chat", "embedding"),
+    "flm": ("chat", "embedding"),
+    "command": ("chat", "embedding", "rerank"),
+}
+# Key of the slot: the placeholder through which alone it reaches the program.
+BY_PLACEHOLDER = {"context": "ctx", "parallel": "parallel"}
+
+
+def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is missing, has no effect, or names what does not exist."""
+    slots = tree.get("slots")
+    for name, slot in slots.items() if isinstance(slots, dict) else ():
+        provider = slot.get("provider", "llama") if isinstance(slot, dict) else None
+        if not isinstance(provider, str) or provider not in KINDS:
+            continue  # refused by the schema
+        key: Key = ("slots", name)
+        yield from _missing(key, slot, provider)
+        yield from _without_effect(key, slot, provider)
+        if provider == "command" and "command" in slot:
+            yield from _command(key, slot)
+
+
+def _missing(key: Key, slot: Mapping[str, Any], provider: str) -> Iterator[Finding]:
+    wanted = "command" if provider == "command" else "model"
+    if wanted not in slot:
+        about = Slot.model_fields[wanted].description or ""
+        hint = f"add `{wanted} = …`: {about[:1].lower()}{about[1:]}"
+        yield Finding("config.invalid", f"`{wanted}` is missing in [{dotted(key)}]", (*key, wanted), hint, "table")
+
+
+def _without_effect(key: Key, slot: Mapping[str, Any], provider: str) -> Iterator[Finding]:
+    for name in slot:
+        providers = EFFECTIVE.get(name)
+        if providers is not None and provider not in providers:
+            message = f"`{name}` has no effect with `provider = {shown(provider)}`"
+            hint = "leave it out; it is for " + " and ".join(providers)
+            yield Finding("config.invalid", message, (*key, name), hint, "key")
+    kind = slot.get("kind")
+    if isinstance(kind, str) and kind not in KINDS[provider] and kind in KINDS["llama"]:
+        message = f"`provider = {shown(provider)}` cannot be used for {shown(kind)}"
+        yield Finding("config.invalid", message, (*key, "kind"), f"it serves {' and '.join(KINDS[provider])}")
+
+
+def _command(key: Key, slot: Mapping[str, Any]) -> Iterator[Finding]:
+    texts = dict(_texts(slot))
+    for place, text in texts.items():
+        for name in named(text):
+            if name not in PLACEHOLDERS:
+                near = nearest(name, list(PLACEHOLDERS))
+                known = "the placeholders: " + ", ".join(f"${{{each}}}" for each in PLACEHOLDERS)
+                hint = f"did you mean ${{{near}}}?" if near else f"{known}; a variable of a shell is written $NAME"
+                yield Finding("config.invalid", f"unknown placeholder ${{{name}}}", (*key, *place), hint)
+    names = used(texts.values())
+    if "port" not in names and "port" not in slot:
+        message = "nothing tells the program its port"
+        yield Finding(
+            "config.invalid", message, (*key, "command"), "write ${port} where it takes one, or give it a fixed `port`"
+        )
+    if "model" in names and "model" not in slot:
+        message = f"${{model}} is used, and `model` is missing in [{dotted(key)}]"
+        yield Finding("config.invalid", message, (*key, "command"), "add `model = …`, or name the file itself")
+    for each, placeholder in BY_PLACEHOLDER.items():
+        if each in slot and placeholder not in names:
+            message = f"`{each}` has no effect: the command line does not say ${{{placeholder}}}"
+            yield Finding("config.invalid", message, (*key, each), "write it there, or leave the key out", "key")
+
+
+def _texts(slot: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Every text in which a placeholder can stand, and its place below the slot."""
+    command, env = slot["command"], slot.get("env")
+    if isinstance(command, str):
+        yield ("command",), command
+    elif isinstance(command, list | tuple):
+        yield from ((("command", index), word) for index, word in enumerate(command) if isinstance(word, str))
+    if isinstance(env, dict):
+        yield from ((("env", name), value) for name, value in env.items() if isinstance(value, str))
