@@ -6,6 +6,7 @@ the slot's log for them.
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from hal0.daemon.providers.base import Api
@@ -23,6 +24,7 @@ CALLERS = re.compile(
     r"parse error|failed to parse|invalid|unsupported|grammar|template",
     re.I,
 )
+NESTED = 500  # brackets; far from where Python's own JSON gives up
 UPSTREAM_CHARACTERS = 4_000  # of a body that is not JSON, kept in `details.upstream`
 
 
@@ -43,10 +45,11 @@ def fault(*, slot: str, kind: str, api: Api, status: int, body: bytes) -> Hal0Er
 
 
 def _read(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return body.decode("utf-8", "replace")[:UPSTREAM_CHARACTERS]
+    """The backend's words as JSON if they are fit to be sent on as JSON, else as text."""
+    if body.count(b"[") + body.count(b"{") < NESTED:
+        with suppress(ValueError):
+            return json.loads(body, parse_constant=str)
+    return body.decode("utf-8", "replace")[:UPSTREAM_CHARACTERS]
 
 
 def _message(upstream: Any) -> str:

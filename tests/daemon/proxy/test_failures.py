@@ -285,6 +285,18 @@ async def test_a_backends_error_comes_in_our_envelope_with_its_own_words(
         assert error["details"]["upstream_status"] == status
 
 
+@pytest.mark.parametrize("body", [b'{"error": NaN}', b"[" * 30_000, b"\xff\xfe", b'{"error": {"message": "\\ud800"}}'])
+async def test_a_backends_error_of_any_bytes_comes_as_valid_json(body: bytes) -> None:
+    async def script(asked: Asked) -> None:
+        await asked.json_answer(body, 500)
+
+    async with backend(script) as upstream, relaying(upstream.endpoint) as relay:
+        seen = await ask(relay.port, post(CHAT, HELLO))
+        assert (seen.status, seen.code) == (502, "dispatch.upstream_failed")
+        assert b"NaN," not in seen.body
+        assert b"NaN}" not in seen.body
+
+
 async def test_cancel_by_a_person_ends_a_request_in_every_phase_and_frees_the_backend() -> None:
     async def script(asked: Asked) -> None:
         if asked.json().get("stream"):
