@@ -80,7 +80,8 @@ async def test_a_killed_daemon_leaves_its_last_state_faintly_and_a_new_one_is_ta
             await both.sees("cfg r1 ok", "primary")
             await both.daemon.wait_for_dashboard()
         await both.sees("daemon not reachable", "primary", "last state")
-        await both.press("u")  # verbs are not offered now
+        await both.press("u")
+        assert "asked" not in both.screen, "verbs are not offered now"
         async with FakeDaemon(busy_state(), socket) as successor:
             await both.sees("cfg r41 ok", "chat-l", "#8841")
             successor.publish("request.tokens", TokenBatch(id="8841", text=" SUCCESSOR", tokens=764))

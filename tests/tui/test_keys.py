@@ -138,10 +138,13 @@ async def test_a_second_press_of_cancel_after_two_seconds_only_asks_again(tmp_pa
 
 
 async def test_cancel_is_not_offered_when_nothing_is_in_flight(tmp_path: Path) -> None:
-    async with live(tmp_path, default_state()) as both:
+    done = request("8841", phase="finished", outcome="ok", text="all said", finished_at=NOW)
+    async with live(tmp_path, default_state(requests=[done])) as both:
+        await both.sees("all said")
         assert "^x" not in both.screen
-        await both.press("ctrl+x")
+        await both.press("ctrl+x", "ctrl+x")
         assert "again" not in both.screen
+        assert not [call for call in both.daemon.calls if call[0] == "DELETE"]
 
 
 async def test_tab_and_numbers_go_from_pane_to_pane(tmp_path: Path) -> None:
@@ -289,8 +292,8 @@ async def test_reading_further_up_in_a_stream_stays_there_until_its_end_is_asked
         await both.sees("lines below", "row 60")
         both.daemon.publish("request.tokens", TokenBatch(id="8841", text="\nrow 100", tokens=101))
         both.daemon.publish("request.started", request("9000", started_at=NOW, text="other"))
-        await both.until(lambda: "9000" in both.dashboard.store.streams)
-        await both.sees("row 60", "#8841")
+        both.daemon.change_slot("embed", state="pulling", progress=0.42)
+        await both.sees("pulling 42%", "row 60", "#8841")
         await both.press("G")
         await both.sees("#9000")
 

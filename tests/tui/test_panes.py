@@ -1,0 +1,181 @@
+"""What the panes decide: which request goes where, what a cell of time shows, when the text jumps."""
+
+from collections import deque
+
+import pytest
+
+from hal0.tui import problems
+from hal0.tui.look import ASCII, THEME_NAMES, UNICODE, styles_of
+from hal0.tui.store import Store
+from hal0.tui.view import View, passes
+from hal0.tui.widgets.lanes import axis, lane
+from hal0.tui.widgets.slots import note_of
+from hal0.tui.widgets.stream import StreamPane, assign, example
+from hal0.wire import SlotState, TokenBatch
+from tests.tui.pictures import screen_lines
+from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot
+from tests.tui.still import showing
+
+
+@pytest.mark.parametrize(
+    ("shown", "ranked", "count", "placed"),
+    [
+        ([], ["a"], 2, ["a"]),
+        (["a"], ["b", "a"], 1, ["b"]),
+        (["a", "b"], ["c", "b", "a"], 2, ["c", "b"]),
+        (["a", "b"], ["b", "a"], 2, ["a", "b"]),
+        (["a", "b", "c"], ["d", "c", "a", "b"], 3, ["a", "d", "c"]),
+        (["a", "b", "c"], ["a"], 1, ["a"]),
+        (["a", "a"], ["a", "b"], 2, ["a", "b"]),
+        ([], [], 3, []),
+    ],
+)
+def test_a_request_keeps_its_pane_while_it_is_among_the_best(
+    shown: list[str], ranked: list[str], count: int, placed: list[str]
+) -> None:
+    assert assign(shown, ranked, count) == placed
+
+
+def test_a_cell_of_time_shows_the_state_that_tells_most() -> None:
+    marks: deque[tuple[float, SlotState]] = deque(
+        [(10.0, "starting"), (12.0, "error"), (13.0, "starting"), (21.0, "ready"), (35.0, "serving")]
+    )
+    cells = lane(marks, 0.0, 10.0, 5, 42.0)
+    assert cells == [None, "error", "starting", "serving", "serving"]
+
+
+def test_the_axis_has_times_of_day() -> None:
+    assert axis(NOW - 1800, 36.0, 50).split() == ["12:01", "12:08", "12:15", "12:22"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("", ["chat-l", "code-m", "embed", "vision", "long", "draft", "rerank"]),
+        ("qwen3", ["chat-l", "code-m", "draft"]),
+        ("QWEN3 !offline", ["chat-l", "code-m"]),
+        ("~q3cdr", ["code-m"]),
+        ("!chat", ["embed", "rerank"]),
+        ("~ ! ", ["chat-l", "code-m", "embed", "vision", "long", "draft", "rerank"]),
+        ("nothing-like-it", []),
+    ],
+)
+def test_the_filter_takes_words_without_and_letters_in_order(expression: str, names: list[str]) -> None:
+    assert [slot.name for slot in busy_state().slots if passes(slot, expression)] == names
+
+
+def test_the_note_of_a_slot_fits_its_room() -> None:
+    failed = slot("a", "error", failures=3, retry_at=NOW + 12)
+    assert note_of(failed, NOW, 30) == ("×3 retry 12s", "bad")
+    assert note_of(failed, NOW, 9) == ("retry 12s", "bad")
+    assert note_of(failed, NOW, 6) == ("12s", "bad")
+    assert note_of(slot("a", "error", failures=5), NOW, 20) == ("×5 parked", "bad")
+    assert note_of(slot("a", "idle", unload_at=NOW + 60), NOW, 6) == ("1m00", "muted")
+    assert note_of(slot("a"), NOW, 30) is None
+
+
+@pytest.mark.parametrize("kind", ["chat", "embedding", "rerank"])
+def test_the_example_is_one_shell_command_with_valid_json(kind: str) -> None:
+    import json
+    import shlex
+
+    rows = example(slot("my slot", kind=kind), ["http://0.0.0.0:8080"])
+    words = shlex.split("\n".join(rows))
+    assert words[0] == "curl"
+    assert words[1].startswith("http://localhost:8080/v1/")
+    assert json.loads(words[-1])["model"] == "my slot"
+
+
+async def test_growing_text_jumps_by_half_a_pane_instead_of_scrolling_every_line() -> None:
+    async with showing(default_state(requests=[request("8841", text="")]), (80, 24)) as pilot:
+        pane = pilot.app.screen.query_one("#stream0", StreamPane)
+        tops = []
+        for number in range(60):
+            pane.view.store._tokens(TokenBatch(id="8841", text=f"row {number}\n", tokens=number))
+            pane.repaint()
+            tops.append(pane._top)
+            assert any(f"row {number}" in "".join(text for text, _ in spans) for spans in pane._lines)
+        assert len(set(tops)) < 10
+        assert tops == sorted(tops)
+
+
+async def test_a_finished_answer_fills_its_pane_to_the_end() -> None:
+    rows = "\n".join(f"row {number}" for number in range(50))
+    done = request("8841", phase="finished", outcome="ok", text=rows, finished_at=NOW)
+    async with showing(default_state(requests=[done]), (80, 24)) as pilot:
+        shown = [line.strip() for line in screen_lines(pilot.app) if line.strip().startswith("row")]
+        assert shown[-1] == "row 49"
+        assert len(shown) == 15
+
+
+async def test_a_failed_answer_ends_with_its_code_and_reason() -> None:
+    error = {
+        "code": "dispatch.stream_broken",
+        "message": "primary broke off in the middle of its answer: exit status 9",
+    }
+    broken = request(
+        "1", phase="finished", outcome="failed", text="Once upon", error=error, status=200, finished_at=NOW
+    )
+    async with showing(default_state(requests=[broken]), (80, 24)) as pilot:
+        text = "\n".join(screen_lines(pilot.app))
+        assert "Once upon" in text
+        assert "✖ dispatch.stream_broken: primary broke off" in text
+        assert "failed 200" in text
+
+
+def test_problems_come_in_the_order_of_their_weight_and_none_twice() -> None:
+    store = Store()
+    store.load(busy_state(config=rejected_config(), warnings=["open"]))
+    found = problems.troubles(store)
+    assert [trouble.key for trouble in found] == ["config 0", "config 1", "warning 0", "slot rerank", "error 2"]
+    assert problems.has_troubles(store)
+    assert found[3].cause.startswith("The backend started but ended")
+    assert "rerank" in found[3].remedy
+    store.load(default_state())
+    assert not problems.has_troubles(store)
+
+
+def test_a_parked_slot_says_so() -> None:
+    store = Store()
+    store.load(default_state(slots=[slot("a", "error", failures=5)]))
+    assert "parked" in problems.troubles(store)[0].did
+
+
+def test_every_theme_has_a_style_for_every_role() -> None:
+    roles = {name: set(styles_of(name)) for name in THEME_NAMES}
+    assert len({frozenset(found) for found in roles.values()}) == 1
+
+
+def test_reverse_video_marks_the_selection_in_every_theme() -> None:
+    for name in THEME_NAMES:
+        for role in ("selected", "loud", "alarm"):
+            assert styles_of(name)[role].reverse
+
+
+def test_every_state_has_a_glyph_of_one_cell_in_both_sets_and_no_two_share_one() -> None:
+    from rich.cells import cell_len
+
+    for glyphs in (UNICODE, ASCII):
+        for table in (glyphs.states, glyphs.lanes):
+            assert len(table) == 9
+            assert len(set(table.values())) == 9
+            assert all(cell_len(glyph) == 1 for glyph in table.values())
+    drawn = [*ASCII.states.values(), *ASCII.lanes.values(), ASCII.steps, ASCII.sparks, ASCII.marker, ASCII.ellipsis]
+    assert "".join(drawn).isascii()
+
+
+def test_the_selection_stays_on_its_slot_when_others_come_and_go() -> None:
+    from hal0.tui.look import Look
+
+    store = Store()
+    view = View(store, Look.of("hal0-dark"))
+    store.load(busy_state())
+    view.select("embed")
+    store.load(busy_state(slots=[slot("new"), *busy_state().slots]))
+    current = view.slot()
+    assert current is not None
+    assert current.name == "embed"
+    store.load(default_state(slots=[slot("other")]))
+    current = view.slot()
+    assert current is not None
+    assert current.name == "other"
