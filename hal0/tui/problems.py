@@ -186,15 +186,15 @@ def page(trouble: Trouble, width: int, glyphs: Glyphs, log: Sequence[str] | None
         *trouble.facts,
     ):
         lines += _labelled(label, text.replace("`", ""), width)
+    if trouble.command:
+        lines += _labelled("equivalent CLI", trouble.command, width)
     if trouble.excerpt:
         lines += _excerpt_lines(trouble.excerpt, width, glyphs)
     kept = trouble.log if log is None else log
     if kept:
-        lines += [glyphs.plain.rule(width, line(span(f"log of {trouble.slot}")), ())]
+        lines += [EMPTY, glyphs.plain.rule(width, line(span(f"end of the log of {trouble.slot}")), ())]
         for text in kept:
             lines += [line(span("   " + piece, "muted")) for piece in wrap(harmless(uncoloured(text)), width - 4)]
-    if trouble.command:
-        lines += [EMPTY, line(span("   equivalent CLI  ", "muted"), span(trouble.command, "strong"))]
     return lines
 
 

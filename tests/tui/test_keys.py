@@ -192,12 +192,23 @@ async def test_enter_on_a_slot_in_error_tells_what_is_wrong_and_fetches_its_log(
         both.daemon.logs["rerank"] = [f"log line {number}" for number in range(50)]
         await both.press("G", "enter")
         await both.sees("slot.load_failed", "unknown architecture", "failure 3 of 5", "what to do", "log line 0")
+        await both.sees("equivalent CLI", "hal0 slot logs rerank")
         await both.press("G")
-        await both.sees("log line 49", "equivalent CLI", "hal0 slot logs rerank")
+        await both.sees("log line 49")
         await both.press("r")
         await both.daemon.wait_for_call("POST", "/api/slots/rerank/restart")
         await both.press("escape")
         await both.sees("slots 7")
+
+
+async def test_a_slot_that_runs_again_is_not_restarted_from_the_page_of_its_old_problem(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        await both.press("G", "enter")
+        await both.sees("restart slot")
+        both.daemon.change_slot("rerank", state="ready", error=None, failures=0)
+        await both.no_longer_sees("restart slot")
+        await both.press("r")
+        assert ("POST", "/api/slots/rerank/restart") not in both.daemon.calls
 
 
 async def test_e_goes_through_all_problems_and_marks_them_as_seen(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hal0.tui.screens.page import Page
 from hal0.tui.store import Topic
 from hal0.tui.view import View
 
-LOG_LINES = 60
+LOG_LINES = 30
 
 
 class ProblemPage(Page):
@@ -66,7 +66,8 @@ class ProblemPage(Page):
                 return len(self._all()) > 1
             case "slot problem":
                 trouble = self.trouble()
-                return bool(trouble and trouble.slot in self.store.slots)
+                slot = self.store.slots.get(trouble.slot) if trouble else None
+                return slot is not None and slot.state == "error"
             case "slot":
                 return self.trouble() is not None
             case _:
