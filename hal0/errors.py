@@ -162,6 +162,16 @@ _add(
 )
 
 _add(
+    "slot.insufficient_memory",
+    507,
+    "{slot} does not fit: {sum}",
+    cause="The model with its context needs more memory than is free and could be freed. Slots that are busy, starting "
+    "or pinned are never unloaded to make room, and nobody is unloaded when that would not be enough.",
+    remedy="`hal0 model show MODEL --fit` tells the sum. Lower `context` or `parallel` of {slot}, cache with "
+    '`args = ["-ctk", "q8_0", "-ctv", "q8_0"]`, choose a smaller model or quantisation, unload another slot, or set '
+    '`memory = "ignore"` for {slot} to try all the same.',
+)
+_add(
     "slot.no_such_crash",
     404,
     "there is no crash bundle {id!r}",

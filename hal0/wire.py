@@ -57,7 +57,7 @@ class SlotView(Wire):
     pid: int | None = None
     run: int = 0  # number of the current or last incarnation
     in_flight: int = 0
-    waiting: int = 0  # requests held until the slot is ready
+    waiting: int = 0  # requests held until the slot is ready or has room for them
     memory_bytes: int | None = None  # resident memory of the process group
     tokens_per_second: float | None = None  # sum over the requests decoding now, else of the last one
     ttft_ms: float | None = None  # of the last request that produced a token
@@ -287,6 +287,8 @@ class CommandView(Wire):
 
     argv: list[str]
     env: dict[str, str]  # what hal0 adds to the environment, secrets masked
+    key: str = ""  # how the backend gets its key; empty: it takes none, so any program of this machine can ask it
+    cwd: str = ""  # the folder it runs in; empty: the daemon's
     origins: list[str]  # one per argv word: "config slots.primary.context", "hal0", "provider llama", ...
 
 
@@ -320,6 +322,67 @@ class CrashBundle(Wire):
     requests: list[str] = []  # ids of those in flight
     memory_bytes: list[int] = []  # resident memory at the last looks, oldest first
     output: list[str] = []  # the last lines
+
+
+class ModelView(Wire):
+    """A model of the registry."""
+
+    id: str
+    kind: Kind
+    path: str
+    size_bytes: int
+    aliases: list[str] = []
+    context_limit: int | None = None  # tokens it was trained for
+    embedded: bool = False  # ships with hal0
+    licence: str = ""
+    owner: str = ""
+    slots: list[str] = []  # those that serve it
+
+
+class NeedsView(Wire):
+    """Bytes of one kind of memory that a model takes once its context and caches are full."""
+
+    weights_bytes: int
+    kv_bytes: int  # keys and values of the context, or states
+    compute_bytes: int
+    base_bytes: int  # the process itself
+    cache_bytes: int  # earlier prompts and states that may be kept; little at first
+    total_bytes: int
+    source: Literal["estimate", "measured"]
+    uncertainty: float  # share of the total by which it may be more or less
+
+
+class RoomView(Wire):
+    """One device beside what a model needs of it."""
+
+    device: str
+    need_bytes: int  # with a margin for the uncertainty
+    free_bytes: int | None = None  # None: not known, and then it limits nothing
+    reserved_bytes: int = 0  # of the free ones, promised to slots that have not taken them yet
+
+
+class FitView(Wire):
+    """Whether a model would fit now."""
+
+    verdict: Literal["fits", "evict", "wait", "impossible"]
+    would_go: list[str] = []  # slots that would be unloaded, in this order
+    waits_for: list[str] = []  # slots that must end by themselves
+    reason: str = ""  # the sum, if it is impossible
+    rooms: list[RoomView] = []
+
+
+class ModelDetail(Wire):
+    """A model, its needs for a context, and whether that fits."""
+
+    model: ModelView
+    context: int  # tokens per request
+    parallel: int
+    like: str = ""  # the slot whose settings were taken
+    gpus: list[str] = []
+    ram: NeedsView | None = None
+    gpu: NeedsView | None = None  # of all its GPUs together
+    fit: FitView | None = None
+    error: ErrorView | None = None  # why the needs cannot be told
 
 
 class LogLines(Wire):

@@ -39,7 +39,8 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
         "Look and act",
         (
             Command("status", "status", "everything that matters, on one screen"),
-            Command("slot", "slot", "list, show, load, unload, restart, logs"),
+            Command("slot", "slot", "list, show, load, unload, restart, create, edit, delete, logs"),
+            Command("model", "model", "list the models, show whether one fits"),
             Command("requests", "requests", "requests in flight and the last finished ones"),
             Command("cancel", "cancel", "end a request in flight"),
         ),
@@ -53,7 +54,8 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
         (
             Command("why", "why", "what happened to a slot, and what caused it"),
             Command("crash", "crash", "what was known when a backend failed"),
-            Command("config", "config", "check the configuration file, show what runs"),
+            Command("config", "config", "check, show, edit, compare, and go back"),
+            Command("plan", "plan", "what the edited configuration would do, before it does"),
             Command("explain", "explain", "what an error code means and what to do about it"),
         ),
     ),

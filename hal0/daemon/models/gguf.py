@@ -20,7 +20,8 @@ LONGEST_HEADER_BYTES = 256 * 2**20
 READ_BYTES = 2**18
 MOST_ENTRIES = 65_536
 MOST_TENSORS = 1_000_000
-KEPT_ELEMENTS = 16  # of an array; vocabularies are only stepped over
+KEPT_TEXTS = 16  # of an array; vocabularies are only stepped over
+KEPT_NUMBERS = 1024  # of an array; no model has more layers
 
 # Value types of the format: struct code by number.
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -82,7 +83,7 @@ def read_header(path: Path, *, whole: bool = True) -> GgufHeader:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            return _read(_Cursor(file), whole=whole)
+            return _read(Cursor(file), whole=whole)
     except FileNotFoundError as error:
         raise Hal0Error("model.file_missing", model=path.stem, path=str(path)) from error
     except (OSError, ValueError) as error:
@@ -90,11 +91,11 @@ def read_header(path: Path, *, whole: bool = True) -> GgufHeader:
         raise Hal0Error("model.file_invalid", path=str(path), reason=reason) from error
 
 
-class _FormatError(ValueError):
+class FormatError(ValueError):
     """The file breaks the format."""
 
 
-class _Cursor:
+class Cursor:
     """A place in the header. Plain reads: a mapped file that someone cuts short meanwhile would kill the daemon."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -105,11 +106,11 @@ class _Cursor:
     def _fill(self, end: int) -> None:
         """Have the bytes up to `end`."""
         if end > LONGEST_HEADER_BYTES:
-            raise _FormatError("its header does not end")
+            raise FormatError("its header does not end")
         while len(self.data) < end:
             more = self._file.read(max(READ_BYTES, end - len(self.data)))
             if not more:
-                raise _FormatError("its header is cut short" if self.data else "it is empty")
+                raise FormatError("its header is cut short" if self.data else "it is empty")
             self.data += more
 
     def unpack(self, code: str) -> Any:
@@ -128,7 +129,7 @@ class _Cursor:
     def string(self) -> str:
         length = self.unpack("Q")
         if length > LONGEST_STRING_BYTES:
-            raise _FormatError(f"a text of {length} bytes in its header")
+            raise FormatError(f"a text of {length} bytes in its header")
         start = self.skip(length)
         return bytes(self.data[start : start + length]).decode("utf-8", "replace")
 
@@ -138,17 +139,17 @@ class _Cursor:
         if type_ == ARRAY:
             return self._array()
         if (code := SCALARS.get(type_)) is None:
-            raise _FormatError(f"a value of the unknown type {type_} in its header")
+            raise FormatError(f"a value of the unknown type {type_} in its header")
         return self.unpack(code)
 
     def _array(self) -> list[Any]:
         """The first elements; the others are stepped over."""
         type_, count = self.unpack("I"), self.unpack("Q")
         if count > LONGEST_ARRAY:
-            raise _FormatError(f"a list of {count} elements in its header")
+            raise FormatError(f"a list of {count} elements in its header")
         if type_ == ARRAY:
-            raise _FormatError("a list of lists in its header")
-        kept = [self.value(type_) for _ in range(min(count, KEPT_ELEMENTS))]
+            raise FormatError("a list of lists in its header")
+        kept = [self.value(type_) for _ in range(min(count, KEPT_TEXTS if type_ == STRING else KEPT_NUMBERS))]
         rest = count - len(kept)
         if type_ == STRING:
             self._skip_strings(rest)
@@ -167,17 +168,17 @@ class _Cursor:
         self.skip(0)
 
 
-def _read(cursor: _Cursor, *, whole: bool) -> GgufHeader:
+def _read(cursor: Cursor, *, whole: bool) -> GgufHeader:
     cursor.skip(4)
     if (magic := bytes(cursor.data[:4])) != MAGIC:
-        raise _FormatError(f"it is not GGUF: it begins with {magic!r}")
+        raise FormatError(f"it is not GGUF: it begins with {magic!r}")
     version = cursor.unpack("I")
     if version not in VERSIONS:
         known = " and ".join(map(str, VERSIONS))
-        raise _FormatError(f"it is GGUF version {version}; known are {known}")
+        raise FormatError(f"it is GGUF version {version}; known are {known}")
     tensor_count, entry_count = cursor.unpack("Q"), cursor.unpack("Q")
     if entry_count > MOST_ENTRIES or tensor_count > MOST_TENSORS:
-        raise _FormatError(f"its header announces {entry_count} entries and {tensor_count} tensors")
+        raise FormatError(f"its header announces {entry_count} entries and {tensor_count} tensors")
     entries: dict[str, Any] = {}
     complete = True
     for _ in range(entry_count):
@@ -196,7 +197,7 @@ def _is_settled(entries: dict[str, Any]) -> bool:
     return architecture not in (None, *ENCODERS) and f"{architecture}.context_length" in entries
 
 
-def _has_classifier(cursor: _Cursor, tensor_count: int, entries: dict[str, Any]) -> bool:
+def _has_classifier(cursor: Cursor, tensor_count: int, entries: dict[str, Any]) -> bool:
     if entries.get("general.architecture") not in ENCODERS:
         return False
     for _ in range(tensor_count):
@@ -204,7 +205,7 @@ def _has_classifier(cursor: _Cursor, tensor_count: int, entries: dict[str, Any])
             return True
         dimensions = cursor.unpack("I")
         if dimensions > 8:
-            raise _FormatError(f"a tensor of {dimensions} dimensions")
+            raise FormatError(f"a tensor of {dimensions} dimensions")
         cursor.skip(8 * dimensions + 4 + 8)  # the dimensions, the type, the place of its data
     return False
 
@@ -212,7 +213,7 @@ def _has_classifier(cursor: _Cursor, tensor_count: int, entries: dict[str, Any])
 def _header(version: int, tensor_count: int, entries: dict[str, Any], *, has_classifier: bool) -> GgufHeader:
     architecture = entries.get("general.architecture")
     if not isinstance(architecture, str) or not architecture:
-        raise _FormatError("its header names no architecture")
+        raise FormatError("its header names no architecture")
 
     def number(key: str) -> int | None:
         value = entries.get(key)

@@ -6,7 +6,6 @@ Listing is from memory. Finding one looks at its file again, so a file that came
 
 import logging
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,10 @@ from hal0.daemon.config.schema import Models
 from hal0.daemon.models.checksums import Checksums, Progress
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.gguf import read_header
+from hal0.daemon.models.parts import PART, parts
 from hal0.errors import Hal0Error, did_you_mean
 from hal0.models import CARDS, Card
 
-PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 FOLDER_DEPTH = 3  # model folders are often laid out as owner/repository/file
 NOT_MODELS = {
     "mmproj": "it holds an image projector, not a language model",
@@ -150,7 +149,7 @@ class Registry:
 
     def _look_at(self, source: Source) -> ModelFile:
         """The model behind a source; its header is read only if the file is another one than last time."""
-        files = list(_parts(source.path))
+        files = list(parts(source.path))
         try:
             stamps = tuple(_stamp(source, file) for file in files)
             known = self._looked_at.get(source.id)
@@ -160,14 +159,6 @@ class Registry:
             self._looked_at.pop(source.id, None)
             raise
         return known[1]
-
-
-def _parts(first: Path) -> Iterator[Path]:
-    """Every file of a model that is split into several, else the one."""
-    yield first
-    if part := PART.fullmatch(first.name):
-        for number in range(2, int(part["count"]) + 1):
-            yield first.with_name(f"{part['stem']}-{number:05}-of-{part['count']}.gguf")
 
 
 def _stamp(source: Source, file: Path) -> Stamp:

@@ -15,11 +15,11 @@ class Listing:
 
     def __init__(self, supervisor: Supervisor, *, registry: Callable[[], Registry], started_at: float) -> None:
         self._supervisor = supervisor
-        self._registry = registry
+        self.registry = registry
         self._started_at = int(started_at)
 
     def all(self) -> dict[str, Any]:
-        models = [self._model(model) for model in self._registry().all()]
+        models = [self._model(model) for model in self.registry().all()]
         slots = [self._slot(slot) for slot in self._supervisor]
         return {"object": "list", "data": [*slots, *models]}
 

@@ -1,0 +1,115 @@
+"""What a model would need here: the estimate from its files and its command line, corrected by what runs really took.
+
+Headers are read once for each state of the files. Reading blocks for some milliseconds.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.models.layout import Layout, read_layout
+from hal0.daemon.models.memory import SlotNeeds, estimate
+from hal0.daemon.models.parts import parts
+from hal0.daemon.models.peaks import PeakKey, Peaks, identity
+from hal0.daemon.models.registry import Registry
+from hal0.daemon.providers.base import Launch, Provider, SlotSpec
+from hal0.daemon.providers.llama import BUILTIN_ENGINE
+from hal0.daemon.providers.llama_load import load_of
+from hal0.errors import Hal0Error
+from hal0.wire import DeviceView
+
+MOST_LAYOUTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Appraised:
+    """A model under certain circumstances."""
+
+    needs: SlotNeeds
+    key: PeakKey  # under which its peak is to be learned
+    gpus: tuple[str, ...]  # devices it would use
+
+    @property
+    def context(self) -> int:
+        return self.key.context
+
+    @property
+    def parallel(self) -> int:
+        return self.key.parallel
+
+
+class Appraisal:
+    """Tells needs. `providers` are asked for command lines, so that the figures are those of a real start."""
+
+    def __init__(
+        self,
+        *,
+        registry: Callable[[], Registry],
+        providers: Mapping[str, Provider],
+        peaks: Peaks,
+    ) -> None:
+        self._registry = registry
+        self._providers = providers
+        self._peaks = peaks
+        self._layouts: dict[str, Layout] = {}
+
+    def of_model(
+        self, name: str, devices: Sequence[DeviceView], *, like: SlotConfig | None = None, **changes: int | None
+    ) -> Appraised | None:
+        """A model by name, run as the slot `like` or by default, with `context` and `parallel` changed where given."""
+        model = self._registry().find(name)
+        base = SlotConfig(model=name) if like is None else like
+        given = {key: value for key, value in changes.items() if value is not None}
+        config = base.model_copy(update={"model": name, **given})
+        spec = SlotSpec(name, config, model, revision=0)
+        return self.of(spec, self._providers[config.provider].launch(spec), devices)
+
+    def of(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> Appraised | None:
+        """A slot with its command line; raises `model.file_missing` or `model.file_invalid`.
+
+        None: what backends other than llama.cpp take is not known from their files.
+        """
+        if spec.config.provider != "llama":
+            return None
+        gpus = _gpus(launch.device, devices)
+        words = [word.text for word in launch.command]
+        load = load_of(words, device=launch.device if gpus else "cpu", is_builtin=launch.engine == BUILTIN_ENGINE)
+        identity_, layout = self._layout(spec.model.path)
+        key = PeakKey(
+            model=identity_,
+            context=load.context // load.parallel,
+            parallel=load.parallel,
+            engine=launch.engine,
+            device=launch.device,
+        )
+        return Appraised(self._peaks.refined(estimate(layout, load), key), key, gpus)
+
+    def _layout(self, path: Path) -> tuple[str, Layout]:
+        with _translated(path):
+            identity_ = identity({part: os.stat(part) for part in parts(path)})
+        if identity_ not in self._layouts:
+            while len(self._layouts) >= MOST_LAYOUTS:
+                del self._layouts[next(iter(self._layouts))]
+            self._layouts[identity_] = read_layout(path)
+        return identity_, self._layouts[identity_]
+
+
+def _gpus(device: str, devices: Sequence[DeviceView]) -> tuple[str, ...]:
+    """The GPUs that a launch's `device` means: those listed, or all if the backend chooses by itself."""
+    there = tuple(view.id for view in devices if view.kind == "gpu")
+    if device == "cpu":
+        return ()
+    if device == "auto":
+        return there
+    return tuple(f"gpu{index}" for index in device.split(",") if f"gpu{index}" in there)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Hal0Error("model.file_missing", model=path.stem, path=str(path)) from error
