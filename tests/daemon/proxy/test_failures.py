@@ -212,7 +212,7 @@ async def test_a_backend_that_says_nothing_is_given_up_before_and_in_a_stream() 
             await asked.event(delta("one"))
         await asked.left.wait()
 
-    dispatch = Dispatch(stream_idle_timeout=0.3)
+    dispatch = Dispatch(stream_idle_timeout=1.0)
     async with backend(script) as upstream, relaying(upstream.endpoint, dispatch=dispatch) as relay:
         silent = await ask(relay.port, post(CHAT, HELLO))
         assert (silent.status, silent.code) == (504, "dispatch.upstream_timeout")
@@ -225,7 +225,7 @@ async def test_a_stream_that_moves_is_not_stalled_but_may_be_too_long() -> None:
     async def script(asked: Asked) -> None:
         await asked.stream(["x"] * 1000, pause=0.02)
 
-    dispatch = Dispatch(stream_idle_timeout=0.2, stream_total_timeout=0.6)
+    dispatch = Dispatch(stream_idle_timeout=0.6, stream_total_timeout=1.5)
     async with backend(script) as upstream, relaying(upstream.endpoint, dispatch=dispatch) as relay:
         seen = await ask(relay.port, post(CHAT, STREAM))
         assert error_event(seen.events()) == "dispatch.stream_too_long"
