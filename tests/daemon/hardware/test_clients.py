@@ -126,7 +126,9 @@ def test_a_descriptor_that_became_something_else_is_no_client(tmp_path: Path, cl
 
 def test_strange_entries_are_passed_over(tmp_path: Path, clock: Clock) -> None:
     gpu_file(tmp_path, 50, 3, XTX, 1, "drm-memory-vram:\t1 MiB\n")
-    (tmp_path / "proc/50/fd/4").symlink_to("socket:[1]")
+    gpu_file(tmp_path, 50, 4, XTX, 3, "drm-memory-vram:\t4 MiB\n")
+    (tmp_path / "proc/50/fd/4").unlink()
+    (tmp_path / "proc/50/fd/4").symlink_to("/dev/accel/accel0")  # an NPU
     (tmp_path / "proc/51").mkdir()  # ended while we look
     (tmp_path / "proc/52").mkdir()
     (tmp_path / "proc/52/fd").write_text("no folder")

@@ -57,7 +57,7 @@ def test_a_card_tells_everything(tmp_path: Path, clock: Clock) -> None:
 
 def test_a_process_that_computes_and_draws_counts_once(tmp_path: Path, clock: Clock) -> None:
     nvidia(tmp_path)
-    gpu = Gpu(computing=[(77, GIB)], drawing=[(77, GIB), (78, None)])
+    gpu = Gpu(computing=[(77, GIB)], drawing=[(77, None), (78, None)])
     [device] = meter(tmp_path, Nvml(gpu), clock).sample()
     assert sorted((process.pid, process.memory_bytes) for process in device.processes) == [(77, GIB), (78, None)]
 
