@@ -48,6 +48,7 @@ model = "hal0-starter"
 kind = "chat"
 binary = "{binary}"
 aliases = ["bench"]
+max_in_flight = 10000
 autostart = true
 [slots.embed]
 model = "all-minilm-l6-v2"

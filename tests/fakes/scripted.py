@@ -42,6 +42,7 @@ class ScriptedProvider:
             key_env="BACKEND_KEY",
             engine="scripted",
             context=spec.config.context,
+            parallel=spec.config.parallel,
         )
 
     async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:

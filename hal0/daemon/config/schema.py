@@ -222,6 +222,15 @@ class Slot(Table):
     parallel: Annotated[int, Unit("requests")] = Field(
         1, ge=1, le=64, description="Requests computed at the same time; each has the whole context."
     )
+    max_in_flight: Annotated[int | None, Unit("requests")] = Field(
+        None, ge=1, le=10_000, description="Requests given to the backend at a time; left out: as many as it computes."
+    )
+    queue_limit: Annotated[int, Unit("requests")] = Field(
+        512,
+        ge=0,
+        le=100_000,
+        description="Requests that may wait for their turn; more are refused with a time to retry.",
+    )
     threads: Annotated[int | None, Unit("threads")] = Field(
         None, ge=1, le=1024, description="CPU threads; left out: chosen from the machine and the model."
     )

@@ -25,6 +25,7 @@ from hal0.daemon.slots.ledger import Ledger
 from hal0.daemon.slots.lifecycle import ANSWERING, State, Trigger, after
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
+from hal0.daemon.slots.turns import Turns
 from hal0.errors import Hal0Error
 from hal0.wire import CrashBundle, ErrorView, Kind, LedgerEntry, SlotEffect, SlotView
 
@@ -87,7 +88,8 @@ class Slot:
         self._since = time.time()
         self._run: Run | None = None
         self._runs = 0
-        self._waiting = 0
+        self._waiting = 0  # for a run to become ready
+        self._turns = Turns(name)  # for room in it
         self._failures = 0
         self._error: Hal0Error | None = None
         self._error_tail: list[str] = []
@@ -149,7 +151,7 @@ class Slot:
             pid=self.process_group,
             run=self._runs,
             in_flight=self.in_flight,
-            waiting=self._waiting,
+            waiting=self._waiting + len(self._turns),
             load_ms=self._last_load_ms,
             progress=run.progress if run else None,
             error=_error_view(self._error) if self._error else None,
@@ -170,8 +172,8 @@ class Slot:
         `request` is the id that the ledger names if this caller's coming starts the slot.
         """
         asked = time.monotonic()
-        run = await self._ready_run(request)
-        run.enter(request)  # in the same step as the check that it is ready
+        run, load_seconds = await self._enter(request)
+        entered = time.monotonic()
         if self._state in (State.READY, State.IDLE):
             self._fire(Trigger.LEASE)
         else:
@@ -179,14 +181,49 @@ class Slot:
         try:
             assert run.endpoint is not None
             assert run.spec is not None
-            waited_ms = (time.monotonic() - asked) * 1000
-            yield Lease(run.endpoint, run.spec, queue_ms=0.0, load_ms=waited_ms, run=run)
+            yield Lease(
+                run.endpoint,
+                run.spec,
+                queue_ms=(entered - asked - load_seconds) * 1000,
+                load_ms=load_seconds * 1000,
+                run=run,
+            )
         finally:
             run.leave(request)
+            self._turns.held_for(time.monotonic() - entered)
+            self._grant_turns()
             if run is self._run and run.in_flight == 0 and self._state is State.SERVING:
                 self._fire(Trigger.RELEASE)
             else:
                 self._announce()
+
+    async def _enter(self, request: str) -> tuple[Run, float]:
+        """Wait for a ready run and for a turn, and be counted by the run; also the seconds spent on its start."""
+        load_seconds = 0.0
+        has_turn = False
+        try:
+            while True:
+                began = time.monotonic()
+                run = await self._ready_run(request)
+                load_seconds += time.monotonic() - began
+                if has_turn or self._turns.is_free(run.in_flight, most=self._most_in_flight):
+                    run.enter(request)  # in the same step as the checks that it is ready and has room
+                    return run, load_seconds
+                self._announce()
+                await self._turns.wait(most_waiting=self.config.queue_limit, at_once=self._most_in_flight)
+                has_turn = True
+        finally:
+            if has_turn:
+                self._turns.taken()
+            self._grant_turns()
+
+    @property
+    def _most_in_flight(self) -> int:
+        launch = self._run.launch if self._run else None
+        return self.config.max_in_flight or (launch.parallel if launch else self.config.parallel)
+
+    def _grant_turns(self) -> None:
+        self._turns.grant(self.in_flight, most=self._most_in_flight)
 
     async def _ready_run(self, request: str) -> Run:
         if (run := self._run) and self._state in ANSWERING:
@@ -294,6 +331,7 @@ class Slot:
             if run.launch:  # else it is yet to be rendered, and will be from the new configuration
                 run.spec = self.plan()
             self._arm_timer()
+            self._grant_turns()
             self._changed()
         else:
             self._next_by = f"config r{revision}"

@@ -318,3 +318,56 @@ async def test_the_key_of_a_run_is_random_and_not_on_the_command_line(house: Hou
     slot.restart(by="person")
     async with slot.lease() as lease:
         assert lease.endpoint.key != key
+
+
+async def test_requests_beyond_what_the_backend_computes_wait_for_their_turn(house: House) -> None:
+    slot = house.add(parallel=2)
+    inside = 0
+    most = 0
+
+    async def one(number: int) -> float:
+        nonlocal inside, most
+        async with slot.lease(request=str(number)) as lease:
+            inside += 1
+            most = max(most, inside)
+            assert (await fetch(lease.endpoint, "POST", "/ask", b"x", timeout_seconds=5.0)).status == 200
+            inside -= 1
+            return lease.queue_ms
+
+    await ask(slot)
+    waits = await asyncio.gather(*(one(number) for number in range(10)))
+    assert most == 2
+    assert waits[0] < waits[-1]
+    assert slot.view().waiting == 0
+
+
+async def test_a_request_beyond_the_queue_is_refused_with_a_time(house: House) -> None:
+    slot = house.add(queue_limit=1)
+    async with slot.lease():
+        waiting = asyncio.create_task(ask(slot))
+        await house.until(lambda: slot.view().waiting == 1)
+        error = await refused(slot)
+        assert error.code == "slot.queue_full"
+        assert error.retry_after_seconds is not None
+        assert error.retry_after_seconds >= 1
+    assert await waiting == 1
+
+
+async def test_those_in_line_go_over_to_the_next_run_after_a_crash(house: House) -> None:
+    slot = house.add()
+    async with slot.lease():
+        waiting = asyncio.create_task(ask(slot))
+        await house.until(lambda: slot.view().waiting == 1)
+        assert slot.process_group is not None
+        os.kill(slot.process_group, signal.SIGKILL)
+        await house.until(lambda: slot.state == "error")
+    assert await waiting == 2
+
+
+async def test_raising_the_limit_lets_waiting_requests_in_at_once(house: House) -> None:
+    slot = house.add()
+    async with slot.lease():
+        waiting = asyncio.create_task(ask(slot))
+        await house.until(lambda: slot.view().waiting == 1)
+        house.apply({"s": slot.config.model_copy(update={"max_in_flight": 2})}, revision=2)
+        assert await waiting == 1

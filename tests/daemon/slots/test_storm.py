@@ -62,7 +62,7 @@ class Storm:
             self.slot.load(by="storm")
         elif deed == "edit":
             say = self.random.choice(["a", "b"])
-            config = slot_config({"say": say, "log": str(self.house.folder / "s.pids")}, drain_timeout=0.2)
+            config = slot_config({"say": say, "log": str(self.house.folder / "s.pids")}, drain_timeout=0.2, parallel=2)
             self.house.apply({"s": config}, revision=self.random.randrange(9))
 
 
@@ -77,7 +77,7 @@ def alive(pids: list[int]) -> int:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_storm_of_users_and_faults(house: House, seed: int) -> None:
-    slot = house.add(drain_timeout=0.2)
+    slot = house.add(drain_timeout=0.2, parallel=2)
     storm = Storm(house, slot, seed)
     most = 0
 
