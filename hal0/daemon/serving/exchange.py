@@ -12,8 +12,10 @@ from hal0.daemon.http.pipe import ClientGone
 from hal0.daemon.serving.reply import STATUS_LINES, date_line
 from hal0.errors import Hal0Error
 
-# How much may be sent without once giving way to others, if the client takes everything at once.
+# How much may be sent without once giving way to others, if the client takes everything at once; a part costs time
+# however short it is.
 BURST_BYTES = 256 * 2**10
+PART_BYTES = 2**10
 # What belongs to the connection and not to the answer; only the server says it.
 CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding", b"keep-alive", b"upgrade", b"date"})
 
@@ -205,7 +207,7 @@ class Exchange:
             self._connection.write(self._take_head() + self._framed(body, last=last))
         elif framed := self._framed(body, last=last):
             self._connection.write(framed)
-        self._burst += len(body)
+        self._burst += len(body) + PART_BYTES
         if last:
             if self._body_left and self._sends_body:
                 raise RuntimeError(f"the answer is {self._body_left} bytes shorter than announced")
