@@ -1,5 +1,6 @@
 """Starts programs for a test and leaves none behind."""
 
+import json
 import os
 import socket
 import subprocess
@@ -25,6 +26,23 @@ def install_fake_llama_server(folder: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {FAKE_LLAMA_SERVER} "$@"\n')
     program.chmod(0o755)
     return program
+
+
+def install_stand_in(folder: Path, name: str, program: str) -> Path:
+    """Put a stand-in of this folder, which imports its neighbours, into `folder` as an executable of this name."""
+    file = folder / name
+    file.write_text(f'#!/bin/sh\nexec {sys.executable} -S {Path(__file__).with_name(program)} "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
+def write_model_folder(folder: Path, *, architecture: str = "Qwen2ForCausalLM", limit: int = 32768) -> Path:
+    """A model as Hugging Face lays it out, without weights that mean anything."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"architectures": [architecture], "max_position_embeddings": limit}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(bytes(1000))
+    return folder
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
         key: Key = ("slots", name)
         yield from _missing(key, slot, provider)
         yield from _without_effect(key, slot, provider)
-        if provider == "command" and "command" in slot:
+        if provider == "command" and slot.get("command"):
             yield from _command(key, slot)
 
 

@@ -15,6 +15,7 @@ class Endpoint:
     host: str = "127.0.0.1"
     api_path: str = API_PATH  # what stands there instead of /v1
     health_path: str = HEALTH_PATH  # answers 200 while it is well
+    names_model: bool = False  # whether a request must name the model
 
     def path(self, path: str) -> str:
         """Where the backend has what OpenAI's API has at `path`."""

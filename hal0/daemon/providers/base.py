@@ -70,6 +70,7 @@ class Launch:
     cwd: str = ""  # empty: the daemon's own
     api_path: str = API_PATH  # where it serves what OpenAI has under /v1
     health_path: str = HEALTH_PATH
+    names_model: bool = False  # whether each request must name the model
     engine: str = ""  # for people: "llama.cpp (built in)" or the path of a binary
     device: str = "cpu"  # or GPU indices as "0" or "0,1", "npu", or "auto": the binary chooses
     context: int | None = None  # tokens per request
@@ -93,7 +94,7 @@ class Launch:
     def endpoint(self, port: int, key: str) -> Endpoint:
         """Where it answers once it was started on this port; a program that takes no key is sent none."""
         key = key if self.takes_key else ""
-        return Endpoint(port=port, key=key, api_path=self.api_path, health_path=self.health_path)
+        return Endpoint(port, key, api_path=self.api_path, health_path=self.health_path, names_model=self.names_model)
 
     def _filled(self, text: str, port: int, key: str) -> str:
         text = text.replace("{port}", str(port))

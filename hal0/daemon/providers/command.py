@@ -89,6 +89,7 @@ class CommandProvider:
             cwd=config.cwd or "",
             api_path=API_PATH if config.api_path is None else config.api_path,
             health_path=config.health_path or HEALTH_PATH,
+            names_model=True,
             engine=found,
             device=device_of(config.gpus),
             context=context if "ctx" in names else None,

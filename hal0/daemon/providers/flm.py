@@ -89,6 +89,7 @@ class FlmProvider:
             command=tuple(words),
             env=tuple(sorted({**NO_WAY_OUT, **config.env}.items())),
             health_path=HEALTH_PATH,
+            names_model=True,
             engine=program.text,
             device="npu",
             context=context,

@@ -114,6 +114,7 @@ class VllmProvider:
             command=tuple(words),
             env=tuple(sorted({**OFFLINE, **gpus, **config.env}.items())),
             key_env=KEY_ENV,
+            names_model=True,
             engine=program.text,
             device=device_of(config.gpus),
             context=context,

@@ -37,6 +37,7 @@ PATHS: Mapping[str, Api] = {
 WHOLE_BYTES = 2**20
 ADAPTED_BYTES = 64 * 2**20
 ERROR_BYTES = 64 * 2**10
+ERROR_INSTEAD = b'{"error":'  # how FastFlowLM's failures begin, which come with status 200
 JSON = [(b"content-type", b"application/json")]
 UP = frozenset({"ready", "serving", "idle"})
 
@@ -198,11 +199,12 @@ class ProxyApp:
         if adapter is not None:
             path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
         else:
-            path, body = call.api.value, call.for_model(lease.spec.model.id)
+            path, body = call.api.value, call.for_model(lease.spec.model.id, named=lease.endpoint.names_model)
         upward = headers.to_backend(passage.headers, request_id=passage.request.id)
         limit = passage.settings.dispatch.stream_idle_timeout
         try:
-            return await self._pool.ask(lease.endpoint, path, body=body, headers=upward, timeout_seconds=limit)
+            there = lease.endpoint.path(path)
+            return await self._pool.ask(lease.endpoint, there, body=body, headers=upward, timeout_seconds=limit)
         except TimeoutError as error:
             raise Hal0Error("dispatch.upstream_timeout", slot=lease.spec.name, seconds=limit) from error
         except (BrokenAnswer, OSError) as error:
@@ -240,14 +242,14 @@ class ProxyApp:
         passed = headers.to_client(head.headers)
         adapter = self._adapter(call, lease)
         if adapter is not None:
-            body = await connection.read_all(ADAPTED_BYTES)
+            body = await self._whole(connection, call, lease, limit_bytes=ADAPTED_BYTES)
             tap.keep(body)
             await reply.whole(200, await self._adapted(adapter, call, lease, body), JSON)
         elif head.header(b"content-type").startswith(EVENT_STREAM):
             await reply.head(200, [*passed, (b"x-accel-buffering", b"no")], is_stream=True)
             await relay_events(connection, reply, tap, on_first=passage.request.decoding)
         elif head.length is not None and head.length <= WHOLE_BYTES:
-            body = await connection.read_all(WHOLE_BYTES)
+            body = await self._whole(connection, call, lease, limit_bytes=WHOLE_BYTES)
             tap.keep(body)
             await reply.whole(200, body, passed)
         else:
@@ -255,6 +257,12 @@ class ProxyApp:
                 passed.append((b"content-length", b"%d" % head.length))
             await reply.head(200, passed, is_stream=False)
             await relay_bytes(connection, reply, tap)
+
+    async def _whole(self, connection: Connection, call: Call, lease: Lease, *, limit_bytes: int) -> bytes:
+        body = await connection.read_all(limit_bytes)
+        if body.startswith(ERROR_INSTEAD):
+            raise fault(slot=lease.spec.name, kind=lease.spec.kind, api=call.api, status=500, body=body)
+        return body
 
     async def _adapted(self, adapter: Adapter, call: Call, lease: Lease, body: bytes) -> bytes:
         try:

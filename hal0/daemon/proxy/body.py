@@ -1,8 +1,8 @@
 """What clients send to /v1: checked, and put into the words that backends understand. No I/O here.
 
 Only what hal0 itself reads is checked; fields it does not know pass. The bytes go to the backend as they came, but for
-two things: `model` becomes the slot's own model id, and a named `tool_choice`, which llama.cpp ignores, becomes
-`required` with that one tool.
+two things: `model` becomes the slot's own model id (and is added for backends that insist on it), and a named
+`tool_choice`, which llama.cpp ignores, becomes `required` with that one tool.
 """
 
 import json
@@ -176,9 +176,11 @@ class Call:
     def prompt(self) -> str:
         return self.body.prompt()[:PROMPT_CHARACTERS]
 
-    def for_model(self, model: str) -> bytes:
-        """The bytes for a backend that knows its model as `model`."""
-        return self.raw if self.model in (None, model) else _with_model(self.raw, str(self.model), model)
+    def for_model(self, model: str, *, named: bool = False) -> bytes:
+        """The bytes for a backend that knows its model as `model`; `named`: it wants to hear of it in any case."""
+        if self.model is None:
+            return _and_model(self.raw, model) if named else self.raw
+        return self.raw if self.model == model else _with_model(self.raw, self.model, model)
 
 
 def check_content_type(value: bytes | None) -> None:
@@ -274,6 +276,12 @@ def _with_model(raw: bytes, old: str, new: str) -> bytes:
         start, end = found.span(1)
         return b"%b%b%b" % (raw[:start], _quoted(new), raw[end:])
     return json.dumps({**json.loads(raw), "model": new}).encode()
+
+
+def _and_model(raw: bytes, model: str) -> bytes:
+    if b'"model"' in raw:  # it may be there as null, or deeper
+        return json.dumps({**json.loads(raw), "model": model}).encode()
+    return b'{"model":%b,%b' % (_quoted(model), raw.lstrip().removeprefix(b"{"))
 
 
 @lru_cache(maxsize=256)

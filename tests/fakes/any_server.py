@@ -1,0 +1,63 @@
+"""A program of somebody's that speaks OpenAI's API in its own way: other paths, no key or one of its own.
+
+`any_server.py --listen PORT [--secret KEY] [--below PATH] [--model-file FILE] [--name NAME] [--size N]
+[--slow SECONDS]`. Says at the start where it runs and what it was told. With --slow, /ready answers 503 for so long; /health never does.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from openai_server import Handler, Server
+
+
+class SomeServer(Server):
+    ready_at = 0.0
+    told: dict[str, Any]
+
+
+class AnyHandler(Handler):
+    server: SomeServer
+
+    def do_GET(self) -> None:  # noqa: N802
+        if self.path == "/ready" and time.monotonic() < self.server.ready_at:
+            self.fail(503, "loading")
+        elif self.path in ("/ready", "/health"):
+            self.answer(200, self.server.told)
+        else:
+            self.fail(404, "Not Found")
+
+    def problem(self, body: dict[str, Any]) -> tuple[int, str] | None:
+        if body.get("messages", [{}])[-1].get("content") == "die":
+            print("fatal: asked to die", flush=True)
+            os._exit(3)
+        if not self.server.key and "Authorization" in self.headers:
+            return 400, "a key was sent to a program that takes none"
+        return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--listen", type=int, required=True)
+    parser.add_argument("--secret", default=os.environ.get("ANY_SECRET", ""))
+    parser.add_argument("--below", default="/v1")
+    parser.add_argument("--model-file")
+    parser.add_argument("--name")
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--slow", type=float, default=0.0)
+    options = parser.parse_args()
+    if options.model_file and not os.path.exists(options.model_file):
+        sys.exit(f"fatal: no such file: {options.model_file}")
+    server = SomeServer(("127.0.0.1", options.listen), AnyHandler)
+    server.key, server.api_path = options.secret, options.below
+    server.ready_at = time.monotonic() + options.slow
+    server.told = {"cwd": os.getcwd(), **vars(options)}
+    print(json.dumps(server.told), flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
