@@ -58,6 +58,7 @@ HOMES = {
     "textual": "hal0.tui",
     "rich": ("hal0.tui", "hal0.cli"),
     "xllamacpp": "hal0.backends",
+    "pynvml": "hal0.daemon.hardware",
     "hypercorn": "hal0.daemon.serving",
     "httptools": ("hal0.daemon.http", "hal0.daemon.serving"),
     "watchfiles": "hal0.daemon.config",

@@ -29,6 +29,7 @@ from hal0.daemon.front import Front
 from hal0.daemon.gate import Gate
 from hal0.daemon.hardware.cpu import CpuMeter
 from hal0.daemon.hardware.facts import read_facts
+from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.instance import claim
@@ -160,7 +161,7 @@ class Daemon:
                 ),
                 sampler=Sampler(
                     bus,
-                    meters=[CpuMeter(facts)],
+                    meters=[CpuMeter(facts), *gpu_meters(cards=facts.gpus)],
                     processes=ProcessMeter(),
                     process_groups=supervisor.process_groups,
                 ),
