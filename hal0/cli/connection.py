@@ -7,7 +7,7 @@ Every failure is a `Hal0Error`: the daemon's own, or one that says that the daem
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -57,9 +57,15 @@ class Daemon:
     def post(self, path: str, model: type[B]) -> B:
         return self.parse(self.ask("POST", path), model)
 
-    def ask(self, method: str, path: str) -> bytes:
+    def send(self, method: str, path: str, value: object, *, headers: Mapping[str, str] | None = None) -> bytes:
+        """As `ask`, with a JSON value to say."""
+        return self.ask(method, path, body=json.dumps(value).encode(), headers=headers)
+
+    def ask(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
         """The body of a successful answer: JSON of some kind."""
-        with self.open(method, path) as answer, self.translated():
+        with self.open(method, path, body=body, headers=headers) as answer, self.translated():
             body = answer.read()
         try:
             json.loads(body)
@@ -77,14 +83,22 @@ class Daemon:
 
     @contextmanager
     def open(
-        self, method: str, path: str, *, body: bytes | None = None, timeout_seconds: float | None = ANSWER_SECONDS
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = ANSWER_SECONDS,
     ) -> Iterator[HTTPResponse]:
         """An answer whose body is still to be read; raises if its status tells of a failure."""
         with self.translated():
             connection = self._connection(timeout_seconds)
         try:
             with self.translated():
-                connection.request(method, path, body=body, headers={"Content-Type": "application/json"})
+                connection.request(
+                    method, path, body=body, headers={"Content-Type": "application/json", **(headers or {})}
+                )
                 answer = connection.getresponse()
                 if answer.status >= 300:
                     raise self._failure(answer.status, answer.read())

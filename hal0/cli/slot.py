@@ -7,6 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
+from hal0.cli import slot_tables
 from hal0.cli.connection import Daemon, part
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import (
@@ -71,6 +72,13 @@ def configure(parser: ArgumentParser) -> None:
         sub = add(verb, summary, act)
         sub.set_defaults(verb=verb)
         sub.add_argument("--no-wait", action="store_true", help="end as soon as the daemon has accepted it")
+    create = add("create", "add a slot to hal0.toml", slot_tables.run_create)
+    create.add_argument("model", nargs="?", metavar="MODEL", help="the model it serves, by its name in the registry")
+    edit = add("edit", "change keys of a slot in hal0.toml", slot_tables.run_edit)
+    edit.add_argument("--unset", action="append", default=[], metavar="KEY", help="take a key out; may be repeated")
+    for sub in (create, edit):
+        sub.add_argument("keys", nargs="*", metavar="KEY=VALUE", help="such as context=8192 unload_after=30m gpus=[0]")
+    add("delete", "take a slot out of hal0.toml; it ends when its requests are done", slot_tables.run_delete)
     logs = add("logs", "print what the slot's backend has printed", show_logs)
     logs.add_argument("-n", "--lines", type=int, default=200, metavar="N", help="how many lines back (default: 200)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what it prints, until Ctrl-C")
@@ -166,6 +174,10 @@ def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
 def _print_command(command: CommandView) -> None:
     environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]
     say(" ".join([*environment, shlex.join(command.argv)]))
+    if command.cwd:
+        say(Cell(f"in the folder {command.cwd}", "dim"))
+    if not command.key:
+        say(Cell("it takes no key: any program of this machine can ask it", "yellow"))
     heading("where it comes from")
     rows: list[tuple[str, str]] = []
     for word, origin in zip(command.argv, command.origins, strict=False):

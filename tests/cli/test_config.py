@@ -70,8 +70,11 @@ def test_the_file_of_the_environment_is_judged(hal0: Run, tmp_path: Path) -> Non
 
 def test_show_tells_the_revision_and_what_it_changed(hal0: Run, admin: FakeAdmin) -> None:
     admin.answers["GET /api/config"] = pictures.config(changes=["slots.primary.context: 512 → 1024"])
+    value = {"key": "slots.primary.context", "value": "1024", "origin": "/etc/hal0/hal0.toml:3"}
+    admin.answers["GET /api/config/values"] = {"values": [value, {**value, "key": "server.port", "origin": "default"}]}
     ended = hal0("config", "show")
     assert ended.status == 0
+    assert ended.out.splitlines()[-1].split() == list(value.values())
     assert "config r3 ok  /etc/hal0/hal0.toml" in ended.out
     assert "  slots.primary.context: 512 → 1024" in ended.out
 

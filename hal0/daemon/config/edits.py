@@ -17,6 +17,9 @@ from hal0.errors import Hal0Error
 
 BOM = "\ufeff"
 
+_BLANK_LINE = re.compile(r"\r?\n")
+_BLANK_LINE_BEFORE = re.compile(r"(?<=\n)\r?\n\Z")
+
 Name = tuple[str, ...]
 
 
@@ -131,10 +134,17 @@ def _without(text: str, gone: list[Statement]) -> str:
         end = len(text) if end < 0 else end + 1
         if each.is_header:
             start = _above_its_comment(text, start)
-            if text[:start].endswith("\n\n") or text[:start].endswith("\n\r\n"):
-                end += len(re.match(r"\r?\n", text[end:])[0]) if re.match(r"\r?\n", text[end:]) else 0  # type: ignore[index]
+            start, end = _with_one_blank_line(text, start, end)
         text = text[:start] + text[end:]
     return text
+
+
+def _with_one_blank_line(text: str, start: int, end: int) -> tuple[int, int]:
+    """Of the blank lines before and after what goes, one goes too, as does one before the end of the text."""
+    before, after = _BLANK_LINE_BEFORE.search(text, 0, start), _BLANK_LINE.match(text, end)
+    if before and after:
+        return start, after.end()
+    return (before.start() if before and end == len(text) else start), end
 
 
 def _above_its_comment(text: str, start: int) -> int:
