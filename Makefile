@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format coverage docs clean
+.PHONY: run test check format coverage docs snapshots clean
 
 run: $(VENV)/.run
 	@$(BIN)/hal0 up
@@ -36,11 +36,13 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.run
 
+# Every page and picture that is made from the source; tests fail when one is out of date.
 docs: $(VENV)/.dev
-	@$(BIN)/python -m scripts.config_docs
-	@$(BIN)/python -m scripts.error_docs
-	@$(BIN)/python -m scripts.lifecycle_docs
-	@$(BIN)/python -m hal0.tui.keymap
+	@for page in $(wildcard scripts/*_docs.py scripts/*_schema.py); do $(BIN)/python -m scripts.$$(basename $$page .py) || exit 1; done
+	@$(BIN)/python -m hal0.tui.keymap > docs/keys.md
+
+snapshots: $(VENV)/.dev
+	@HAL0_UPDATE_SNAPSHOTS=1 $(BIN)/pytest -q tests/tui/test_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis

@@ -31,6 +31,7 @@ LAYERS: list[set[str]] = [
     {"hal0.daemon.admin"},
     {"hal0.daemon.front"},
     {"hal0.daemon.serving"},
+    {"hal0.daemon.assembly"},
     {"hal0.daemon.main"},
     {"hal0.tui", "hal0.backends"},
     {"hal0.cli"},

@@ -1,4 +1,4 @@
-"""`hal0d`: where everything meets. Builds the daemon, serves, and ends it in order.
+"""`hal0d`: starts the daemon, hears the signals, and ends it in order.
 
 The end: new requests are refused, those in flight get `drain_timeout`, then an error event; then the backends go.
 """
@@ -7,52 +7,19 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
-from hal0.daemon.adapters.rerank import RerankAdapter
-from hal0.daemon.admin.app import make_admin
-from hal0.daemon.admin.guard import is_loopback
-from hal0.daemon.admin.views import slot_view
-from hal0.daemon.config.history import History
-from hal0.daemon.config.schema import Models, Settings
-from hal0.daemon.config.snapshot import Diff, Snapshot
+from hal0.daemon.assembly import assembled
 from hal0.daemon.config.store import ConfigStore
-from hal0.daemon.config.trial import Trial
-from hal0.daemon.error_log import ErrorLog
-from hal0.daemon.events import EventBus
-from hal0.daemon.front import Front
-from hal0.daemon.gate import Gate
-from hal0.daemon.hardware.cpu import CpuMeter
-from hal0.daemon.hardware.facts import read_facts
-from hal0.daemon.hardware.gpus import gpu_meters
-from hal0.daemon.hardware.processes import ProcessMeter
-from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.instance import claim
-from hal0.daemon.models.registry import Registry
-from hal0.daemon.providers import make_providers
-from hal0.daemon.providers.base import Api
-from hal0.daemon.proxy.app import ProxyApp
-from hal0.daemon.proxy.pool import Pool
-from hal0.daemon.proxy.requests import Request, Requests
-from hal0.daemon.routing.dispatcher import Dispatcher
-from hal0.daemon.routing.listing import Listing
 from hal0.daemon.services import Services
-from hal0.daemon.serving.limits import Limits
-from hal0.daemon.serving.server import Server
-from hal0.daemon.serving.sockets import listen_tcp, listen_unix
-from hal0.daemon.slots.lifecycle import ANSWERING
-from hal0.daemon.slots.ports import Ports
-from hal0.daemon.slots.run import Tools, base_environment
-from hal0.daemon.slots.slot import Slot
-from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
 from hal0.paths import Paths, locate
-from hal0.wire import SlotEffect
 
 LAST_WORDS_SECONDS = 2.0  # for the error events of those whose patience was over
 
@@ -80,143 +47,25 @@ def main(argv: list[str] | None = None) -> int:
 async def run(paths: Paths, env: Mapping[str, str] = os.environ) -> None:
     """Serve until told to stop; raises `Hal0Error` if the daemon cannot start."""
     stop, hurry = asyncio.Event(), asyncio.Event()
+    _raise_descriptor_limit()
     with claim(paths):
-        async with Daemon.start(paths, env) as daemon:
-            _on_signals(stop, hurry, daemon.services.config)
+        async with assembled(paths, env) as services:
+            _on_signals(stop, hurry, services.config)
             await stop.wait()
-            await daemon.drain(hurry=hurry)
+            await drain(services, hurry=hurry)
     log.info("stopped")
 
 
-class Daemon:
-    """The running whole. Made by `start`, ended by leaving it."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-
-    @classmethod
-    @asynccontextmanager
-    async def start(cls, paths: Paths, env: Mapping[str, str]) -> AsyncIterator["Daemon"]:
-        started_at = time.time()
-        bus = EventBus()
-        config = ConfigStore(
-            bus, paths.config, required=paths.config_required, env=env, history=History(paths.state / "config")
-        )
-        config.load()
-        settings = config.current.settings
-        errors = ErrorLog(bus)
-        config.on_defect = errors.record
-        trial = Trial(config, on_failure=lambda error, slot: errors.record(error, slot=slot))
-
-        def current() -> Settings:
-            return config.current.settings
-
-        def on_change(slot: Slot) -> None:
-            bus.publish("slot.transition", slot_view(slot, services))
-            if slot.state in ANSWERING:
-                trial.ready(slot.name)
-
-        def on_failure(slot: Slot, error: Hal0Error) -> None:
-            errors.record(error, slot=slot.name)
-            trial.failed(slot.name, error)
-
-        async with AsyncExitStack() as cleanup:
-            sockets = [listen_tcp(settings.server.host, settings.server.port), listen_unix(paths.socket)]
-            for sock in sockets:
-                cleanup.callback(sock.close)
-
-            def make_registry(models: Models) -> Registry:
-                return Registry(models, state=paths.state)
-
-            registry = make_registry(settings.models)
-            facts = read_facts()
-            supervisor = Supervisor(
-                tools=Tools(
-                    providers=make_providers(facts),
-                    models=lambda: registry,
-                    ports=Ports(lambda: current().daemon.ports),
-                    start_timeout=lambda: current().dispatch.start_timeout,
-                    environ=base_environment(),
-                ),
-                logs=paths.logs,
-                state=paths.state,
-                memory_of=lambda name: services.sampler.memory_of(name),
-                on_change=on_change,
-                on_removed=lambda name: bus.publish("slot.removed", {"name": name}),
-                on_failure=on_failure,
-            )
-
-            dispatcher = Dispatcher(supervisor, settings=current)
-            port = sockets[0].getsockname()[1]
-            services = Services(
-                bus=bus,
-                config=config,
-                supervisor=supervisor,
-                dispatcher=dispatcher,
-                listing=Listing(supervisor, registry=lambda: registry, started_at=started_at),
-                requests=Requests(
-                    bus,
-                    capture=lambda: current().observe.capture,
-                    on_failure=lambda request, error: _note(errors, request, error),
-                ),
-                sampler=Sampler(
-                    bus,
-                    meters=[CpuMeter(facts), *gpu_meters(cards=facts.gpus)],
-                    processes=ProcessMeter(),
-                    process_groups=supervisor.process_groups,
-                ),
-                errors=errors,
-                make_registry=make_registry,
-                gate=Gate(),
-                started_at=started_at,
-                listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
-                warnings=_warnings(settings.server.host, port),
-            )
-
-            def apply(snapshot: Snapshot, diff: Diff) -> list[SlotEffect]:
-                nonlocal registry
-                _set_log_level(snapshot.settings)
-                models_changed = any(key.startswith("models.") for key in diff.keys)
-                if models_changed:
-                    registry = make_registry(snapshot.settings.models)
-                slots = snapshot.settings.slots
-                effects = supervisor.effects(slots, registry)
-                trial.begin(snapshot, diff, effects)
-                supervisor.apply(slots, revision=snapshot.revision, models_changed=models_changed)
-                return effects
-
-            config.on_applied = apply
-            proxy = ProxyApp(
-                dispatcher=dispatcher,
-                requests=services.requests,
-                pool=Pool(),
-                settings=current,
-                adapters={Api.RERANK: RerankAdapter()},
-            )
-            front = Front(services, proxy=proxy, admin=make_admin(services))
-            server = Server(front, sockets=sockets, limits=_limits(settings))
-            await cleanup.enter_async_context(supervisor)
-            cleanup.push_async_callback(server.close)
-            supervisor.apply(settings.slots, revision=config.current.revision)
-            await server.start()
-            background = (config.watch(), trial.run(), services.sampler.run(), services.requests.run())
-            await cleanup.enter_async_context(_running(*background))
-            for address in (*services.listen, str(paths.socket)):
-                log.info("listening on %s", address)
-            for warning in services.warnings:
-                log.warning("%s", warning)
-            yield cls(services)
-
-    async def drain(self, *, hurry: asyncio.Event) -> None:
-        """Refuse new requests; let those inside end, within `drain_timeout` and until someone hurries us."""
-        gate, seconds = self.services.gate, self.services.config.current.settings.daemon.drain_timeout
-        gate.close()
-        self.services.bus.publish("daemon.stopping", {"drain_seconds": seconds})
-        log.info("stopping; %d requests in flight get up to %g s", gate.inside, seconds)
-        if await _first_of(gate.wait_empty(), hurry.wait(), seconds=seconds):
-            return
-        self.services.requests.interrupt_all()
-        await _first_of(gate.wait_empty(), seconds=LAST_WORDS_SECONDS)
+async def drain(services: Services, *, hurry: asyncio.Event) -> None:
+    """Refuse new requests; let those inside end, within `drain_timeout` and until someone hurries us."""
+    gate, seconds = services.gate, services.config.current.settings.daemon.drain_timeout
+    gate.close()
+    services.bus.publish("daemon.stopping", {"drain_seconds": seconds})
+    log.info("stopping; %d requests in flight get up to %g s", gate.inside, seconds)
+    if await _first_of(gate.wait_empty(), hurry.wait(), seconds=seconds):
+        return
+    services.requests.interrupt_all()
+    await _first_of(gate.wait_empty(), seconds=LAST_WORDS_SECONDS)
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object], seconds: float) -> bool:
@@ -228,25 +77,6 @@ async def _first_of(*waits: Coroutine[Any, Any, object], seconds: float) -> bool
     finally:
         for task in tasks:
             task.cancel()
-
-
-@asynccontextmanager
-async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Endless tasks, for as long as the block lasts. One that ends by itself ends nothing else, but is heard of."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    for task in tasks:
-        task.add_done_callback(_report)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _report(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("a task of the daemon failed", exc_info=error)
 
 
 def _on_signals(stop: asyncio.Event, hurry: asyncio.Event, config: ConfigStore) -> None:
@@ -267,34 +97,11 @@ def _on_signals(stop: asyncio.Event, hurry: asyncio.Event, config: ConfigStore) 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
 
 
-def _limits(settings: Settings) -> Limits:
-    server = settings.server
-    return Limits(
-        header_bytes=server.header_limit,
-        request_seconds=server.request_timeout,
-        keep_alive_seconds=server.keep_alive,
-    )
-
-
-def _warnings(address: str, port: int) -> tuple[str, ...]:
-    """What a person should know of this daemon for as long as it runs."""
-    if is_loopback(address):
-        return ()
-    return (f"anyone who can reach port {port} of this machine can use the models: there are no API keys",)
-
-
-def _set_log_level(settings: Settings) -> None:
-    logging.getLogger("hal0").setLevel(settings.daemon.log_level.upper())
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _note(errors: ErrorLog, request: Request, error: Hal0Error) -> None:
-    """A caller's mistake is the caller's to see; the rest belongs on the dashboard. A slot tells of itself."""
-    if error.status >= 500 and not error.code.startswith("slot."):
-        errors.record(error, slot=request.slot, request=request.id)
+def _raise_descriptor_limit() -> None:
+    """A stream holds two descriptors; the usual soft limit of 1,024 would end at 500 of them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

@@ -371,3 +371,12 @@ async def test_raising_the_limit_lets_waiting_requests_in_at_once(house: House) 
         await house.until(lambda: slot.view().waiting == 1)
         house.apply({"s": slot.config.model_copy(update={"max_in_flight": 2})}, revision=2)
         assert await waiting == 1
+
+
+async def test_autostart_works_for_slots_that_come_with_an_edit_and_for_those_that_get_it(house: House) -> None:
+    late = house.add(name="late")
+    house.apply({"late": late.config, "new": slot_config(autostart=True)}, revision=2)
+    await house.until(lambda: house.supervisor.get("new").state == "ready")
+    assert late.state == "offline"
+    house.apply({"late": late.config.model_copy(update={"autostart": True})}, revision=3)
+    await house.until(lambda: late.state == "ready")
