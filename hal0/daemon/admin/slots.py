@@ -69,6 +69,8 @@ def _command(slot: Slot) -> CommandView:
     return CommandView(
         argv=[word.text if port is None else word.text.replace("{port}", str(port)) for word in launch.command],
         env={**dict(launch.env), **({launch.key_env: MASK} if launch.key_env else {})},
+        key=launch.key_env or launch.key_mark,
+        cwd=launch.cwd,
         origins=[word.origin for word in launch.command],
     )
 
