@@ -161,14 +161,14 @@ def _compute(layout: Layout, load: Load, cache: tuple[Cache, ...], vocabulary: i
     """
     width = layout.number("embedding_length")
     tokens = load.ubatch
-    phases = [_feed_forward(layout, width), _attention(layout, width), _recurrence(layout, width)]
-    numbers = max(phases) * tokens
+    streams = 1 if load.unified else load.parallel  # those of a batch share it
+    lengths = [cells // streams for cells in {each.cells for each in cache if each.cells} or {tokens}]
+    scores = 0 if load.flash_attention else max(lengths) * layout.number("attention.head_count")
+    attention = _attention(layout, width) + (4 * width + scores if scores else 0)
+    numbers = tokens * max(_feed_forward(layout, width), attention, _recurrence(layout, width))
     if not load.is_builtin:  # versions before 2026 reserve the scores of every word for every token of a batch
         numbers = max(numbers, tokens * (vocabulary + 2 * width))
-    per_cell = F16 if load.flash_attention else F32 + F32 * layout.number("attention.head_count")
-    lengths = {each.cells for each in cache if each.cells} or {tokens}
-    streams = 1 if load.unified else load.parallel  # those of a batch share it
-    mask = sum(cells // streams for cells in lengths) * tokens * per_cell
+    mask = sum(lengths) * tokens * (F16 if load.flash_attention else F32)
     return numbers * F32 + mask
 
 
@@ -189,7 +189,7 @@ def _attention(layout: Layout, width: int) -> int:
     if latent := layout.number("attention.kv_lora_rank"):
         return heads * (3 * latent + layout.number("rope.dimension_count"))
     head = layout.number("attention.key_length") or (width // heads if heads else 0)
-    return 3 * heads * head + 3 * width
+    return 3 * heads * head
 
 
 def _recurrence(layout: Layout, width: int) -> int:

@@ -1,0 +1,214 @@
+"""Who must go so that a slot fits."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hal0.daemon.models.memory import Needs, SlotNeeds
+from hal0.daemon.slots.admission import (
+    Candidate,
+    Evict,
+    Fits,
+    Holder,
+    Impossible,
+    Plan,
+    Wait,
+    free_of,
+    need_of,
+    plan,
+)
+from hal0.wire import DeviceView
+
+GIB = 2**30
+
+
+def slot(name: str, size: int = 4, *, taken: int | None = None, **more: object) -> Holder:
+    """One that holds so many GiB of RAM."""
+    held = size if taken is None else taken
+    return Holder(name, {"memory": size * GIB}, {"memory": held * GIB}, **more)  # type: ignore[arg-type]
+
+
+def decide(need: int, free: int, *holders: Holder) -> Plan:
+    return plan(Candidate("new", {"memory": need * GIB}), {"memory": free * GIB}, holders)
+
+
+def test_it_fits_where_there_is_room() -> None:
+    assert decide(4, 4, slot("a")) == Fits()
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    assert decide(4, 0, slot("a", last_used=2), slot("b", last_used=1)) == Evict(("b",))
+
+
+def test_a_low_priority_goes_before_an_old_one() -> None:
+    assert decide(4, 0, slot("a", last_used=1, priority=1), slot("b", last_used=2)) == Evict(("b",))
+
+
+def test_an_idle_one_goes_before_one_that_was_just_used() -> None:
+    assert decide(4, 0, slot("a", last_used=1), slot("b", last_used=2, priority=9, is_idle=True)) == Evict(("b",))
+
+
+@pytest.mark.parametrize("why", ["is_busy", "is_starting", "pinned"])
+def test_one_that_must_stay_is_never_asked(why: str) -> None:
+    decision = decide(4, 0, slot("a", **{why: True}))
+    assert isinstance(decision, Impossible)
+    error = decision.error("new")
+    assert (error.code, error.status) == ("slot.insufficient_memory", 507)
+    assert "4,096 MiB of memory are needed; 0 MiB are free" in error.message
+    assert error.details["sums"][0] == {
+        "device": "memory",
+        "need_bytes": 4 * GIB,
+        "free_bytes": 0,
+        "reserved_bytes": 0,
+        "evictable_bytes": 0,
+        "held_bytes": 4 * GIB,
+    }
+
+
+def test_nobody_goes_when_it_would_not_be_enough() -> None:
+    assert isinstance(decide(9, 0, slot("a"), slot("b")), Impossible)
+
+
+def test_what_a_starting_slot_will_take_is_not_free() -> None:
+    assert isinstance(decide(4, 6, slot("a", 4, taken=1, is_starting=True)), Impossible)
+    assert decide(3, 6, slot("a", 4, taken=1, is_starting=True)) == Fits()
+
+
+def test_one_that_took_more_than_it_was_promised_gives_all_of_it_back() -> None:
+    assert decide(6, 0, slot("a", 4, taken=6)) == Evict(("a",))
+
+
+def test_room_that_comes_back_by_itself_is_waited_for() -> None:
+    assert decide(4, 0, slot("a", is_leaving=True), slot("b")) == Wait(("a",))
+
+
+def test_a_slot_does_not_stand_in_its_own_way() -> None:
+    assert decide(4, 4, slot("new", 4, taken=0, is_starting=True)) == Fits()
+
+
+def test_who_holds_nothing_of_the_device_that_is_short_stays() -> None:
+    holders = (
+        Holder("a", {"memory": 4, "gpu0": 0}, {"memory": 4}, last_used=1),
+        Holder("b", {"gpu0": 8}, {"gpu0": 8}, last_used=2),
+    )
+    assert plan(Candidate("new", {"memory": 1, "gpu0": 8}), {"memory": 2, "gpu0": 0}, holders) == Evict(("b",))
+
+
+def test_a_device_that_does_not_tell_limits_nothing() -> None:
+    assert plan(Candidate("new", {"memory": 1, "gpu0": 8}), {"memory": 2}, ()) == Fits()
+
+
+def in_group(name: str, **more: object) -> Holder:
+    return slot(name, 1, group="g", **more)  # type: ignore[arg-type]
+
+
+def of_group(need: int, free: int, *holders: Holder, exclusive: bool = True) -> Plan:
+    candidate = Candidate("new", {"memory": need * GIB}, group="g", exclusive=exclusive)
+    return plan(candidate, {"memory": free * GIB}, holders)
+
+
+def test_an_exclusive_slot_takes_turns_with_its_group_even_where_there_is_room() -> None:
+    assert of_group(1, 9, in_group("a"), slot("b")) == Evict(("a",))
+    assert of_group(1, 9, in_group("a", exclusive=True), exclusive=False) == Evict(("a",))
+
+
+def test_slots_of_a_group_without_an_exclusive_one_run_side_by_side() -> None:
+    assert of_group(1, 9, in_group("a"), exclusive=False) == Fits()
+
+
+def test_a_busy_one_of_the_group_is_waited_for_and_a_pinned_one_is_not() -> None:
+    assert of_group(1, 9, in_group("a", is_busy=True)) == Wait(("a",))
+    decision = of_group(1, 9, in_group("a", pinned=True))
+    assert isinstance(decision, Impossible)
+    assert "a shares its exclusive group and is pinned" in decision.error("new").message
+
+
+holders = st.builds(
+    Holder,
+    name=st.just(""),
+    reserved=st.fixed_dictionaries({"memory": st.integers(0, 20)}),
+    taken=st.fixed_dictionaries({"memory": st.integers(0, 20)}),
+    is_busy=st.booleans(),
+    is_starting=st.booleans(),
+    is_leaving=st.booleans(),
+    is_idle=st.booleans(),
+    pinned=st.booleans(),
+    priority=st.integers(-2, 2),
+    last_used=st.floats(0, 5),
+    group=st.sampled_from([None, "g", "h"]),
+    exclusive=st.booleans(),
+)
+candidates = st.builds(
+    Candidate,
+    name=st.just("new"),
+    need=st.fixed_dictionaries({"memory": st.integers(0, 60)}),
+    group=st.sampled_from([None, "g", "h"]),
+    exclusive=st.booleans(),
+)
+machines = st.lists(holders, max_size=6).map(
+    lambda found: [replace(holder, name=f"s{index}") for index, holder in enumerate(found)]
+)
+
+
+def left_after(free: int, everyone: list[Holder], gone: Mapping[str, Holder]) -> int:
+    """What is really free once these have gone and everybody else has taken what was promised."""
+    back = sum(holder.taken["memory"] for holder in gone.values())
+    promised = sum(max(0, h.reserved["memory"] - h.taken["memory"]) for h in everyone if h.name not in gone)
+    return free + back - promised
+
+
+@settings(max_examples=400)
+@given(candidates, st.integers(0, 40), machines)
+def test_whatever_comes_nobody_goes_in_vain_and_nobody_who_must_stay(
+    candidate: Candidate, free: int, everyone: list[Holder]
+) -> None:
+    decision = plan(candidate, {"memory": free}, everyone)
+    need = candidate.need["memory"]
+    leaving = {h.name: h for h in everyone if h.is_leaving}
+    by_name = {h.name: h for h in everyone}
+    rivals = {
+        h.name: h
+        for h in everyone
+        if candidate.group and h.group == candidate.group and (candidate.exclusive or h.exclusive)
+    }
+    # One that took more than it was promised gives back what it took; one that took less frees its promise.
+    if isinstance(decision, Fits):
+        assert left_after(free, everyone, {}) >= need or need == 0
+        assert not rivals
+    elif isinstance(decision, Evict):
+        gone = {name: by_name[name] for name in decision.order}
+        assert all(h.may_go for h in gone.values())
+        assert rivals.keys() <= gone.keys()
+        assert left_after(free, everyone, gone | leaving) >= need
+        chosen = [name for name in decision.order if name not in rivals]
+        if chosen:  # one less would not do
+            fewer = {name: holder for name, holder in gone.items() if name != chosen[-1]}
+            assert left_after(free, everyone, fewer | leaving) < need
+        keys = [(not by_name[n].is_idle, by_name[n].priority, by_name[n].last_used) for n in chosen]
+        assert keys == sorted(keys)
+    elif isinstance(decision, Wait):
+        assert decision.on
+        assert all(not by_name[name].may_go for name in decision.on)
+    elif not decision.blocked_by:
+        able = {h.name: h for h in everyone if h.may_go} | leaving | rivals
+        assert left_after(free, everyone, able) < need
+
+
+def test_needs_are_spread_over_the_gpus_with_a_margin() -> None:
+    needs = SlotNeeds(Needs(weights_bytes=100, uncertainty=0.1), Needs(weights_bytes=1000, uncertainty=0.2))
+    assert need_of(needs, ("gpu0", "gpu1")) == {"memory": 105, "gpu0": 550, "gpu1": 550}
+    assert need_of(needs, ()) == {"memory": 105}
+
+
+def test_what_is_free_is_what_devices_say_and_a_better_figure_for_ram_wins() -> None:
+    devices = [
+        DeviceView(id="cpu", kind="cpu", name="CPU"),
+        DeviceView(id="memory", kind="memory", name="RAM", memory_used_bytes=6, memory_total_bytes=16),
+        DeviceView(id="gpu0", kind="gpu", name="GPU", memory_used_bytes=1, memory_total_bytes=24),
+        DeviceView(id="gpu1", kind="gpu", name="lost"),
+    ]
+    assert free_of(devices) == {"memory": 10, "gpu0": 23}
+    assert free_of(devices, memory_bytes=4) == {"memory": 4, "gpu0": 23}
