@@ -1,0 +1,452 @@
+"""No key is dead: each is changed in a running daemon, and what it is for is seen to change.
+
+A key is a function here, named in `LOOKS`; or it is proven elsewhere, and `ELSEWHERE` names where. A key in neither
+fails the first test.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hal0.daemon.config.expectation import Shape, shape_of_field
+from hal0.daemon.config.file import judge
+from hal0.daemon.config.schema import Model, Settings, Slot
+from hal0.daemon.config.snapshot import keys_awaiting_restart
+from hal0.models import CARDS
+from tests.fakes.installation import Installation, installed
+from tests.fakes.scripted import port_range
+
+ROOT = Path(__file__).resolve().parent.parent
+FAKE_SERVER = ROOT / "fakes" / "llama_server.py"
+STARTER = "hal0-starter"
+LONG = {
+    "messages": [{"role": "user", "content": "Tell me."}],
+    "stream": True,
+    "ignore_eos": True,
+    "max_tokens": 200_000,
+}
+HELLO = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
+
+ELSEWHERE = {
+    "daemon.auto_rollback": "end_to_end/test_config_trial.py",
+    "slots.NAME.cwd": "end_to_end/test_other_backends.py",
+    "slots.NAME.health_path": "daemon/providers/test_command_launch.py",
+    "slots.NAME.ready_path": "end_to_end/test_other_backends.py",
+    "slots.NAME.proof": "end_to_end/test_other_backends.py",
+    "slots.NAME.api_path": "end_to_end/test_other_backends.py",
+    "slots.NAME.serves": "end_to_end/test_other_backends.py",
+    "slots.NAME.max_in_flight": "daemon/slots/test_slot.py",
+    "slots.NAME.queue_limit": "daemon/slots/test_slot.py",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One daemon with one slot that is ready and one that nobody asked for."""
+    text = (
+        f'[daemon]\nports = @PORTS@\n[slots.primary]\nmodel = "{STARTER}"\n'
+        f'[slots.t]\nmodel = "{STARTER}"\nbinary = "builtin"\n'
+    )
+    with installed(tmp_path_factory.mktemp("keys"), text) as installation:
+        yield installation
+
+
+@pytest.fixture
+def hal0(shared: Installation) -> Iterator[Installation]:
+    """The shared daemon, put back afterwards."""
+    before = shared.config.read_text()
+    yield shared
+    put(shared, before)
+    shared.admin("POST", "/api/slots/t/unload", {})
+    shared.wait_for_slot("t", "offline")
+
+
+def put(hal0: Installation, text: str) -> None:
+    with hal0.client() as client:
+        answer = client.put("/api/config", json={"text": text}, headers={"If-Match": "*"})
+        assert answer.status_code == 200, answer.text
+
+
+def change(hal0: Installation, **keys: Any) -> None:
+    """Change keys of `slots.t`, or any by its dotted name."""
+    full = {name if "." in name else f"slots.t.{name}": value for name, value in keys.items()}
+    with hal0.client() as client:
+        answer = client.patch("/api/config", json={"set": full})
+        assert answer.status_code == 200, answer.text
+
+
+def until(look: Callable[[], Any], wanted: Any, seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while (seen := look()) != wanted:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.02)
+
+
+def command(hal0: Installation) -> dict[str, Any]:
+    found: dict[str, Any] = hal0.admin("GET", "/api/slots/t/command")
+    return found
+
+
+def after(hal0: Installation, word: str) -> str | None:
+    """The word of the command line after this one."""
+    argv = command(hal0)["argv"]
+    return argv[argv.index(word) + 1] if word in argv else None
+
+
+def load(hal0: Installation) -> dict[str, Any]:
+    hal0.admin("POST", "/api/slots/t/load", {})
+    return hal0.wait_for_slot("t", "ready", "idle")
+
+
+def failure_of_load(hal0: Installation) -> str:
+    hal0.admin("POST", "/api/slots/t/load", {})
+    code: str = hal0.wait_for_slot("t", "error")["error"]["code"]
+    return code
+
+
+def post(hal0: Installation, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
+    return httpx.post(hal0.url + path, json=body, headers=headers, timeout=60)
+
+
+def slot_of(answer: httpx.Response) -> str:
+    return f"{answer.status_code} {answer.headers.get('x-hal0-slot', '')}"
+
+
+# A function for each key ------------------------------------------------------------------------------------------
+
+
+def server_body_limit(hal0: Installation) -> None:
+    body = {**HELLO, "model": "primary", "user": "x" * 5_000}
+    assert post(hal0, "/v1/chat/completions", body).status_code == 200
+    change(hal0, **{"server.body_limit": 4096})
+    assert post(hal0, "/v1/chat/completions", body).status_code == 413
+
+
+def server_cors_origins(hal0: Installation) -> None:
+    def allowed() -> str | None:
+        answer = httpx.get(f"{hal0.url}/v1/models", headers={"origin": "https://chat.lan"})
+        return answer.headers.get("access-control-allow-origin")
+
+    assert allowed() is None
+    change(hal0, **{"server.cors_origins": ["https://chat.lan"]})
+    assert allowed() == "https://chat.lan"
+
+
+def server_trusted_hosts(hal0: Installation) -> None:
+    def status() -> int:
+        return httpx.get(f"{hal0.url}/api/config", headers={"host": "box.lan"}).status_code
+
+    assert status() == 403
+    change(hal0, **{"server.trusted_hosts": ["box.lan"]})
+    assert status() == 200
+
+
+def daemon_ports(hal0: Installation) -> None:
+    first, last = port_range()
+    change(hal0, **{"daemon.ports": [last - 5, last]})
+    assert last - 5 <= load(hal0)["port"] <= last
+    assert first < last - 5
+
+
+def daemon_log_level(hal0: Installation) -> None:
+    change(hal0, **{"daemon.log_level": "error"})
+    change(hal0, idle_after=77)
+    change(hal0, **{"daemon.log_level": "info"})
+    change(hal0, idle_after=78)
+    log = hal0.log.read_text()
+    assert '"77s" → "78s"' in log
+    assert '"5m" → "77s"' not in log
+
+
+def dispatch_chat(hal0: Installation) -> None:
+    assert slot_of(post(hal0, "/v1/chat/completions", HELLO)) == "200 primary"
+    change(hal0, **{"dispatch.chat": "t"})
+    assert slot_of(post(hal0, "/v1/chat/completions", HELLO)) == "200 t"
+
+
+def dispatch_embedding(hal0: Installation) -> None:
+    change(hal0, model="all-minilm-l6-v2")
+    assert post(hal0, "/v1/embeddings", {"input": "a", "model": "t"}).status_code == 200
+    change(hal0, **{"slots.other": {"model": "all-minilm-l6-v2"}, "dispatch.embedding": "other"})
+    assert slot_of(post(hal0, "/v1/embeddings", {"input": "a"})) == "200 other"
+    change(hal0, **{"dispatch.embedding": "t"})
+    assert slot_of(post(hal0, "/v1/embeddings", {"input": "a"})) == "200 t"
+
+
+def never_listens(hal0: Installation) -> str:
+    return program(hal0, "deaf", "exec sleep 600")
+
+
+def program(hal0: Installation, name: str, line: str) -> str:
+    path = hal0.folder / name
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def dispatch_start_timeout(hal0: Installation) -> None:
+    change(hal0, **{"dispatch.start_timeout": 0.3, "slots.t.binary": never_listens(hal0)})
+    assert failure_of_load(hal0) == "slot.start_timeout"
+
+
+def slots_NAME_start_timeout(hal0: Installation) -> None:  # noqa: N802 - the key's name
+    change(hal0, start_timeout=0.3, binary=never_listens(hal0))
+    assert failure_of_load(hal0) == "slot.start_timeout"
+
+
+def dispatch_stream_idle_timeout(hal0: Installation) -> None:
+
+    pid = load(hal0)["pid"]
+    change(hal0, **{"dispatch.stream_idle_timeout": 0.3})
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"})
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert answer.json()["error"]["code"] == "dispatch.upstream_timeout"
+
+
+def dispatch_stream_total_timeout(hal0: Installation) -> None:
+    load(hal0)
+    change(hal0, **{"dispatch.stream_total_timeout": 0.2})
+    assert "dispatch.stream_too_long" in post(hal0, "/v1/chat/completions", {**LONG, "model": "t"}).text
+
+
+def models_folders(hal0: Installation) -> None:
+    folder = hal0.folder / "models"
+    folder.mkdir()
+    shutil.copy(CARDS[0].path, folder / "mine-1.gguf")
+    change(hal0, model="mine-1")
+    assert command(hal0)["error"]["code"] == "model.not_found"  # type: ignore[index]
+    change(hal0, **{"models.folders": [str(folder)]})
+    assert after(hal0, "--model") == str(folder / "mine-1.gguf")
+
+
+def models_NAME_path(hal0: Installation) -> None:  # noqa: N802
+    for name in ("a.gguf", "b.gguf"):
+        shutil.copy(CARDS[0].path, hal0.folder / name)
+        change(hal0, **{"models.mine": {"path": name}, "slots.t.model": "mine"})
+        assert after(hal0, "--model") == str(hal0.folder / name)
+
+
+def models_NAME_aliases(hal0: Installation) -> None:  # noqa: N802
+    shutil.copy(CARDS[0].path, hal0.folder / "c.gguf")
+    change(hal0, **{"models.mine": {"path": "c.gguf"}, "slots.t.model": "my-alias"})
+    assert "error" in command(hal0)
+    change(hal0, **{"models.mine.aliases": ["my-alias"]})
+    assert after(hal0, "--model") == str(hal0.folder / "c.gguf")
+
+
+def models_NAME_sha256(hal0: Installation) -> None:  # noqa: N802
+    shutil.copy(CARDS[0].path, hal0.folder / "d.gguf")
+    change(hal0, **{"models.mine": {"path": "d.gguf", "sha256": "0" * 64}, "slots.t.model": "mine"})
+    assert failure_of_load(hal0) == "model.checksum_mismatch"
+
+
+def slots_NAME_provider(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, **{"slots.t": {"provider": "command", "command": ["sleep", "60", "${port}"]}})
+    assert command(hal0)["argv"][1] == "60"
+
+
+def slots_NAME_command(hal0: Installation) -> None:  # noqa: N802
+    for words in (["sleep", "60", "${port}"], ["sleep", "61", "${port}"]):
+        change(hal0, **{"slots.t": {"provider": "command", "command": words}})
+        assert command(hal0)["argv"][1] == words[1]
+
+
+def slots_NAME_model(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, model="all-minilm-l6-v2")
+    assert after(hal0, "--alias") == "all-minilm-l6-v2"
+    assert load(hal0)["kind"] == "embedding"
+
+
+def slots_NAME_kind(hal0: Installation) -> None:  # noqa: N802
+    assert "--embedding" not in command(hal0)["argv"]
+    change(hal0, kind="embedding")
+    assert "--embedding" in command(hal0)["argv"]
+    assert hal0.slot("t")["kind"] == "embedding"
+
+
+def slots_NAME_context(hal0: Installation) -> None:  # noqa: N802
+    pid = load(hal0)["pid"]
+    change(hal0, context=256)
+    until(lambda: hal0.slot("t")["pid"] not in (pid, None) and hal0.slot("t")["context"], 256)
+
+
+def slots_NAME_parallel(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, parallel=3)
+    assert after(hal0, "--parallel") == "3"
+
+
+def slots_NAME_threads(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, threads=5)
+    assert after(hal0, "--threads") == "5"
+
+
+def slots_NAME_gpus(hal0: Installation) -> None:  # noqa: N802
+    assert "CUDA_VISIBLE_DEVICES" not in command(hal0)["env"]
+    change(hal0, gpus=[])
+    assert command(hal0)["env"]["CUDA_VISIBLE_DEVICES"] == "-1"
+
+
+def slots_NAME_gpu_layers(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, binary=str(FAKE_SERVER.resolve()), gpu_layers=7)
+    change(hal0, binary=program(hal0, "llama", f'exec {sys.executable} {FAKE_SERVER} "$@"'))
+    assert after(hal0, "-ngl") == "7"
+    change(hal0, binary="builtin")
+    assert command(hal0)["error"]["code"] == "slot.engine_missing"  # type: ignore[index]
+
+
+def slots_NAME_port(hal0: Installation) -> None:  # noqa: N802
+    port = port_range()[1] - 20
+    assert load(hal0)["port"] != port
+    change(hal0, port=port)
+    until(lambda: hal0.slot("t")["port"], port)
+
+
+def slots_NAME_binary(hal0: Installation) -> None:  # noqa: N802
+    path = program(hal0, "other", f'exec {sys.executable} {FAKE_SERVER} "$@"')
+    change(hal0, binary=path)
+    assert command(hal0)["argv"][0] == path
+    assert load(hal0)["engine"] == path
+
+
+def slots_NAME_args(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, args=["--temp", "0.1"])
+    assert command(hal0)["argv"][-2:] == ["--temp", "0.1"]
+
+
+def slots_NAME_env(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, env={"MY_OWN": "1"})
+    pid = load(hal0)["pid"]
+    assert b"MY_OWN=1" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
+def slots_NAME_autostart(hal0: Installation) -> None:  # noqa: N802
+    assert hal0.slot("t")["state"] == "offline"
+    change(hal0, autostart=True)
+    hal0.wait_for_slot("t", "ready")
+
+
+def slots_NAME_idle_after(hal0: Installation) -> None:  # noqa: N802
+    assert load(hal0)["state"] == "ready"
+    change(hal0, idle_after=0.05)
+    hal0.wait_for_slot("t", "idle", seconds=2)
+
+
+def slots_NAME_unload_after(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, idle_after=0.05)
+    load(hal0)
+    hal0.wait_for_slot("t", "idle")
+    change(hal0, unload_after=0.05)
+    hal0.wait_for_slot("t", "offline", seconds=3)
+
+
+def slots_NAME_drain_timeout(hal0: Installation) -> None:  # noqa: N802
+    load(hal0)
+    change(hal0, drain_timeout=0.1)
+    with httpx.stream("POST", hal0.url + "/v1/chat/completions", json={**LONG, "model": "t"}, timeout=60) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        began = time.monotonic()
+        hal0.admin("POST", "/api/slots/t/unload", {})
+        rest = list(lines)
+    assert time.monotonic() - began < 5
+    assert any('"error"' in line for line in rest)
+
+
+def slots_NAME_stop_timeout(hal0: Installation) -> None:  # noqa: N802
+    stubborn = f'trap "" TERM\n{sys.executable} {FAKE_SERVER} "$@" &\nwhile :; do sleep 0.05; done'
+    change(hal0, binary=program(hal0, "stubborn", stubborn), stop_timeout=0.3)
+    load(hal0)
+    began = time.monotonic()
+    hal0.admin("POST", "/api/slots/t/unload", {})
+    hal0.wait_for_slot("t", "offline", "error")
+    assert 0.25 < time.monotonic() - began < 5
+
+
+def slots_NAME_aliases(hal0: Installation) -> None:  # noqa: N802
+    assert post(hal0, "/v1/chat/completions", {**HELLO, "model": "mine"}).status_code == 404
+    change(hal0, aliases=["mine"])
+    assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": "mine"})) == "200 t"
+
+
+def observe_capture(hal0: Installation) -> None:
+    def prompt() -> str:
+        post(hal0, "/v1/chat/completions", {**HELLO, "model": "primary"})
+        text: str = hal0.admin("GET", "/api/requests")["requests"][0]["prompt"]
+        return text
+
+    assert prompt() == "Hello!"
+    change(hal0, **{"observe.capture": False})
+    assert prompt() == ""
+
+
+LOOKS: dict[str, Callable[[Installation], None]] = {
+    look.__name__.replace("_", ".", 1).replace("NAME_", "NAME."): look
+    for look in (
+        server_body_limit, server_cors_origins, server_trusted_hosts, daemon_ports, daemon_log_level, dispatch_chat,
+        dispatch_embedding, dispatch_start_timeout, dispatch_stream_idle_timeout, dispatch_stream_total_timeout,
+        models_folders, models_NAME_path, models_NAME_aliases, models_NAME_sha256, slots_NAME_provider,
+        slots_NAME_command, slots_NAME_model, slots_NAME_kind, slots_NAME_context, slots_NAME_parallel,
+        slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_port, slots_NAME_binary,
+        slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout, slots_NAME_idle_after,
+        slots_NAME_unload_after, slots_NAME_drain_timeout, slots_NAME_stop_timeout, slots_NAME_aliases,
+        observe_capture,
+    )
+}  # fmt: skip
+OTHER_VALUES = {"host": "::1", "port": 9001, "header_limit": 8192, "request_timeout": 5, "keep_alive": 5}
+
+
+def every_key() -> dict[str, Shape]:
+    found = {}
+    for name, info in Settings.model_fields.items():
+        shape = shape_of_field(info)
+        if shape.is_table:
+            found |= {f"{name}.{key}": shape_of_field(each) for key, each in shape.type.model_fields.items()}
+    for name, table in (("slots", Slot), ("models", Model)):
+        found |= {f"{name}.NAME.{key}": shape_of_field(each) for key, each in table.model_fields.items()}
+    return found
+
+
+AT_START = [key for key, shape in every_key().items() if shape.at_start]
+
+
+def test_every_key_is_proven_somewhere() -> None:
+    assert {*LOOKS, *ELSEWHERE, *AT_START, "daemon.drain_timeout"} == set(every_key())
+    for key, file in ELSEWHERE.items():
+        assert key.rpartition(".")[2] in (ROOT / file).read_text(), f"{file} does not name {key}"
+
+
+@pytest.mark.parametrize("key", LOOKS)
+def test_a_changed_key_has_its_effect_at_once(hal0: Installation, key: str) -> None:
+    LOOKS[key](hal0)
+    assert hal0.admin("GET", "/api/config")["needs_restart"] == []
+
+
+@pytest.mark.parametrize("key", AT_START)
+def test_a_key_that_is_read_at_the_start_is_listed(tmp_path: Path, key: str) -> None:
+    table, name = key.split(".")
+    file = tmp_path / "hal0.toml"
+    started = judge(file, env={}).settings
+    file.write_text(f"[{table}]\n{name} = {json.dumps(OTHER_VALUES[name])}\n")
+    now = judge(file, env={}).settings
+    assert started is not None
+    assert now is not None
+    assert keys_awaiting_restart(started, now) == (key,)
+
+
+def test_the_drain_timeout_of_the_daemon_is_what_its_end_waits_for(tmp_path: Path) -> None:
+    with installed(tmp_path) as hal0:
+        change(hal0, **{"daemon.drain_timeout": 7})
+        hal0.stop()
+        assert "get up to 7 s" in hal0.log.read_text()
