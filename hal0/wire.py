@@ -287,7 +287,7 @@ class CommandView(Wire):
 
     argv: list[str]
     env: dict[str, str]  # what hal0 adds to the environment, secrets masked
-    key: str = ""  # how the backend gets its key; empty: it takes none, so any program of this machine can ask it
+    key: str | None = None  # how the backend gets its key; empty: it takes none, any program of this machine can ask it
     cwd: str = ""  # the folder it runs in; empty: the daemon's
     origins: list[str]  # one per argv word: "config slots.primary.context", "hal0", "provider llama", ...
 

@@ -176,7 +176,7 @@ def _print_command(command: CommandView) -> None:
     say(" ".join([*environment, shlex.join(command.argv)]))
     if command.cwd:
         say(Cell(f"in the folder {command.cwd}", "dim"))
-    if not command.key:
+    if command.key == "":
         say(Cell("it takes no key: any program of this machine can ask it", "yellow"))
     heading("where it comes from")
     rows: list[tuple[str, str]] = []

@@ -76,6 +76,15 @@ def test_show_tells_the_failure_its_output_and_where_the_command_line_comes_from
     assert both["command"]["origins"] == COMMAND.origins
 
 
+def test_show_says_where_a_backend_runs_and_that_it_takes_no_key(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/primary"] = pictures.slot()
+    no_key = "it takes no key: any program of this machine can ask it"
+    for command, is_open in ((COMMAND, False), (COMMAND.model_copy(update={"key": "", "cwd": "/srv/tts"}), True)):
+        admin.answers["GET /api/slots/primary/command"] = command
+        shown = hal0("slot", "show", "primary").out
+        assert (no_key in shown, "in the folder /srv/tts" in shown) == (is_open, is_open)
+
+
 def test_show_works_for_a_slot_whose_engine_is_missing(hal0: Run, admin: FakeAdmin) -> None:
     admin.answers["GET /api/slots/primary"] = pictures.slot(state="offline", pid=None)
     admin.answers["GET /api/slots/primary/command"] = Hal0Error(

@@ -275,6 +275,14 @@ def test_flm_embeds_also_for_those_who_name_no_model(here: Installation) -> None
         assert (answer.status_code, answer.json()["model"]) == (200, "embed-gemma:300m")
 
 
+def test_a_failure_that_comes_with_status_200_is_told_as_one(here: Installation) -> None:
+    turns = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
+    answer = ask(here, "chat/completions", model="npu", messages=turns)
+    assert answer.status_code == 502
+    assert error(answer)["code"] == "dispatch.upstream_failed"
+    assert "single-turn" in error(answer)["message"]
+
+
 def test_a_model_that_flm_lacks_is_told_with_the_command_that_fetches_it(here: Installation) -> None:
     answer = chat(here, model="not-pulled")
     assert error(answer)["code"] == "slot.bad_response"

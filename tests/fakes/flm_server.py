@@ -75,6 +75,8 @@ class FlmHandler(Handler):
         if model not in here():
             return 200, f"Failed to load {model} model!"
         self.server.loaded = model
+        if len(body.get("messages", ())) > 1:
+            return 200, "This model only supports single-turn requests."
         return None
 
 

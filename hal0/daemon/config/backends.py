@@ -35,7 +35,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "command": ("chat", "embedding", "rerank"),
 }
 # Key of the slot: the placeholder through which alone it reaches the program.
-BY_PLACEHOLDER = {"context": "ctx", "parallel": "parallel"}
+BY_PLACEHOLDER = {"context": "ctx"}
 
 
 def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:

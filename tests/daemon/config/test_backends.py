@@ -78,7 +78,7 @@ def test_what_a_provider_cannot_use_is_told_with_its_place(tmp_path: Path, case:
     "text",
     [
         COMMAND + 'command = "x --port ${port}"\n',
-        COMMAND + 'command = "x"\nport = 8090\n',
+        COMMAND + 'command = "x"\nport = 8090\nparallel = 8\n',
         COMMAND + 'command = "x"\nenv = { PORT = "${port}", KEY = "${key}" }\n',
         COMMAND + 'command = ["x", "${port}", "${ctx}", "${parallel}"]\ncontext = 64\nparallel = 2\n',
         '[slots.a]\nprovider = "vllm"\nmodel = "Qwen/Qwen2.5-7B-Instruct"\nparallel = 8\ngpus = [0, 1]\n',

@@ -24,6 +24,14 @@ def test_a_body_that_needs_no_change_is_not_touched() -> None:
     assert parse(Api.CHAT, raw).for_model("tiny") == raw
 
 
+@pytest.mark.parametrize("fields", [{}, {"model": None}, {"metadata": {"model": "x"}}])
+def test_a_backend_that_insists_on_a_model_is_told_one(fields: dict[str, Any]) -> None:
+    raw = b"\n " + chat(**fields)
+    sent = parse(Api.CHAT, raw).for_model('ti"ny', named=True)
+    assert json.loads(sent) == {**json.loads(raw), "model": 'ti"ny'}
+    assert sent.count(b'"model"') == json.dumps(json.loads(sent)).encode().count(b'"model"')
+
+
 def test_the_model_alone_is_replaced_wherever_it_stands() -> None:
     raw = b'{"messages":[{"role":"user","content":"\\"model\\":\\"primary\\""}],  "model" : "primary"}'
     assert parse(Api.CHAT, raw).for_model("tiny") == raw.replace(b'"model" : "primary"', b'"model" : "tiny"')
