@@ -15,7 +15,8 @@ from hal0.daemon.models.layout import Layout, Tensor
 F32, F16 = 4, 2  # bytes
 
 # A process of the engine that has no model, measured with xllamacpp 2026.10: mapped libraries, then private memory.
-BUILTIN_BASE_BYTES = 19 * 2**20 + 12 * 2**20
+BUILTIN_LIBRARY_BYTES = 19 * 2**20
+BUILTIN_BASE_BYTES = BUILTIN_LIBRARY_BYTES + 12 * 2**20
 # A llama-server of the system: its libraries are not known; with a GPU its driver maps more. Measured nowhere by us.
 SERVER_BASE_BYTES = 64 * 2**20
 GPU_HOST_BYTES = 256 * 2**20  # RAM that the driver of a GPU takes in each process
@@ -80,6 +81,7 @@ class SlotNeeds:
     gpu: Needs | None = None
     # Of the weights in RAM: copied into another order while loading, so private memory and not mapped from the file.
     repacked_bytes: int = 0
+    library_bytes: int = 0  # of the base in RAM: mapped from the program's own files
 
 
 def estimate(layout: Layout, load: Load) -> SlotNeeds:
@@ -99,6 +101,7 @@ def estimate(layout: Layout, load: Load) -> SlotNeeds:
     if not load.embedding:
         kept += load.checkpoints * load.parallel * sum(each.checkpoint_bytes for each in cache)
     repacked = sum(t.size_bytes for t in on_cpu if _is_repacked(t))
+    libraries = BUILTIN_LIBRARY_BYTES if load.is_builtin else SERVER_BASE_BYTES // 2
     ram = Needs(
         weights_bytes=sum(t.size_bytes for t in on_cpu),
         kv_bytes=kv_cpu,
@@ -108,7 +111,8 @@ def estimate(layout: Layout, load: Load) -> SlotNeeds:
         uncertainty=uncertainty,
     )
     if load.gpu_layers <= 0:
-        return SlotNeeds(replace(ram, weights_bytes=ram.weights_bytes + load.more_bytes), repacked_bytes=repacked)
+        ram = replace(ram, weights_bytes=ram.weights_bytes + load.more_bytes)
+        return SlotNeeds(ram, repacked_bytes=repacked, library_bytes=libraries)
     gpu = Needs(
         weights_bytes=sum(t.size_bytes for t in on_gpu) + load.more_bytes,
         kv_bytes=kv_gpu,
@@ -120,7 +124,7 @@ def estimate(layout: Layout, load: Load) -> SlotNeeds:
     inputs = load.ubatch * (layout.number("embedding_length") * F32 + load.context * F16)
     compute_cpu = compute if first_on_gpu > 0 else min(compute, inputs)
     ram = replace(ram, compute_bytes=outputs + compute_cpu, base_bytes=base + GPU_HOST_BYTES)
-    return SlotNeeds(ram, gpu, repacked_bytes=repacked)
+    return SlotNeeds(ram, gpu, repacked_bytes=repacked, library_bytes=libraries)
 
 
 def _vocabulary(layout: Layout) -> int:

@@ -124,10 +124,10 @@ def refine(needs: SlotNeeds, peak: Peak) -> SlotNeeds:
 
 
 def _mapped_bytes(needs: SlotNeeds, peak: Peak) -> int:
-    """Weights that stay in the file. If they were copied, the private memory holds at least the copy and the cache."""
+    """Libraries, and weights that stay in the file. Where those were copied, the copy is in the private memory."""
     ram = needs.ram
     was_copied = needs.repacked_bytes and peak.private_bytes >= needs.repacked_bytes + ram.kv_bytes
-    return ram.weights_bytes - (needs.repacked_bytes if was_copied else 0)
+    return needs.library_bytes + ram.weights_bytes - (needs.repacked_bytes if was_copied else 0)
 
 
 def _corrected(needs: Needs, measured: int) -> Needs:

@@ -20,6 +20,7 @@ import pytest
 
 from hal0.daemon.models.layout import read_layout
 from hal0.daemon.models.memory import SlotNeeds, estimate
+from hal0.daemon.models.peaks import Peak, refine
 from hal0.daemon.providers.llama_load import load_of
 from tests.fakes.gguf_shapes import SHAPES
 from tests.fakes.gguf_weights import write_shape
@@ -140,6 +141,10 @@ def test_the_estimate_is_near_what_a_run_takes(case: str, tmp_path: Path) -> Non
     print(f"{case}: estimate {estimated / MIB:.0f} MiB, measured {measured.need / MIB:.0f} MiB, {share:+.1%}")
     assert abs(share) <= needs.ram.uncertainty
     assert needs.ram.uncertainty <= AGREED
+    learned = refine(needs, Peak(measured.private)).ram
+    assert learned.source == "measured"
+    assert learned.total_bytes >= measured.need * (1 - learned.uncertainty)
+    assert learned.total_bytes <= max(needs.ram.total_bytes, measured.need * (1 + learned.uncertainty))
     assert needs.ram.kv_bytes == pytest.approx(measured.kv, rel=0.01, abs=MIB)
     outputs = 1024 * (30_522 + 768) * 4 if "--embedding" in words else 0
     assert needs.ram.compute_bytes - outputs == pytest.approx(measured.compute, rel=0.05, abs=MIB)
