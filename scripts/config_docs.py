@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from hal0.daemon.config.expectation import Shape, as_toml, shape_of_field, words_for
+from hal0.daemon.config.placeholders import PLACEHOLDERS
 from hal0.daemon.config.schema import EMBEDDED_SLOTS, Model, Settings, Slot, Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
@@ -48,6 +49,41 @@ file, line and column of every problem. A file that vanished, became empty or lo
 rather a save cut short than meant; `hal0 config reload --force` insists. Slots that an edit does not change do not
 notice it.
 
+## Backends
+
+Each slot has a `provider`. A key that it cannot honour is an error, not ignored.
+
+| provider | runs | `model` is | needs |
+|---|---|---|---|
+| `llama` | llama.cpp's `llama-server`, or the engine in the package | a name in the registry | `model` |
+| `vllm` | `vllm serve` | a folder (`/…`, `~/…`, `./…`), or `owner/name` of Hugging Face's cache | `model` |
+| `flm` | `flm serve` of FastFlowLM, on AMD NPUs | a tag such as `llama3.2:1b`, or `embed-gemma:300m` | `model` |
+| `command` | any program that speaks OpenAI's API | what its command line asks for | `command` |
+
+hal0 downloads no models for vLLM and FastFlowLM, and keeps them from doing it: one that is not there is told, with the
+command that fetches it. A `command` is a text, split as a shell would (quotes work, nothing else of a shell does), or
+a list of words. In it and in `env` of the slot stand
+
+{placeholders}
+
+```toml
+[slots.coder]
+provider = "command"
+command = [
+  "python", "-m", "sglang.launch_server", "--host", "127.0.0.1", "--port", "${{port}}",
+  "--model-path", "${{model}}", "--served-model-name", "${{model_id}}", "--context-length", "${{ctx}}",
+]
+model = "~/models/Qwen2.5-Coder-7B-Instruct"
+context = 16384
+parallel = 4                       # requests it is given at a time
+gpus = [0]
+start_timeout = "10m"
+```
+
+Without `${{key}}` a program has no key, and `hal0 slot show` says so. With `env = {{ API_KEY = "${{key}}" }}` it has one
+that is on no command line. `$NAME` is left for the program. What a shell is to do, a shell does: `["sh", "-c", "…"]`;
+what it starts is stopped with it.
+
 In the tables below, a key marked ● is read when the daemon starts: the running daemon keeps its value and lists the key
 as waiting for a restart.
 """
@@ -56,7 +92,8 @@ as waiting for a restart.
 def page() -> str:
     """The whole page."""
     embedded = " and ".join(f"`{name}` with the model `{slot.model}`" for name, slot in EMBEDDED_SLOTS.items())
-    parts = [INTRODUCTION.format(embedded=embedded)]
+    placeholders = "\n".join(f"- `${{{name}}}`: {what}" for name, what in PLACEHOLDERS.items())
+    parts = [INTRODUCTION.format(embedded=embedded, placeholders=placeholders)]
     for name, info in Settings.model_fields.items():
         shape = shape_of_field(info)
         if shape.is_table:

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from hal0.cli.__main__ import COMMANDS
+from hal0.daemon.config.file import check
 from hal0.errors import CATALOGUE
 from scripts import error_docs, lifecycle_docs
 from tests.test_architecture import LAYERS
@@ -30,6 +31,13 @@ def test_links_lead_to_files_that_are_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_configurations_in_pages_are_accepted(page: Path, tmp_path: Path) -> None:
+    for example in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        (tmp_path / "hal0.toml").write_text(example, encoding="utf-8")
+        assert check(tmp_path / "hal0.toml", env={}) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
