@@ -80,8 +80,8 @@ gpus = [0]
 start_timeout = "10m"
 ```
 
-Without `${{key}}` a program has no key, and `hal0 slot show` says so. With `env = {{ API_KEY = "${{key}}" }}` it has one
-that is on no command line. `$NAME` is left for the program. What a shell is to do, a shell does: `["sh", "-c", "…"]`;
+Without `${{key}}` a program has no key, and `hal0 slot show` says so. With `env = {{ API_KEY = "${{key}}" }}` it has
+one that is on no command line. `$NAME` is left for the program. What a shell is to do, a shell does: `["sh", "-c", "…"]`;
 what it starts is stopped with it.
 
 In the tables below, a key marked ● is read when the daemon starts: the running daemon keeps its value and lists the key
