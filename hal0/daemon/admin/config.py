@@ -5,7 +5,6 @@ touched, and is answered with the configuration that then runs.
 """
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/config/values")
     async def show_values() -> Response:
-        return list_reply("values", values(store.current.settings, store.sources, os.environ))
+        return list_reply("values", values(store.current.settings, store.sources, store.env))
 
     @routes.get("/config/text")
     async def show_text() -> Response:

@@ -5,6 +5,7 @@ and all; a damaged file is as if it were not there. Blocking; call it in a threa
 """
 
 import difflib
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from hal0.errors import Hal0Error
 from hal0.wire import ConfigFile, Revision, RevisionTexts
 
 KEPT = 50
+REFUSED = "refused.json"
 
 log = logging.getLogger("hal0.config")
 
@@ -42,17 +44,19 @@ class History:
     def record(self, revision: RevisionTexts) -> None:
         """Keep a revision and forget the oldest. That it cannot be kept is no reason to refuse it, but is said."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary = self._folder / f".{revision.revision}.new"
-            with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-                file.write(revision.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._file(revision.revision))
+            self._put(self._file(revision.revision), revision.model_dump_json(indent=1))
             for number in self.numbers()[:-KEPT]:
                 self._file(number).unlink(missing_ok=True)
         except OSError as error:
             log.error("revision %d could not be put into the history: %s", revision.revision, error)
+
+    def set_aside(self, sources: Sources) -> None:
+        """Keep the last text that was refused and is now overwritten; it never was a revision."""
+        texts = [text.model_dump() for text in texts_of(sources)]
+        try:
+            self._put(self._folder / REFUSED, json.dumps({"files": texts}, indent=1))
+        except OSError as error:
+            log.error("the text that was refused could not be set aside: %s", error)
 
     def get(self, number: int) -> RevisionTexts:
         """A revision with its texts; raises `config.no_revision`."""
@@ -77,6 +81,15 @@ class History:
         except (OSError, ValidationError) as error:
             log.warning("revision %d in the history is unreadable: %s", number, type(error).__name__)
             return None
+
+    def _put(self, path: Path, text: str) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self._folder / f".{path.name}.new"
+        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
 
     def _file(self, number: int) -> Path:
         return self._folder / f"{number:06}.json"

@@ -6,6 +6,7 @@ with.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -51,8 +52,8 @@ class ConfigStore:
         self.path = path
         self.history = history
         self._bus = bus
+        self.env = os.environ if env is None else env
         self._required = required
-        self._env = env
         self._clock = clock
         self._taking_over = asyncio.Lock()
         self._writing: set[asyncio.Task[ConfigView]] = set()
@@ -85,7 +86,7 @@ class ConfigStore:
 
     def load(self) -> Snapshot:
         """Read the configuration for the first time; raises `ConfigProblems` when it cannot be used."""
-        judgement = judge(self.path, required=self._required, env=self._env)
+        judgement = judge(self.path, required=self._required, env=self.env)
         if judgement.settings is None:
             raise ConfigProblems(self.path, judgement.problems)
         last = self.history.last() if self.history else None
@@ -134,18 +135,18 @@ class ConfigStore:
             sources = read_sources(self.path)
             if proposal is not None:
                 sources = proposal(sources, self.path)
-            return judge_sources(self.path, sources, required=self._required, env=self._env)
+            return judge_sources(self.path, sources, required=self._required, env=self.env)
 
         return await asyncio.to_thread(consider)
 
-    async def reload(self, *, force: bool = False, by: str = BY_FILE) -> ConfigView:
+    async def reload(self, *, force: bool = False) -> ConfigView:
         """Take over what is on disk now, or refuse it; `force` takes also what looks cut short."""
         async with self._taking_over:
             sources = await asyncio.to_thread(read_sources, self.path)
             if not force and is_half_written(self._running.sources, sources):
                 await asyncio.sleep(HALF_WRITTEN_SECONDS)
                 sources = await asyncio.to_thread(read_sources, self.path)
-            await self._consider(sources, force=force, by=by)
+            await self._consider(sources, force=force)
         return self.view()
 
     async def write(
@@ -212,13 +213,15 @@ class ConfigStore:
         async with self._taking_over:
             old = await asyncio.to_thread(read_sources, self.path)
             self._check_base(based_on, old)
-            await self._consider(old, force=False, by=BY_FILE)  # an edit on disk that nobody took over yet comes first
+            await self._consider(old, force=False)  # an edit on disk that nobody took over yet comes first
             new = await asyncio.to_thread(proposal, old, self.path)
-            judgement = await asyncio.to_thread(judge_sources, self.path, new, required=self._required, env=self._env)
+            judgement = await asyncio.to_thread(judge_sources, self.path, new, required=self._required, env=self.env)
             if judgement.settings is None:
                 raise ConfigProblems(self.path, judgement.problems)
             if not force and (problem := implausible(self._running, judgement, str(self.path))):
                 raise ConfigProblems(self.path, [problem])
+            if self._rejected_at is not None and self.history is not None:
+                await asyncio.to_thread(self.history.set_aside, old)
             await asyncio.to_thread(write, old, new)
             if new.hash != self.current.hash:
                 await self._apply(judgement, by=by, why=why)
@@ -226,7 +229,7 @@ class ConfigStore:
                 self._accept_as_running()
         return self.view()
 
-    async def _consider(self, sources: Sources, *, force: bool, by: str) -> None:
+    async def _consider(self, sources: Sources, *, force: bool) -> None:
         if sources.hash == self.current.hash:
             if self._rejected_at is not None:
                 self._accept_as_running()
@@ -234,13 +237,13 @@ class ConfigStore:
         if sources.hash == self._rejected_hash and not force:
             return
         # In a thread: a large file takes long to parse, and streams must not stutter meanwhile.
-        judgement = await asyncio.to_thread(judge_sources, self.path, sources, required=self._required, env=self._env)
+        judgement = await asyncio.to_thread(judge_sources, self.path, sources, required=self._required, env=self.env)
         if judgement.settings is None:
             self._reject(sources, judgement.problems)
         elif not force and (problem := implausible(self._running, judgement, str(self.path))):
             self._reject(sources, (problem,))
         else:
-            await self._apply(judgement, by=by, why="edited on disk" if by == BY_FILE else "")
+            await self._apply(judgement, by=BY_FILE, why="edited on disk")
 
     async def _apply(self, judgement: Judgement, *, by: str, why: str) -> None:
         before = self.current

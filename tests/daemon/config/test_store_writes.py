@@ -1,0 +1,209 @@
+"""Writes through the store: judged first, based on what the writer saw, kept in the history."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hal0.daemon.config.edits import Edit
+from hal0.daemon.config.file import ConfigProblems, judge_sources
+from hal0.daemon.config.history import KEPT, History
+from hal0.daemon.config.proposals import with_edits, with_slot, with_text
+from hal0.daemon.config.schema import Slot
+from hal0.daemon.config.snapshot import Diff, Snapshot
+from hal0.daemon.config.sources import Source, Sources
+from hal0.daemon.config.store import ConfigStore
+from hal0.daemon.events import EventBus
+from hal0.errors import Hal0Error
+from hal0.wire import SlotEffect
+
+A = '# mine\n[slots.a]\nmodel = "x"   # the first\n\n[slots.b]\nmodel = "y"\n'
+
+
+def store_in(folder: Path, text: str | None = A) -> ConfigStore:
+    path = folder / "hal0.toml"
+    if text is not None:
+        path.write_text(text)
+    store = ConfigStore(EventBus(), path, env={}, history=History(folder / "state"))
+    store.load()
+    return store
+
+
+def context(value: int) -> Any:
+    return with_edits([Edit(("slots", "a", "context"), value)])
+
+
+async def test_a_write_is_live_when_it_returns_and_the_watcher_sees_nothing_new(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    view = await store.write(context(64), by="anna", why="smaller")
+    assert (view.revision, view.by, view.why) == (2, "anna", "smaller")
+    assert store.current.settings.slots["a"].context == 64
+    assert store.path.read_text() == A.replace("# the first\n", "# the first\ncontext = 64\n")
+    assert (await store.reload()).revision == 2
+
+
+async def test_a_drop_in_is_edited_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "hal0.d").mkdir()
+    drop_in = tmp_path / "hal0.d" / "c.toml"
+    drop_in.write_text('# theirs\n[slots.c]\nmodel = "z"\n')
+    store = store_in(tmp_path)
+    await store.write(with_edits([Edit(("slots", "c", "context"), 64)]), by="anna")
+    assert drop_in.read_text() == '# theirs\n[slots.c]\nmodel = "z"\ncontext = 64\n'
+    assert store.path.read_text() == A
+
+
+async def test_the_file_of_a_link_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    real = tmp_path / "real.toml"
+    real.write_text(A)
+    (tmp_path / "hal0.toml").symlink_to("real.toml")
+    store = store_in(tmp_path, None)
+    await store.write(context(64), by="anna")
+    assert "context = 64" in real.read_text()
+    assert (tmp_path / "hal0.toml").is_symlink()
+    assert (await store.reload()).revision == 2
+
+
+async def test_the_last_slot_cannot_be_deleted_as_the_embedded_ones_would_come(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    await store.write(with_edits([Edit(("slots", "a"))]), by="anna")
+    with pytest.raises(Hal0Error, match=r"config\.invalid"):
+        await store.write(with_edits([Edit(("slots", "b"))]), by="anna")
+    assert list(store.current.settings.slots) == ["b"]
+
+
+async def test_an_empty_text_is_refused_unless_it_is_meant(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    with pytest.raises(ConfigProblems) as caught:
+        await store.write(with_text(None, ""), by="anna", based_on="1")
+    assert caught.value.problems[0].code == "config.implausible"
+    assert store.path.read_text() == A
+    assert (await store.write(with_text(None, ""), by="anna", based_on="1", force=True)).revision == 2
+
+
+async def test_a_refused_file_is_mended_by_who_has_seen_it_and_kept_aside(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.path.write_text(A + "contxt = 1\n")
+    assert (await store.reload()).problems
+    with pytest.raises(Hal0Error, match=r"config\.conflict"):
+        await store.write(with_text(None, A + "context = 64\n"), by="anna", based_on="1")
+    tag = (await store.texts()).tag
+    view = await store.write(with_text(None, A + "context = 64\n"), by="anna", based_on=tag)
+    assert (view.revision, view.problems, view.rejected_at) == (2, [], None)
+    aside = json.loads((tmp_path / "state" / "refused.json").read_text())
+    assert aside["files"][0]["text"] == A + "contxt = 1\n"
+
+
+async def test_writers_at_once_are_all_heard(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    await asyncio.gather(*(store.write(with_slot(f"s{n}", {"model": "m"}), by="x") for n in range(20)))
+    assert len(store.current.settings.slots) == 22
+    assert store.current.revision == 21
+
+
+async def test_a_writer_who_leaves_has_still_written_into_the_history(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    caller = asyncio.create_task(store.write(context(64), by="anna"))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await asyncio.gather(*store._writing)
+    assert store.history is not None
+    assert store.history.get(2).by == "anna"
+
+
+async def test_numbers_go_on_after_a_restart_and_fifty_are_kept(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    for n in range(KEPT + 5):
+        await store.write(context(64 + n), by="anna")
+    assert store.history is not None
+    assert store.history.numbers() == list(range(7, KEPT + 7))
+    assert store_in(tmp_path, None).current.revision == KEPT + 6
+    again = store_in(tmp_path, A)
+    assert again.current.revision == KEPT + 7
+    assert again.view().why == "read at the start of the daemon"
+
+
+async def test_a_damaged_history_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    await store.write(context(64), by="anna")
+    (tmp_path / "state" / "000002.json").write_bytes(b'{"revision": 2, "a\xff')
+    again = store_in(tmp_path, None)
+    assert again.current.revision == 3
+    assert again.history is not None
+    assert [each.revision for each in again.history.all()] == [3, 1]
+    with pytest.raises(Hal0Error, match=r"config\.no_revision"):
+        await again.rollback(2, by="anna")
+
+
+async def test_a_history_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    store = store_in(tmp_path)
+    assert (await store.write(context(64), by="anna")).revision == 2
+
+
+async def test_a_rollback_brings_the_text_back_with_its_comments(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    await store.write(with_text(None, '[slots.a]\nmodel = "x"\n'), by="anna")
+    view = await store.rollback(1, by="anna", based_on="2")
+    assert (view.revision, view.why) == (3, "as revision 1")
+    assert store.path.read_text() == A
+
+
+async def test_a_rollback_to_no_file_runs_the_embedded_default_again(tmp_path: Path) -> None:
+    store = store_in(tmp_path, None)
+    await store.write(with_slot("a", {"model": "x"}), by="anna")
+    assert list(store.current.settings.slots) == ["primary", "embed", "a"]
+    await store.rollback(1, by="anna")
+    assert list(store.current.settings.slots) == ["primary", "embed"]
+
+
+async def test_a_defect_of_ours_while_slots_change_is_told_and_the_revision_is_live(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    told: list[Hal0Error] = []
+
+    def fail(snapshot: Snapshot, diff: Diff) -> list[SlotEffect]:
+        raise RuntimeError("no such luck")
+
+    store.on_applied, store.on_defect = fail, told.append
+    store.path.write_text(A + "context = 64\n")
+    view = await store.reload()
+    assert view.revision == 2
+    assert "no such luck" in view.failed
+    assert [error.code for error in told] == ["system.internal"]
+    store.on_applied = None
+    assert (await store.write(context(64), by="anna")).failed == ""
+
+
+# Any valid slot ------------------------------------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0$"), min_size=1, max_size=20)
+SLOTS = st.fixed_dictionaries(
+    {"model": TEXTS.filter(lambda text: text[0] not in "/~.")},
+    optional={
+        "context": st.integers(16, 2**24),
+        "parallel": st.integers(1, 64),
+        "gpus": st.lists(st.integers(0, 255), max_size=3),
+        "args": st.lists(TEXTS, max_size=3),
+        "env": st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,5}", fullmatch=True), TEXTS, max_size=2),
+        "autostart": st.booleans(),
+        "idle_after": st.floats(0, 1e6) | st.integers(0, 10**6) | st.sampled_from(["30s", "1h30m", "7d"]),
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(first=SLOTS, then=SLOTS)
+def test_any_valid_slot_that_is_written_is_read_back_equal(first: dict[str, Any], then: dict[str, Any]) -> None:
+    main = Path("/nowhere/hal0.toml")
+    sources = Sources((Source(main, A.encode()),), (), True)
+    for table in (first, then):
+        sources = with_slot("it", table)(sources, main)
+        judged = judge_sources(main, sources, env={})
+        assert judged.settings is not None, judged.problems
+        assert judged.settings.slots["it"] == Slot.model_validate_json(json.dumps(table))
+    assert sources.files[0].raw.decode().startswith(A)
