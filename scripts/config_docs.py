@@ -81,25 +81,8 @@ start_timeout = "10m"
 ```
 
 Without `${{key}}` a program has no key, and `hal0 slot show` says so. With `env = {{ API_KEY = "${{key}}" }}` it has
-one that is on no command line. `$NAME` is left for the program. What a shell is to do, a shell does: `["sh", "-c", "…"]`;
-what it starts is stopped with it.
-
-**Before, with and after an edit**
-
-- `hal0 plan FILE` shows what that content would do to each slot: keep, change at once, restart when its requests are
-  done, come, go. A slot restarts only if its command line, environment or program would be another.
-- `hal0 config edit` opens the file in `$EDITOR`, judges the text before it is written and opens it again at a mistake.
-  `hal0 slot create|edit|delete` change single keys; comments, order and every other line stay as they are.
-- `hal0 config show` lists the values in force and where each was said; `hal0 config schema` prints the JSON schema, which
-  is [hal0.schema.json](hal0.schema.json), for editors.
-- The last 50 revisions are kept in `state/config/`, also across restarts of the daemon: `hal0 config history`,
-  `hal0 config diff A B`, `hal0 config rollback N`. A rollback is a write like any other and makes a new revision. Text that
-  was refused and is overwritten is set aside in `state/config/refused.json`.
-- When a slot that an edit starts anew does not become ready, hal0 names the revision; with `auto_rollback = true` it goes
-  back to the one before by itself.
-- A write is refused, with the file as it was, if somebody else changed it meanwhile (`config.conflict`), if it is
-  read-only or would change its owner (`config.read_only`), or if the disk takes no more (`config.write_failed`). A file is
-  the old one or the new one, whole, whatever happens.
+one that is on no command line. `$NAME` is left for the program. What a shell is to do, a shell does:
+`["sh", "-c", "…"]`; what it starts is stopped with it.
 
 In the tables below, a key marked ● is read when the daemon starts: the running daemon keeps its value and lists the key
 as waiting for a restart.
