@@ -65,7 +65,7 @@ def _handler(fake: FakeAdmin) -> type[BaseHTTPRequestHandler]:
             else:
                 self.send(200, answer if isinstance(answer, bytes) else answer.encode())
 
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
         def send(self, status: int, body: bytes) -> None:
             self.send_response(status)

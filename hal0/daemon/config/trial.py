@@ -32,7 +32,7 @@ class Trial:
         for each in effects:
             if _is_started_by(snapshot, diff, each):
                 self._waiting[each.name] = snapshot.revision
-            elif each.effect != "keep":
+            elif each.effect in ("add", "remove"):
                 self._waiting.pop(each.name, None)
 
     def ready(self, slot: str) -> None:
