@@ -1,7 +1,8 @@
 """A program of somebody's that speaks OpenAI's API in its own way: other paths, no key or one of its own.
 
 `any_server.py --listen PORT [--secret KEY] [--below PATH] [--model-file FILE] [--name NAME] [--size N]
-[--slow SECONDS]`. Says at the start where it runs and what it was told. With --slow, /ready answers 503 for so long; /health never does.
+[--slow SECONDS]`. Says at the start where it runs and what it was told. With --slow,
+/ready answers 503 for so long; /health never does.
 """
 
 import argparse
