@@ -8,9 +8,10 @@ from hal0.cli import config_history
 from hal0.cli.connection import Daemon
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, heading, print_answer, print_json, say, table
+from hal0.cli.problems import place_of, print_problem
 from hal0.paths import locate
 from hal0.tui import figures
-from hal0.wire import ConfigValue, ConfigView, Problem, Wire
+from hal0.wire import ConfigValue, ConfigView, Wire
 
 
 class Values(Wire):
@@ -120,19 +121,6 @@ def _print(config: ConfigView) -> None:
         say(f"  {change}")
 
 
-def print_problem(problem: Problem) -> None:
-    """Place and message, the line itself, a caret under the fault, and what would be right."""
-    say(Cell(_place(problem), "bold"), " ", Cell(problem.code, "red"), f" {problem.message}")
-    if problem.source:
-        say(f"    {problem.source}")
-        if problem.column is not None:
-            # Tabs stay tabs, so that the caret stands under its character whatever their width.
-            lead = "".join("\t" if char == "\t" else " " for char in problem.source[: problem.column - 1])
-            say(f"    {lead}", Cell("^", "red"))
-    if problem.hint:
-        say(Cell("    → ", "dim"), problem.hint)
-
-
 def print_config(config: ConfigView) -> None:
     """What runs, whether the file on disk agrees with it, and why not."""
     where = config.path if config.exists else f"{config.path} is not there: the embedded default runs"
@@ -142,14 +130,8 @@ def print_config(config: ConfigView) -> None:
         since = f"the file is refused since {figures.clock(config.rejected_at)}"
         say(f"config r{config.revision} runs; ", Cell(since, "red"), f"  {where}")
     for problem in config.problems:
-        say("  ", Cell(_place(problem), "bold"), f" {problem.message}", f"  ({problem.hint})" if problem.hint else "")
+        say("  ", Cell(place_of(problem), "bold"), f" {problem.message}", f"  ({problem.hint})" if problem.hint else "")
     if config.failed:
         say("  ", Cell(config.failed, "red"))
     if config.needs_restart:
         say(Cell("  waits for a restart of the daemon: ", "yellow"), ", ".join(config.needs_restart))
-
-
-def _place(problem: Problem) -> str:
-    """`file:line:column:`, as compilers write it."""
-    numbers = [str(number) for number in (problem.line, problem.column) if number is not None]
-    return ":".join([problem.file, *numbers]) + ":"

@@ -12,11 +12,11 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from hal0.cli.config import print_problem
 from hal0.cli.config_changes import print_written
 from hal0.cli.connection import Daemon
 from hal0.cli.output import print_answer, say
 from hal0.cli.person import person
+from hal0.cli.problems import print_problem
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigTexts, ConfigView, Problem
 

@@ -3,11 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from hal0.cli.config import print_problem
 from hal0.cli.config_changes import print_effects
 from hal0.cli.connection import Daemon
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, print_answer, say
+from hal0.cli.problems import print_problem
 from hal0.errors import Hal0Error
 from hal0.wire import PlanView
 

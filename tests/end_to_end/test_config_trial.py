@@ -74,8 +74,12 @@ def test_a_slot_that_dies_later_takes_no_edit_back(tmp_path: Path) -> None:
         pid = hal0.wait_for_slot("primary", "ready")["pid"]
         edited = hal0.config.read_text().replace("autostart", "context = 256\nautostart")
         hal0.config.write_text(edited)
-        until(lambda: hal0.slot("primary")["state"] == "ready" and hal0.slot("primary")["pid"] not in (pid, None))
 
+        def restarted() -> bool:
+            slot = hal0.slot("primary")
+            return slot["state"] == "ready" and slot["pid"] != pid
+
+        until(restarted)
         os.kill(hal0.slot("primary")["pid"], signal.SIGKILL)
         until(lambda: "slot.crashed" in codes(hal0))
         hal0.wait_for_slot("primary", "ready")
