@@ -38,7 +38,7 @@ def test_the_editor_comes_back_at_the_line_of_the_mistake(
     served: FakeAdmin, terminal: OpenTerminal, editor: str, tmp_path: Path
 ) -> None:
     served.answers["PUT /api/config"] = [REFUSED, pictures.config(revision=4, path=FILE)]
-    screen = terminal("config", "edit", EDITOR=editor)
+    screen = terminal("config", "edit", EDITOR=editor, TMPDIR=str(tmp_path))
     screen.wait_for("edit again?")
     assert f"{FILE}:3:1:" in screen.screen
     screen.type("y\n")
@@ -55,7 +55,7 @@ def test_who_gives_up_finds_the_text_where_it_is_said(
     served: FakeAdmin, terminal: OpenTerminal, editor: str, tmp_path: Path
 ) -> None:
     served.answers["PUT /api/config"] = REFUSED
-    screen = terminal("config", "edit", EDITOR=editor)
+    screen = terminal("config", "edit", EDITOR=editor, TMPDIR=str(tmp_path))
     screen.wait_for("edit again?")
     screen.type("n\n")
     assert screen.wait() == 1
@@ -66,12 +66,12 @@ def test_who_gives_up_finds_the_text_where_it_is_said(
 
 def test_a_conflict_keeps_the_text(served: FakeAdmin, hal0: Run, editor: str, tmp_path: Path) -> None:
     served.answers["PUT /api/config"] = Hal0Error("config.conflict", reason="it is revision 4 now")
-    ended = hal0("config", "edit", EDITOR=editor)
+    ended = hal0("config", "edit", EDITOR=editor, TMPDIR=str(tmp_path))
     assert ended.status == 1
     assert "config.conflict" in ended.err
     assert Path((tmp_path / "calls").read_text().strip()).read_text().endswith("# more\n")
 
 
-def test_an_editor_that_is_not_there_is_said(served: FakeAdmin, hal0: Run) -> None:
-    ended = hal0("config", "edit", EDITOR="/no/such/editor")
+def test_an_editor_that_is_not_there_is_said(served: FakeAdmin, hal0: Run, tmp_path: Path) -> None:
+    ended = hal0("config", "edit", EDITOR="/no/such/editor", TMPDIR=str(tmp_path))
     assert (ended.status, ended.err.startswith("error: config.no_editor: ")) == (1, True)

@@ -48,7 +48,7 @@ def ask(hal0: Installation, method: str, path: str, body: Any = None, **headers:
 def cli(hal0: Installation, *words: str, status: int = 0, **env: str) -> str:
     ended = subprocess.run(
         [sys.executable, "-m", "hal0.cli", *words],
-        capture_output=True, text=True, env={**hal0.env, **env}, timeout=60, check=False,
+        capture_output=True, text=True, env={**hal0.env, "TMPDIR": str(hal0.folder), **env}, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == status, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
@@ -244,3 +244,38 @@ def test_a_read_only_file_is_refused_with_a_code(hal0: Installation) -> None:
     assert "config.read_only" in cli(hal0, "slot", "edit", "primary", "idle_after=1m", status=1)
     assert hal0.config.read_text() == text
     assert [name for name in os.listdir(hal0.folder) if "new" in name] == []
+
+
+BODIES: list[tuple[str, str, bytes]] = [
+    ("PATCH", "config", b'{"set": {"slots.primary": "text"}}'),
+    ("PATCH", "config", b'{"set": {"slots.primary.model.x": 1}}'),
+    ("PATCH", "config", b'{"set": {"server.port": ' + b"9" * 5000 + b"}}"),
+    ("PATCH", "config", b'{"set": {"server.port": NaN}}'),
+    ("PATCH", "config", b'{"set": {"' + b"a." * 100_000 + b'a": 1}}'),
+    ("PATCH", "config", b'{"set": {"no key": 1}}'),
+    ("PATCH", "config", b'{"sat": {}}'),
+    ("PATCH", "config", b"[" * 100_000),
+    ("PATCH", "slots/primary", b"[]"),
+    ("PATCH", "slots/primary", b"{}"),
+    ("PATCH", "slots/nobody", b'{"context": 64}'),
+    ("PUT", "slots/NO%20NAME", b'{"model": "x"}'),
+    ("PUT", "slots/x", b'{"model": "\\ud800"}'),
+    ("PUT", "slots/x", b'{"model": "\xff"}'),
+    ("PUT", "config", b'{"text": "[server"}'),
+    ("PUT", "config", b'{"text": "", "file": "/etc/passwd"}'),
+    ("POST", "config/rollback", b'{"revision": "1"}'),
+    ("POST", "config/rollback", b'{"revision": 12345678901234567890}'),
+]
+
+
+def test_whatever_is_sent_is_answered_with_a_code_and_writes_nothing(hal0: Installation) -> None:
+    text = hal0.config.read_text()
+    for method, path, body in BODIES:
+        headers = {"content-type": "application/json", "if-match": "*"}
+        with hal0.client() as client:
+            answer = client.request(method, f"/api/{path}", content=body, headers=headers)
+        assert 400 <= answer.status_code < 500, (body[:80], answer.text)
+        assert answer.json()["error"]["code"].partition(".")[0] in ("config", "dispatch", "slot"), answer.text
+    assert ask(hal0, "PATCH", "config", {"set": {}}, if_match="nonsense").status_code == 400
+    assert hal0.config.read_text() == text
+    assert hal0.admin("GET", "/api/config")["revision"] == 1

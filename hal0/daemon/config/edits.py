@@ -39,12 +39,13 @@ def edited(text: str, edits: Iterable[Edit], *, path: Path) -> str:
     bom, body = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
     wanted = tomllib.loads(body)
     for edit in edits:
-        _change(wanted, edit)
-        body = _edited(body, edit)
-        try:
-            is_right = _pruned(tomllib.loads(body)) == _pruned(wanted)
-        except ValueError:
-            is_right = False
+        is_right = _change(wanted, edit)
+        if is_right:
+            try:
+                body = _edited(body, edit)
+                is_right = _pruned(tomllib.loads(body)) == _pruned(wanted)
+            except ValueError:  # a value that TOML does not have, or a text that it no longer is
+                is_right = False
         if not is_right:
             raise Hal0Error("config.not_editable", path=str(path), key=dotted(edit.key))
     return bom + body
@@ -232,17 +233,21 @@ def _indentation(text: str, offset: int) -> str:
 # What is wanted --------------------------------------------------------------------------------------------------
 
 
-def _change(tree: dict[str, Any], edit: Edit) -> None:
+def _change(tree: dict[str, Any], edit: Edit) -> bool:
+    """Make the edit in the tree; whether that is possible."""
     *way, last = edit.key
     table: Any = tree
     for name in way:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            return  # the text will not have it either: the comparison tells
+            return False
     if edit.value is None:
         table.pop(last, None)
-    else:
-        table[last] = edit.value
+        return True
+    if isinstance(table.get(last), dict) and not isinstance(edit.value, dict):
+        return False
+    table[last] = edit.value
+    return True
 
 
 def _table_at(text: str, key: Name) -> Mapping[str, Any]:

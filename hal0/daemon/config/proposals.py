@@ -21,6 +21,7 @@ from hal0.wire import ConfigFile
 
 Proposal = Callable[[Sources, Path], Sources]  # the files on disk and where hal0.toml is → the files to be
 
+LONGEST_KEY = 400
 NO_FILE = "# As when there was no file: the embedded default.\n"
 
 
@@ -54,11 +55,13 @@ def with_edits(edits: Iterable[Edit]) -> Proposal:
 def with_slot(name: str, table: Mapping[str, Any], *, must_exist: bool | None = None) -> Proposal:
     """A slot's whole table; its keys that are not in `table` go."""
 
+    wanted = {key: value for key, value in table.items() if value is not None}
+
     def propose(sources: Sources, main: Path) -> Sources:
         slots = _tree(sources).get("slots") or {each: {} for each in EMBEDDED_SLOTS}
         if must_exist is False and name in slots:
             raise Hal0Error("config.clash", place=str(main), reason=f"there is a slot {name!r} already")
-        edits = table_edits(("slots", name), _tree(sources).get("slots", {}).get(name), table)
+        edits = table_edits(("slots", name), _tree(sources).get("slots", {}).get(name), wanted)
         return with_edits(edits)(sources, main)
 
     return propose
@@ -140,6 +143,8 @@ def key_of(text: str) -> Name:
     """A dotted key as a person writes it, `slots.primary.context`; raises `dispatch.invalid_request`."""
     import tomllib
 
+    if len(text) > LONGEST_KEY:
+        raise Hal0Error("dispatch.invalid_request", field="key", reason=f"it is longer than {LONGEST_KEY} characters")
     try:
         tree: Any = tomllib.loads(f"{text} = 0")
     except ValueError:

@@ -89,9 +89,22 @@ def test_whatever_way_it_is_written(name: str) -> None:
     assert edited(text, [edit], path=FILE) == wanted
 
 
-def test_what_cannot_be_done_without_touching_more_is_refused() -> None:
+REFUSED: dict[str, tuple[str, Edit]] = {
+    "a key below a value": ("a = 1\n", Edit(("a", "b"), 2)),
+    "a key below a value of an inline table": ("a = { x = 1 }\n", Edit(("a", "x", "y"), 2)),
+    "a value for a table": ("[a]\nx = 1\n", Edit(("a",), "text")),
+    "a value that TOML does not have": ("[a]\n", Edit(("a", "x"), [None])),
+    "an endless number": ("[a]\n", Edit(("a", "x"), 10**5000)),
+    "no number": ("[a]\n", Edit(("a", "x"), float("nan"))),
+    "a table given by dotted keys": ("a.b = 1\n", Edit(("a", "c"), {"d": object()})),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_done_is_refused(name: str) -> None:
+    text, edit = REFUSED[name]
     with pytest.raises(Hal0Error) as caught:
-        edited("a = 1\n", [Edit(("a", "b"), 2)], path=FILE)
+        edited(text, [edit], path=FILE)
     assert caught.value.code == "config.not_editable"
 
 
