@@ -1,20 +1,18 @@
 """What all screens share: keys from the table, panes that are flushed, a first and a last line."""
 
 from collections.abc import Iterator, Set
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.events import Resize, ScreenResume
 from textual.screen import ModalScreen, Screen
 
+from hal0.tui.host import Host
 from hal0.tui.keymap import BY_ID, Key, Need, Place, keys_at
 from hal0.tui.messages import Touched
 from hal0.tui.store import ALL_TOPICS, Store, Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
-
-if TYPE_CHECKING:
-    from hal0.tui.app import Dashboard
 
 END = 1_000_000
 
@@ -38,8 +36,8 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         self.view = view
 
     @property
-    def dashboard(self) -> "Dashboard":
-        return cast("Dashboard", self.app)
+    def dashboard(self) -> Host:
+        return cast(Host, self.app)
 
     @property
     def store(self) -> Store:
