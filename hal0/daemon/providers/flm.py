@@ -7,7 +7,6 @@ every request must name the slot's own.
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,11 +14,16 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, Launch, ModelFile, Probe, SlotSpec, Unfit, Word, named_model
 from hal0.daemon.providers.last_words import STYLE, cut, last_complaint, of_last_run
+from hal0.daemon.providers.program import find_program
 from hal0.daemon.providers.proving import answers, check, prove
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
 PROGRAM = "flm"
+HOW_TO_GET = (
+    "Install FastFlowLM (github.com/FastFlowLM/FastFlowLM; it needs an AMD NPU of the XDNA2 kind and its "
+    "driver; `flm validate` tells)"
+)
 HEALTH_PATH = "/api/version"  # answered without the NPU, so also while it computes
 DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 512
@@ -68,7 +72,7 @@ class FlmProvider:
         """Render; raises `slot.engine_missing` or, for settings that cannot be meant, `config.invalid`."""
         _check(spec)
         config = spec.config
-        program = self._program(spec)
+        program = find_program(spec, PROGRAM, environ=self._environ, how_to_get=HOW_TO_GET)
         words = [program, Word("serve", "provider flm")]
         from_slot = f"config slots.{spec.name}."
 
@@ -94,19 +98,6 @@ class FlmProvider:
             device="npu",
             context=context,
         )
-
-    def _program(self, spec: SlotSpec) -> Word:
-        wanted = spec.config.binary or PROGRAM
-        found = shutil.which(wanted, path=spec.config.env.get("PATH", self._environ.get("PATH")))
-        if found is None:
-            raise Hal0Error(
-                "slot.engine_missing",
-                slot=spec.name,
-                missing=f"there is no program {wanted}",
-                fix="Install FastFlowLM (github.com/FastFlowLM/FastFlowLM; it needs an AMD NPU of the XDNA2 kind and "
-                f"its driver; `flm validate` tells), or set `binary` of slots.{spec.name} to where its `flm` is.",
-            )
-        return Word(found, f"config slots.{spec.name}.binary" if spec.config.binary else "machine")
 
     # The running backend --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ the slot's own model id, which is what the relay sends.
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,11 +16,13 @@ from hal0.daemon.providers.base import Api, Launch, ModelFile, Probe, SlotSpec, 
 from hal0.daemon.providers.folders import cached_folder, folder_model, is_path
 from hal0.daemon.providers.gpus import device_of, visible_gpus
 from hal0.daemon.providers.last_words import STYLE, cut, last_complaint, of_last_run
+from hal0.daemon.providers.program import find_program
 from hal0.daemon.providers.proving import answers, check, prove
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
 PROGRAM = "vllm"
+HOW_TO_GET = "Install vLLM (`uv tool install vllm`, or `pip install vllm` into a virtual environment)"
 KEY_ENV = "VLLM_API_KEY"
 DEFAULT_CONTEXT = 8192
 DEFAULT_PARALLEL = 256  # vLLM's own for most GPUs; said, so that it is shown
@@ -87,7 +88,7 @@ class VllmProvider:
         """Render; raises `slot.engine_missing` or, for settings that cannot be meant, `config.invalid`."""
         _check(spec)
         config = spec.config
-        program = self._program(spec)
+        program = find_program(spec, PROGRAM, environ=self._environ, how_to_get=HOW_TO_GET)
         words = [program]
         from_slot = f"config slots.{spec.name}."
 
@@ -120,19 +121,6 @@ class VllmProvider:
             context=context,
             parallel=parallel,
         )
-
-    def _program(self, spec: SlotSpec) -> Word:
-        wanted = spec.config.binary or PROGRAM
-        found = shutil.which(wanted, path=spec.config.env.get("PATH", self._environ.get("PATH")))
-        if found is None:
-            raise Hal0Error(
-                "slot.engine_missing",
-                slot=spec.name,
-                missing=f"there is no program {wanted}",
-                fix="Install vLLM (`uv tool install vllm`, or `pip install vllm` into a virtual environment), "
-                f"or set `binary` of slots.{spec.name} to where its `vllm` is.",
-            )
-        return Word(found, f"config slots.{spec.name}.binary" if spec.config.binary else "machine")
 
     # The running backend --------------------------------------------------------------------------------------------
 
