@@ -3,25 +3,17 @@
 from collections.abc import Sequence
 
 from hal0.cli.output import Cell, say, table
+from hal0.tui.effects import words_for
 from hal0.wire import ConfigView, Effect, SlotEffect
 
-EFFECTS: dict[Effect, tuple[str, str]] = {
-    "keep": ("keeps running", "dim"),
-    "live": ("changes at once, without a restart", "green"),
-    "restart": ("restarts when its requests are done", "yellow"),
-    "add": ("is new", "green"),
-    "remove": ("goes when its requests are done", "yellow"),
-}
+STYLES: dict[Effect, str] = {"keep": "dim", "live": "green", "restart": "yellow", "add": "green", "remove": "yellow"}
 
 
 def print_effects(effects: Sequence[SlotEffect]) -> None:
     rows = []
     for each in effects:
-        words, style = EFFECTS[each.effect]
-        if each.effect == "keep" and not each.running:
-            words = "stays as it is"
         detail = Cell(each.problem, "red") if each.problem else Cell("; ".join(each.changes))
-        rows.append((each.name, Cell(words, style), detail))
+        rows.append((each.name, Cell(words_for(each), STYLES[each.effect]), detail))
     table(("SLOT", "EFFECT", "WHY"), rows)
 
 

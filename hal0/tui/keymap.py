@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Where a person is: the focused pane of the home screen, or what covers it.
-Place = Literal["slots", "stream", "devices", "down", "frozen", "filter", "problem", "help", "confirm"]
+Place = Literal["slots", "stream", "devices", "down", "frozen", "filter", "problem", "config", "help", "confirm"]
 # What must be there for the key to have something to act on.
 Need = Literal["", "slot", "request", "running", "problem", "many", "slot problem", "way back"]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
-READERS: tuple[Place, ...] = ("problem", "help")
+READERS: tuple[Place, ...] = ("problem", "config", "help")
 SCROLLING: tuple[Place, ...] = ("slots", "stream", *READERS)
-COPYING: tuple[Place, ...] = ("slots", "stream", "problem")
+COPYING: tuple[Place, ...] = ("slots", "stream", "problem", "config")
 SLOTS: tuple[Place, ...] = ("slots",)
 REQUESTS: tuple[Place, ...] = ("slots", "stream")
 
@@ -66,7 +66,9 @@ KEYS: tuple[Key, ...] = (
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
         REQUESTS, footer=8),
     Key("problems", ("e",), "e", "err", "everything that is wrong: rejected configuration, warnings, errors",
-        "Problems", PANES, "problem", 5),
+        "Problems", (*PANES, "config"), "problem", 5),
+    Key("configuration", ("C",), "C", "config", "the configuration: its revision, by whom and why, and what the last "
+        "edit did to each slot", "Problems", PANES, footer=7),
     Key("next_problem", ("right_square_bracket",), "]", "next", "the next problem", "Problems", ("problem",), "many",
         3),
     Key("previous_problem", ("left_square_bracket",), "[", "previous", "the previous problem", "Problems", ("problem",),
@@ -86,7 +88,7 @@ KEYS: tuple[Key, ...] = (
     Key("repaint", ("ctrl+l",), "^l", "repaint", "draw the whole screen anew", "Everywhere", (*HOME, *READERS)),
     Key("retry", ("r",), "r", "retry now", "try to reach the daemon now", "Everywhere", ("down",), footer=1),
     Key("help", ("question_mark",), "?", "help", "these keys, and how to read the screen", "Everywhere",
-        (*HOME, "frozen", "problem"), footer=1),
+        (*HOME, "frozen", "problem", "config"), footer=1),
     Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
         (*HOME, "frozen", *READERS, "confirm"), footer=1),
@@ -114,6 +116,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Nothing is painted, so that the text stands still; what arrives is counted in the first line and kept.",
     ),
     "problem": ("One problem a page: what happened, why, what hal0 did about it, and what you can do.",),
+    "config": (
+        "What runs: a revision is a number, and each has its author and reason. A slot keeps running, changes at once, "
+        "or restarts when its requests are done; it restarts only if its command line, environment or program differ.",
+    ),
     "help": (),
     "filter": (),
     "confirm": (),
@@ -126,6 +132,7 @@ TITLES: dict[Place, str] = {
     "frozen": "frozen screen",
     "filter": "filter line",
     "problem": "problem page",
+    "config": "configuration page",
     "help": "help",
     "confirm": "confirmation",
 }

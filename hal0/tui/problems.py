@@ -50,7 +50,7 @@ class Trouble:
 
 def troubles(store: Store) -> list[Trouble]:
     """Rejected configuration first, then warnings, slots in error, and the other errors, newest first."""
-    found = [*_of_config(store), *_of_warnings(store)]
+    found = [*_of_config(store), *_of_failed_edit(store), *_of_warnings(store)]
     found += [_of_slot(slot, store) for slot in store.slots.values() if slot.state == "error"]
     told = {(trouble.slot, trouble.code) for trouble in found}
     records = sorted(store.errors.values(), key=lambda record: record.last_at, reverse=True)
@@ -63,7 +63,7 @@ def has_troubles(store: Store) -> bool:
     return bool(
         store.errors
         or store.warnings
-        or (config and (config.problems or config.rejected_at is not None))
+        or (config and (config.problems or config.failed or config.rejected_at is not None))
         or any(slot.state == "error" for slot in store.slots.values())
     )
 
@@ -101,6 +101,25 @@ def _of_config(store: Store) -> Iterator[Trouble]:
             did=f"kept revision {config.revision}",
             command="hal0 config check",
         )
+
+
+def _of_failed_edit(store: Store) -> Iterator[Trouble]:
+    """A revision that is live and did not work out; the error log has it too, as long as it is remembered there."""
+    config = store.config
+    if config is None or not config.failed:
+        return
+    record = next((each for each in store.errors.values() if each.error.message == config.failed), None)
+    if record is not None:
+        yield _of_record(record)
+        return
+    yield Trouble(
+        key="config failed",
+        code="config.slot_failed",
+        subject="configuration",
+        message=config.failed,
+        did=f"went on with revision {config.revision}",
+        command="hal0 config show",
+    )
 
 
 def _excerpt(problem: Problem) -> Excerpt | None:
@@ -185,9 +204,9 @@ def page(trouble: Trouble, width: int, glyphs: Glyphs, log: Sequence[str] | None
         ("what to do", trouble.remedy),
         *trouble.facts,
     ):
-        lines += _labelled(label, text.replace("`", ""), width)
+        lines += labelled(label, text.replace("`", ""), width)
     if trouble.command:
-        lines += _labelled("equivalent CLI", trouble.command, width)
+        lines += labelled("equivalent CLI", trouble.command, width)
     if trouble.excerpt:
         lines += _excerpt_lines(trouble.excerpt, width, glyphs)
     kept = trouble.log if log is None else log
@@ -198,12 +217,13 @@ def page(trouble: Trouble, width: int, glyphs: Glyphs, log: Sequence[str] | None
     return lines
 
 
-def _labelled(label: str, text: str, width: int) -> list[Line]:
+def labelled(label: str, text: str, width: int) -> list[Line]:
+    """A text with its label beside it, or above it where columns are few; nothing if there is no text."""
     if not text:
         return []
     if width < 60:
         return [
-            line(span(f"   {label}", "muted")),
+            *([line(span(f"   {label}", "muted"))] if label else []),
             *(line(span("   " + piece)) for piece in wrap(harmless(text), width - 4)),
         ]
     pieces = wrap(harmless(text), width - LABEL_CELLS - 4)

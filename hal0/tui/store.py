@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hal0.errors import Hal0Error
+from hal0.tui.effects import summary
 from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.transcript import Transcript
 from hal0.wire import (
@@ -304,7 +305,11 @@ class Store:
                 self.mark("slots")
 
     def _config_changed(self, config: ConfigView) -> None:
+        is_new = self.config is not None and config.revision > self.config.revision
         self.config = config
+        # What a key has just asked the person must not be talked over.
+        if is_new and (self.notice is None or self.notice.role not in ("loud", "alarm")):
+            self.tell(summary(config), "good")
         self.mark("config")
 
     def _error(self, record: ErrorRecord) -> None:

@@ -9,6 +9,7 @@ from hal0.wire import (
     ErrorView,
     Problem,
     RequestView,
+    SlotEffect,
     SlotView,
     State,
 )
@@ -149,3 +150,25 @@ def rejected_config() -> ConfigView:
         file="/home/ada/.config/hal0/hal0.toml", line=61, column=8, key="slots.embed.port", source="port = 80831",
     )  # fmt: skip
     return config(rejected_at=NOW - 9, problems=[problem, second])
+
+
+def edited_config(**more: Any) -> ConfigView:
+    """An edit that touches some slots of a machine at work: one restarts, one has what it needs at once."""
+    flag = "command line: --ctx-size 16384 → --ctx-size 32768"
+    effects = [
+        SlotEffect(name="chat-l", effect="restart", running=True, changes=[flag]),
+        SlotEffect(name="code-m", effect="keep", running=True),
+        SlotEffect(name="embed", effect="live", running=True),
+        SlotEffect(name="draft", effect="keep"),
+        SlotEffect(name="rerank", effect="add", problem="there is no model named 'bge-m4'; did you mean 'bge-m3'?"),
+    ]
+    values: dict[str, Any] = {
+        "revision": 42, "applied_at": NOW - 13, "by": "ada", "why": "more room for the long prompts",
+        "effects": effects, "needs_restart": ["server.port"],
+        "changes": ["slots.chat-l.context: 16384 → 32768", "slots.embed.aliases: [] → [\"bge\"]",
+                    "server.port: 8080 → 8081"],
+    }  # fmt: skip
+    return config(**values | more)
+
+
+FAILED = "since revision 42 of the configuration chat-l does not become ready: out of memory"

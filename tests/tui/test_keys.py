@@ -6,6 +6,7 @@ import pytest
 
 from hal0.errors import Hal0Error
 from hal0.tui.keymap import KEYS, Place, keys_at, markdown
+from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
@@ -15,7 +16,7 @@ from tests.tui.live import live
 from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot, state
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
-SCREENS: dict[Place, type] = {"problem": ProblemPage, "help": Help, "confirm": Confirm}
+SCREENS: dict[Place, type] = {"problem": ProblemPage, "config": ConfigPage, "help": Help, "confirm": Confirm}
 HANDLED_BY_THE_INPUT = {"filter_keep"}
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from hal0.tui.app import Dashboard
 from tests.tui.pictures import assert_picture
-from tests.tui.samples import busy_state, default_state, rejected_config
+from tests.tui.samples import FAILED, busy_state, default_state, edited_config, rejected_config
 from tests.tui.still import load, lose, remember_an_hour, settle, showing
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -95,6 +95,21 @@ async def test_rejected_configuration_page(size: tuple[int, int]) -> None:
         await pilot.press("e")
         await settle(pilot)
         assert_picture(pilot.app, f"rejected-page-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_configuration_page(size: tuple[int, int]) -> None:
+    async with showing(busy_state(config=edited_config()), size) as pilot:
+        await pilot.press("C")
+        await settle(pilot)
+        assert_picture(pilot.app, f"config-page-{size[0]}x{size[1]}")
+
+
+async def test_an_edit_that_did_not_work_out_is_loud() -> None:
+    async with showing(busy_state(config=edited_config(failed=FAILED)), (120, 36)) as pilot:
+        await pilot.press("C")
+        await settle(pilot)
+        assert_picture(pilot.app, "config-failed-120x36")
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])

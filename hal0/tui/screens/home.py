@@ -13,6 +13,7 @@ from hal0.tui import layout, problems
 from hal0.tui.client import Verb
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import END, KeyedScreen, bindings
+from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.problem import ProblemPage
@@ -366,6 +367,9 @@ class Home(KeyedScreen):
     # Everywhere ------------------------------------------------------------------------------------------------
     def do_problems(self) -> None:
         self.app.push_screen(ProblemPage(self.view))
+
+    def do_configuration(self) -> None:
+        self.app.push_screen(ConfigPage(self.view))
 
     def do_copy(self) -> None:
         slot = self.view.slot()

@@ -52,6 +52,8 @@ def _left(view: View, width: int, *, verbose: bool) -> list[Part]:
     if config is not None:
         if config.rejected_at is not None or config.problems:
             parts.append((0, line(span(f" cfg r{config.revision} REJECTED ", "alarm"))))
+        elif config.failed:
+            parts.append((0, line(span(f" cfg r{config.revision} EDIT FAILED ", "alarm"))))
         else:
             restart = ("", "+restart")[bool(config.needs_restart)]
             parts.append((2, line(span("cfg ", "muted"), f"r{config.revision} ", span("ok" + restart, "good"))))
