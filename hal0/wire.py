@@ -50,7 +50,7 @@ class SlotView(Wire):
     provider: str
     model: str  # the model id the slot serves
     engine: str = ""  # what runs it, e.g. "llama.cpp (built in)" or the path of a llama-server
-    device: str = "cpu"  # "cpu", or GPU indices as "0" or "0,1"
+    device: str = ""  # "cpu", or GPU indices as "0" or "0,1"; empty until it was started once
     context: int | None = None  # tokens per request
     parallel: int = 1  # requests the backend computes at the same time
     port: int | None = None

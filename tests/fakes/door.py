@@ -13,6 +13,7 @@ from hal0.daemon.config.schema import Dispatch, Observe, Settings
 from hal0.daemon.config.schema import Server as ServerSettings
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.events import EventBus
+from hal0.daemon.http.client import Connection
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, ModelFile, SlotSpec
 from hal0.daemon.proxy.app import ProxyApp
@@ -58,6 +59,9 @@ class FakeLease:
     spec: SlotSpec
     queue_ms: float = 0.0
     load_ms: float = 12.0
+
+    def carried_by(self, line: Connection) -> None:
+        pass
 
     async def failure(self, reason: str) -> Hal0Error:
         return Hal0Error("dispatch.stream_broken", slot=self.spec.name, reason=reason)

@@ -25,6 +25,7 @@ class ScriptedProvider:
 
     name = "llama"
     patience_seconds = 0.0
+    answers_while_busy = True
 
     def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
         return find(config.model or slot)
@@ -100,6 +101,7 @@ def tools(models: Models | None = None, *, start_timeout: float = 20.0) -> Tools
         ports=Ports(port_range),
         start_timeout=lambda: start_timeout,
         environ=dict(os.environ),
+        health_seconds=0.2,
     )
 
 

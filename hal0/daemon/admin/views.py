@@ -35,7 +35,7 @@ def state_view(services: Services) -> State:
         listen=list(services.listen),
         warnings=list(services.warnings),
         draining=services.gate.is_closed,
-        slots=[slot_view(slot, services) for slot in services.supervisor],
+        slots=[slot_view(slot, services) for slot in services.supervisor.all()],
         requests=services.requests.views(),
         devices=services.sampler.devices,
         config=services.config.view(),

@@ -133,6 +133,7 @@ class Provider(Protocol):
 
     name: str
     patience_seconds: float  # a start may take at least so long, whatever `dispatch.start_timeout` says
+    answers_while_busy: bool  # its health check answers also while it computes
 
     def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
         """The model of a slot; `find` looks into the registry. Raises `model.*` or `config.invalid`."""

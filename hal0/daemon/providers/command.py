@@ -34,6 +34,7 @@ class CommandProvider:
 
     name = "command"
     patience_seconds = 0.0
+    answers_while_busy = False
 
     def __init__(self, *, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ

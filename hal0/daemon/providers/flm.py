@@ -56,6 +56,7 @@ class FlmProvider:
 
     name = "flm"
     patience_seconds = 0.0
+    answers_while_busy = False
 
     def __init__(self, *, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ

@@ -86,6 +86,7 @@ class LlamaProvider:
 
     name = "llama"
     patience_seconds = 0.0
+    answers_while_busy = True
 
     def __init__(
         self,

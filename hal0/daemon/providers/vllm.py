@@ -59,6 +59,7 @@ class VllmProvider:
 
     name = "vllm"
     patience_seconds = PATIENCE_SECONDS
+    answers_while_busy = True
 
     def __init__(self, *, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ

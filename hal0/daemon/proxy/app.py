@@ -15,7 +15,7 @@ from hal0.daemon.http.client import BrokenAnswer, Connection
 from hal0.daemon.http.pipe import ClientGone
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy import headers
-from hal0.daemon.proxy.body import Call, check_content_type, parse
+from hal0.daemon.proxy.body import Call, bytes_allowed, check_content_type, parse
 from hal0.daemon.proxy.faults import fault
 from hal0.daemon.proxy.pool import Pool
 from hal0.daemon.proxy.relay import TooSlow, Watch, relay_bytes, relay_events
@@ -121,6 +121,7 @@ class ProxyApp:
         async with choice.slot.lease(request=passage.request.id) as lease:
             self._leased(passage, choice, lease)
             connection = await self._open(passage, call, lease)
+            lease.carried_by(connection)
             try:
                 with self._watch(passage, connection):
                     await self._refuse_error(connection, call, lease)
@@ -149,7 +150,7 @@ class ProxyApp:
         if passage.method != "POST":
             raise Hal0Error("system.method_not_allowed", path=passage.path, method=passage.method, allowed="POST")
         check_content_type(headers.find(passage.headers, b"content-type"))
-        limit = passage.settings.server.body_limit
+        limit = bytes_allowed(api, passage.settings.server.body_limit)
         announced = headers.find(passage.headers, b"content-length")
         if announced is not None and int(announced) > limit:
             raise Hal0Error("dispatch.too_large", limit_bytes=limit)

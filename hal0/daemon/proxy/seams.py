@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from hal0.daemon.http.client import Connection
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, SlotSpec
 from hal0.daemon.proxy.body import Call
@@ -23,6 +24,7 @@ class Lease(Protocol):
     def load_ms(self) -> float: ...
 
     async def failure(self, reason: str) -> Hal0Error: ...
+    def carried_by(self, line: Connection) -> None: ...
 
 
 class Slot(Protocol):

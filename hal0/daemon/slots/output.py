@@ -33,11 +33,9 @@ class Output:
     def feed(self, data: bytes) -> None:
         """Take bytes as they come from the pipe."""
         *whole, rest = (self._partial + data).split(b"\n")
-        while len(rest) > LONGEST_LINE_BYTES:
-            whole.append(rest[:LONGEST_LINE_BYTES])
-            rest = rest[LONGEST_LINE_BYTES:]
-        self._partial = rest
-        self._keep(whole)
+        lines = [piece for line in whole for piece in _pieces(line)]
+        *full, self._partial = _pieces(rest)
+        self._keep(lines + full)
 
     def end(self) -> None:
         """The pipe is closed: what came without a newline is a line too."""
@@ -93,3 +91,8 @@ class Output:
             with suppress(FileNotFoundError):
                 newer.replace(older)
         self._written = 0
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """The line, cut where it is too long; at least one piece."""
+    return [line[at : at + LONGEST_LINE_BYTES] for at in range(0, len(line), LONGEST_LINE_BYTES)] or [b""]

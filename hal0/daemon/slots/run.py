@@ -27,8 +27,9 @@ from hal0.errors import Hal0Error
 FIRST_POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 0.25
 OWNER_GRACE_SECONDS = 1.0
-HEALTH_SECONDS = 5.0  # between health checks of a quiet backend
-HEALTH_FAILURES = 2  # in a row, before it is taken for dead
+HEALTH_SECONDS = 5.0  # between health checks; a stream that moved within this time is proof enough
+HEALTH_FAILURES = 2  # in a row, before a backend is taken for dead
+BUSY_SECONDS = 60.0  # of failures, where a program may be too busy with a request to answer
 TAIL_LINES = 200  # of output, looked through for a backend's own words
 
 log = logging.getLogger("hal0.slots")
@@ -51,10 +52,28 @@ class Tools:
     ports: Ports
     start_timeout: Callable[[], float]
     environ: Mapping[str, str]
+    health_seconds: float = HEALTH_SECONDS
 
     def start_limit(self, config: SlotConfig) -> float:
         """How many seconds a start may take."""
         return config.start_timeout or max(self.start_timeout(), self.providers[config.provider].patience_seconds)
+
+
+class Line(Protocol):
+    """A connection to the backend, as far as it tells that the backend lives."""
+
+    @property
+    def last_heard(self) -> float:
+        """Loop time of the last bytes that came."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Hold:
+    """One request's hold on a run."""
+
+    request: str  # its id
+    line: Line | None = None  # what carries its answer, once that is opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +108,8 @@ class Run:
         self.endpoint: Endpoint | None = None
         self.process: Process | None = None
         self.progress: float | None = None
-        self.requests: list[str] = []  # ids of those that hold it
+        self.holds: list[Hold] = []
+        self.failing = False  # its end is certain; only its process is not gone yet
         self.stopping = False
         self.proven = False
         self.spawned_at: float | None = None  # monotonic
@@ -106,6 +126,7 @@ class Run:
         self._stop_wanted = asyncio.Event()
         self._stop_reason = ""
         self._oom_kills = 0  # before it began
+        self._is_hung = False
         self._drain_until: float | None = None  # loop time; None while stopping: as long as it takes
         self._changed = asyncio.Event()  # in-flight count or drain limit changed
 
@@ -128,13 +149,19 @@ class Run:
 
     @property
     def in_flight(self) -> int:
-        return len(self.requests)
+        return len(self.holds)
 
-    def enter(self, request: str) -> None:
-        self.requests.append(request)
+    @property
+    def is_leasable(self) -> bool:
+        return self.proven and not self.stopping and not self.failing
 
-    def leave(self, request: str) -> None:
-        self.requests.remove(request)
+    def enter(self, request: str) -> Hold:
+        hold = Hold(request)
+        self.holds.append(hold)
+        return hold
+
+    def leave(self, hold: Hold) -> None:
+        self.holds.remove(hold)
         self._changed.set()
 
     async def failure(self, reason: str, *, slot: str) -> Hal0Error:
@@ -213,8 +240,14 @@ class Run:
                 self.endpoint = endpoint
                 self._on_trigger(self, Trigger.SPAWN)
                 await self._while_alive(name, provider, spec, endpoint, self.process)
+            except Hal0Error as error:
+                self.failing = True
+                self._is_hung = error.code == "slot.health_failed"
+                raise
             finally:
-                await finish(self.process.close(slot=name, stop_timeout=spec.config.stop_timeout))
+                # What hangs does not hear SIGTERM; those who wait for the next run need not wait for it.
+                patience = 0.0 if self._is_hung else spec.config.stop_timeout
+                await finish(self.process.close(slot=name, stop_timeout=patience))
                 self._output.end()
 
     async def _wait_for_turn(self) -> None:
@@ -301,17 +334,26 @@ class Run:
         await asyncio.Future()
 
     async def _watch(self, name: str, provider: Provider, endpoint: Endpoint) -> None:
-        """Ask a quiet backend now and then whether it lives. While requests move, they are the proof."""
-        failures = 0
+        """Ask the backend now and then whether it lives, unless an answer of its is moving."""
+        loop = asyncio.get_running_loop()
+        failures, since = 0, 0.0
         while True:
-            await asyncio.sleep(HEALTH_SECONDS)
-            if self.in_flight or await provider.is_alive(endpoint):
+            await asyncio.sleep(self._tools.health_seconds)
+            began = loop.time()
+            if self._is_moving(began) or await provider.is_alive(endpoint):
                 failures = 0
                 continue
             failures += 1
-            if failures == HEALTH_FAILURES:
-                seconds = HEALTH_FAILURES * HEALTH_SECONDS
-                raise Hal0Error("slot.health_failed", slot=name, reason=f"no answer for {seconds:g} s")
+            since = since if failures > 1 else began
+            seconds = loop.time() - since
+            may_be_busy = self.in_flight > 0 and not provider.answers_while_busy
+            if failures >= HEALTH_FAILURES and (seconds >= BUSY_SECONDS or not may_be_busy):
+                raise Hal0Error("slot.health_failed", slot=name, reason=f"no answer for {seconds:.0f} s")
+
+    def _is_moving(self, now: float) -> bool:
+        return any(
+            hold.line is not None and now - hold.line.last_heard < self._tools.health_seconds for hold in self.holds
+        )
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

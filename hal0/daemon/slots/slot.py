@@ -22,9 +22,9 @@ from hal0.daemon.slots import restart
 from hal0.daemon.slots.crashes import Crashes
 from hal0.daemon.slots.effects import effect_on
 from hal0.daemon.slots.ledger import Ledger
-from hal0.daemon.slots.lifecycle import ANSWERING, State, Trigger, after
+from hal0.daemon.slots.lifecycle import State, Trigger, after
 from hal0.daemon.slots.output import Output
-from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
+from hal0.daemon.slots.run import Ending, Hold, Line, ModelFiles, Run, Tools
 from hal0.daemon.slots.turns import Turns
 from hal0.errors import Hal0Error
 from hal0.wire import CrashBundle, ErrorView, Kind, LedgerEntry, SlotEffect, SlotView
@@ -46,6 +46,11 @@ class Lease:
     queue_ms: float
     load_ms: float
     run: Run
+    hold: Hold
+
+    def carried_by(self, line: Line) -> None:
+        """The answer comes over this connection: while it moves, the backend needs no other proof of life."""
+        self.hold.line = line
 
     async def failure(self, reason: str) -> Hal0Error:
         """Why the backend broke off: its own end if it has one, else `reason`."""
@@ -144,7 +149,7 @@ class Slot:
             provider=config.provider,
             model=self.model,
             engine=launch.engine if launch else "",
-            device=launch.device if launch else "cpu",
+            device=launch.device if launch else "",
             context=launch.context if launch else config.context,
             parallel=launch.parallel if launch else config.parallel,
             port=run.endpoint.port if run and run.endpoint else None,
@@ -172,7 +177,7 @@ class Slot:
         `request` is the id that the ledger names if this caller's coming starts the slot.
         """
         asked = time.monotonic()
-        run, load_seconds = await self._enter(request)
+        run, hold, load_seconds = await self._enter(request)
         entered = time.monotonic()
         if self._state in (State.READY, State.IDLE):
             self._fire(Trigger.LEASE)
@@ -187,9 +192,10 @@ class Slot:
                 queue_ms=(entered - asked - load_seconds) * 1000,
                 load_ms=load_seconds * 1000,
                 run=run,
+                hold=hold,
             )
         finally:
-            run.leave(request)
+            run.leave(hold)
             self._turns.held_for(time.monotonic() - entered)
             self._grant_turns()
             if run is self._run and run.in_flight == 0 and self._state is State.SERVING:
@@ -197,7 +203,7 @@ class Slot:
             else:
                 self._announce()
 
-    async def _enter(self, request: str) -> tuple[Run, float]:
+    async def _enter(self, request: str) -> tuple[Run, Hold, float]:
         """Wait for a ready run and for a turn, and be counted by the run; also the seconds spent on its start."""
         load_seconds = 0.0
         has_turn = False
@@ -207,8 +213,8 @@ class Slot:
                 run = await self._ready_run(request)
                 load_seconds += time.monotonic() - began
                 if has_turn or self._turns.is_free(run.in_flight, most=self._most_in_flight):
-                    run.enter(request)  # in the same step as the checks that it is ready and has room
-                    return run, load_seconds
+                    # In the same step as the checks that it is ready and has room.
+                    return run, run.enter(request), load_seconds
                 self._announce()
                 await self._turns.wait(most_waiting=self.config.queue_limit, at_once=self._most_in_flight)
                 has_turn = True
@@ -226,7 +232,7 @@ class Slot:
         self._turns.grant(self.in_flight, most=self._most_in_flight)
 
     async def _ready_run(self, request: str) -> Run:
-        if (run := self._run) and self._state in ANSWERING:
+        if (run := self._run) and run.is_leasable:
             return run
         self._waiting += 1
         limit = self._tools.start_limit(self.config)
@@ -246,7 +252,7 @@ class Slot:
     async def _wait_for_run(self, request: str) -> Run:
         while True:
             run = self._run or self._start(by=BY_REQUEST, request=request)
-            if run.stopping:
+            if run.stopping or run.failing:
                 await asyncio.wait({run.ended})
                 continue
             self._refuse_if_not_soon(run)
@@ -255,7 +261,7 @@ class Slot:
             outcome = run.ready.result()
             if isinstance(outcome, Hal0Error):
                 raise outcome
-            if outcome is not None and run is self._run and not run.stopping:
+            if outcome is not None and run is self._run and run.is_leasable:
                 return run
 
     def _refuse_if_not_soon(self, run: Run) -> None:
@@ -419,7 +425,8 @@ class Slot:
 
     def _fail(self, run: Run, ending: Ending, *, next_by: str | None) -> None:
         assert ending.error is not None
-        self._failures += 1
+        if ending.had_process:  # others are not retried by themselves, so they are no loop
+            self._failures += 1
         self._error = ending.error
         self._error_tail = self.output.tail(ERROR_LINES)
         if ending.had_process:
@@ -445,7 +452,7 @@ class Slot:
             out_of_memory=bool(error.details.get("out_of_memory")),
             state=self._state.value,
             ran_seconds=time.monotonic() - run.spawned_at if run.spawned_at else 0.0,
-            requests=[id for id in run.requests if id],
+            requests=[hold.request for hold in run.holds if hold.request],
             memory_bytes=self._memory_of(self.name),
             output=self.output.tail(BUNDLE_LINES),
         )

@@ -45,7 +45,7 @@ class Supervisor:
         self._on_removed = on_removed
         self._on_failure = on_failure
         self._slots: dict[str, Slot] = {}
-        self._leaving: set[Slot] = set()
+        self._leaving: dict[str, Slot] = {}  # removed from the configuration, not yet ended
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Supervisor":
@@ -56,6 +56,10 @@ class Supervisor:
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self._slots.values())
+
+    def all(self) -> list[Slot]:
+        """Every slot that may have a process: those configured, and those that are on their way out."""
+        return [*self._slots.values(), *self._leaving.values()]
 
     def find(self, name: str) -> Slot | None:
         return self._slots.get(name)
@@ -86,7 +90,8 @@ class Supervisor:
         """
         defects: list[Exception] = []
         for name in [name for name in self._slots if name not in slots]:
-            self._start_task(self._remove(self._slots.pop(name)))
+            self._leaving[name] = slot = self._slots.pop(name)
+            self._start_task(self._remove(slot))
         for name, config in slots.items():
             try:
                 self._apply(name, config, revision, models_changed)
@@ -96,6 +101,8 @@ class Supervisor:
             raise ExceptionGroup("slots that could not be changed", defects)
 
     def _apply(self, name: str, config: SlotConfig, revision: int, models_changed: bool) -> None:
+        if name not in self._slots and name in self._leaving:
+            self._slots[name] = self._leaving.pop(name)  # it came back before it was gone
         slot = self._slots.get(name)
         was_autostarted = slot is not None and slot.config.autostart
         if slot is None:
@@ -107,11 +114,11 @@ class Supervisor:
 
     def process_groups(self) -> dict[str, int]:
         """The process group of every slot that has a process."""
-        return {slot.name: pid for slot in self if (pid := slot.process_group) is not None}
+        return {slot.name: pid for slot in self.all() if (pid := slot.process_group) is not None}
 
     async def stop_all(self, *, drain_seconds: float) -> None:
         """End every run, each when its requests are done or after `drain_seconds`; returns when nothing is left."""
-        for slot in [*self, *self._leaving]:
+        for slot in self.all():
             slot.unload("the daemon stops", drain_seconds=drain_seconds)
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -135,15 +142,12 @@ class Supervisor:
         return slot
 
     async def _remove(self, slot: Slot) -> None:
-        self._leaving.add(slot)
-        try:
-            ended = slot.unload("removed from the configuration")
-            if ended is not None:
-                await asyncio.wait({ended})
-        finally:
-            self._leaving.discard(slot)
-            if slot.name not in self._slots:  # it may have come back meanwhile
-                self._on_removed(slot.name)
+        ended = slot.unload("removed from the configuration")
+        if ended is not None:
+            await asyncio.wait({ended})
+        if self._leaving.get(slot.name) is slot:  # else it came back meanwhile
+            del self._leaving[slot.name]
+            self._on_removed(slot.name)
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -377,3 +377,63 @@ async def test_autostart_works_for_slots_that_come_with_an_edit_and_for_those_th
     assert late.state == "offline"
     house.apply({"late": late.config.model_copy(update={"autostart": True})}, revision=3)
     await house.until(lambda: late.state == "ready")
+
+
+class Moving:
+    """A connection on which something was just heard."""
+
+    @property
+    def last_heard(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def test_a_hung_backend_is_noticed_while_requests_wait_for_it(house: House) -> None:
+    slot = house.add(stop_timeout=60)
+    async with slot.lease() as lease:
+        pid = slot.process_group
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await house.until(lambda: slot.state == "error")  # at once: what hangs is not asked to stop
+        assert (await lease.failure("reset")).code == "slot.health_failed"
+    assert await ask(slot) == 2
+    assert is_gone(pid)
+
+
+async def test_a_backend_whose_answer_moves_is_not_asked_for_its_health(house: House) -> None:
+    slot = house.add()
+    async with slot.lease() as lease:
+        lease.carried_by(Moving())
+        assert (await fetch(lease.endpoint, "POST", "/hang", b"x", timeout_seconds=5.0)).status == 200
+        async with asyncio.timeout(5):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2.0):  # many times the checks that would have ended it
+                    await house.until(lambda: slot.state == "error")
+    await house.until(lambda: slot.state == "error")
+    assert house.failures == ["slot.health_failed"]
+
+
+async def test_failures_without_a_process_do_not_count_as_crashes(house: House) -> None:
+    slot = house.add()
+    house.models.missing.add("m")
+    for _ in range(6):
+        assert (await refused(slot)).code == "model.not_found"
+    house.models.missing.clear()
+    await ask(slot)
+    assert slot.process_group is not None
+    os.kill(slot.process_group, signal.SIGKILL)
+    await house.until(lambda: slot.state == "error")
+    assert slot.view().failures == 1
+
+
+async def test_a_slot_that_comes_back_while_it_drains_is_the_same_slot(house: House) -> None:
+    slot = house.add()
+    config = slot.config
+    async with slot.lease():
+        house.apply({}, revision=2)
+        await house.until(lambda: slot.state == "unloading")
+        assert house.supervisor.all() == [slot]
+        house.apply({"s": config}, revision=3)
+        assert house.supervisor.get("s") is slot
+        late = asyncio.create_task(ask(slot))
+    assert await late == 2
+    assert house.removed == []

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+from hal0.daemon.slots.output import FILE_BYTES, FILES_KEPT, KEPT_LINES, LONGEST_LINE_BYTES, Output
+
+
+def test_lines_are_put_together_from_pieces(tmp_path: Path) -> None:
+    output = Output(tmp_path / "s.log")
+    for piece in (b"one\ntw", b"o\r\n", b"thr", b"ee"):
+        output.feed(piece)
+    assert output.tail(10) == ["one", "two"]
+    output.end()
+    assert output.tail(10) == ["one", "two", "three"]
+    assert output.tail(0) == []
+
+
+def test_lines_without_an_end_are_cut(tmp_path: Path) -> None:
+    output = Output(tmp_path / "s.log")
+    output.feed(b"x" * (3 * LONGEST_LINE_BYTES + 1))
+    output.feed(b"y" * LONGEST_LINE_BYTES + b"\nz\n")
+    assert max(map(len, output.tail(100))) == LONGEST_LINE_BYTES
+    assert output.tail(1) == ["z"]
+    assert sum(map(len, output.tail(100))) == 4 * LONGEST_LINE_BYTES + 2
+
+
+def test_memory_and_files_are_bounded(tmp_path: Path) -> None:
+    output = Output(tmp_path / "s.log")
+    block = b"".join(b"%0100d\n" % number for number in range(5_000))
+    for _ in range(FILES_KEPT * FILE_BYTES // len(block) + 20):
+        output.feed(block)
+    assert len(output.tail(10**6)) == KEPT_LINES
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["s.log", "s.log.1", "s.log.2"]
+    assert all(path.stat().st_size <= FILE_BYTES for path in tmp_path.iterdir())
+
+
+def test_what_is_not_text_is_replaced(tmp_path: Path) -> None:
+    output = Output(tmp_path / "s.log")
+    output.feed(b"\xff\xfe ok\n")
+    assert output.tail(1) == ["\ufffd\ufffd ok"]
+
+
+def test_a_file_that_cannot_be_written_costs_no_line(tmp_path: Path) -> None:
+    output = Output(tmp_path / "nowhere" / "s.log")
+    output.feed(b"still here\n")
+    assert output.tail(1) == ["still here"]
