@@ -222,7 +222,7 @@ _add(
     404,
     "nothing here serves {model!r}{nearest}",
     cause="The `model` field names neither a slot nor a model that a slot serves.",
-    remedy="`curl localhost:8080/v1/models` lists the names that work.",
+    remedy="`hal0 slot list` shows the slots and their models; GET /v1/models lists every name that works.",
 )
 _add(
     "dispatch.capability_mismatch",
@@ -328,8 +328,9 @@ _add(
     "dispatch.too_large",
     413,
     "the body is larger than {limit_bytes} bytes",
-    cause="`body_limit` in [server] bounds what one request may send.",
-    remedy="Send less, or raise the limit.",
+    cause="`body_limit` in [server] bounds what one request may send. Endpoints other than chat take no pictures, so "
+    "a request to them may have 8 MiB at most.",
+    remedy="Send less, or in several requests; for pictures in chat, raise the limit.",
 )
 
 # config: hal0.toml ----------------------------------------------------------------------------------------------
@@ -495,8 +496,8 @@ _add(
     403,
     "not allowed: {reason}",
     type="permission_error",
-    cause="The admin API answers only programs on this machine, not other hosts and not web pages.",
-    remedy="Use the `hal0` command on the machine itself, or over SSH.",
+    cause="The admin API answers only the daemon's user and root, on this machine: no other user, host or web page.",
+    remedy="Use `hal0` on the machine itself or over SSH: as that user, in the group of its socket, or with sudo.",
 )
 _add(
     "system.shutting_down",

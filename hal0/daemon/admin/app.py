@@ -24,7 +24,7 @@ def make_admin(services: Services) -> Quart:
 
     @app.before_request
     async def admit() -> None:
-        check_caller(services.config.current.settings.server)
+        await check_caller(services.config.current.settings.server)
 
     for module in (state, events, slots, slot_tables, requests, config, devices, crashes, models):
         app.register_blueprint(module.make(services), url_prefix="/api")
