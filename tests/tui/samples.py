@@ -45,6 +45,15 @@ GPU0 = device(
     memory_total_bytes=24 * GIB, temperature_c=71.0, power_w=338.0,
 )  # fmt: skip
 
+STRANGERS = [
+    {"pid": 4121, "name": "hal0-llama", "memory_bytes": int(18.3 * GIB), "slot": "chat-l"},
+    {"pid": 812, "name": "python3", "memory_bytes": int(4.1 * GIB)},
+    {"pid": 1033, "name": "Xorg", "memory_bytes": 212 * 2**20},
+    {"pid": 77},
+]
+SHARED_GPU = GPU0.model_validate(GPU0.model_dump() | {"processes": STRANGERS})
+LOST_GPU = device("gpu1", "gpu", name="NVIDIA GeForce RTX 4090", memory_total_bytes=24 * GIB, note="GPU is lost")
+
 
 def config(**more: Any) -> ConfigView:
     values: dict[str, Any] = {

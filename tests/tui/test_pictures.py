@@ -4,7 +4,17 @@ import pytest
 
 from hal0.tui.app import Dashboard
 from tests.tui.pictures import assert_picture
-from tests.tui.samples import FAILED, busy_state, default_state, edited_config, rejected_config
+from tests.tui.samples import (
+    CPU,
+    FAILED,
+    LOST_GPU,
+    MEMORY,
+    SHARED_GPU,
+    busy_state,
+    default_state,
+    edited_config,
+    rejected_config,
+)
 from tests.tui.still import load, lose, remember_an_hour, settle, showing
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -118,6 +128,14 @@ async def test_confirmation_names_the_requests(size: tuple[int, int]) -> None:
         await pilot.press("u")
         await settle(pilot)
         assert_picture(pilot.app, f"confirm-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 24), (120, 36), (200, 60)])
+async def test_devices_with_strangers_and_a_lost_gpu(size: tuple[int, int]) -> None:
+    devices = [CPU, MEMORY, SHARED_GPU, LOST_GPU]
+    async with showing(busy_state(devices=devices), size) as pilot:
+        await settle(pilot)
+        assert_picture(pilot.app, f"shared-gpu-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("pane", ["stream", "devices"])

@@ -8,7 +8,7 @@ from hal0.tui import figures
 from hal0.tui.lines import Line, Span, line, padded, span, spread, width_of
 from hal0.tui.look import Glyphs
 from hal0.tui.store import Store
-from hal0.tui.text import cut, fit
+from hal0.tui.text import cells, cut, fit
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
 from hal0.wire import DeviceView
@@ -17,6 +17,8 @@ NARROW_BUCKET_SECONDS = 5  # per glyph of history in the one-line form
 WIDE_HISTORY_SECONDS = 300
 ZOOMED_HISTORY_SECONDS = 1800
 HOT_C = 85.0
+LABEL_CELLS = 14
+REMARK_CELLS = 40  # in the narrowest box; only whether there is a remark counts for the height
 
 
 def rows_of(store: Store) -> Iterator[tuple[DeviceView, DeviceView | None]]:
@@ -92,6 +94,31 @@ def tenants(device: DeviceView, store: Store) -> str:
     )
 
 
+def strangers(device: DeviceView, width: int) -> str:
+    """The processes of others that hold a GPU's memory, as many as fit; empty if not even one does."""
+    others = [process for process in device.processes if not process.slot] if device.kind == "gpu" else []
+    names = [f"{each.name or f'pid {each.pid}'} {figures.size(each.memory_bytes)}" for each in others]
+    for count in range(len(names), 0, -1):
+        more = f" +{len(names) - count} more" if count < len(names) else ""
+        told = f"others: {', '.join(names[:count])}{more}"
+        if cells(told) <= width:
+            return told
+    return ""
+
+
+def note_of(device: DeviceView) -> Span:
+    """Why values of a GPU are unknown; louder if all of them are."""
+    blind = device.utilisation is None and device.memory_used_bytes is None
+    return span(device.note if device.kind == "gpu" else "", "warn" if blind else "muted")
+
+
+def remarks(device: DeviceView, width: int) -> list[Line]:
+    """What is to be said of a device beside its figures, the weightiest first, in lines of at most this width."""
+    note, role = note_of(device)
+    said = (span(cut(note, width), role), span(strangers(device, width), "muted"))
+    return [line(each) for each in said if each[0]]
+
+
 def bar_spans(fraction: float | None, width: int, glyphs: Glyphs, role: str) -> list[Span]:
     full, rest = figures.bar(fraction, width, glyphs.steps, glyphs.empty)
     return [span(full, role), span(rest, "empty")]
@@ -120,9 +147,11 @@ def one_line(view: View, device: DeviceView, memory: DeviceView | None, width: i
         *bar_spans(fraction, 9 if wide else 5, glyphs, "bad" if fraction and fraction > 0.95 else "memory"),
         span(" " + figures.pair(used, total)),
     ]
-    for extra in (heat(device, glyphs), [span(tenants(device, store), "muted")]):
+    for extra in ([note_of(device)], heat(device, glyphs), [span(tenants(device, store), "muted")]):
         if extra and extra[0][0] and width_of(tuple(parts)) + 2 + width_of(tuple(extra)) <= width:
             parts += [span("  "), *extra]
+    if others := strangers(device, width - width_of(tuple(parts)) - 2):
+        parts += [span("  "), span(others, "muted")]
     return tuple(parts)
 
 
@@ -131,7 +160,7 @@ def in_box(view: View, device: DeviceView, memory: DeviceView | None, width: int
     store, glyphs = view.store, view.look.glyphs
     used, total = memory_of(device, memory)
     fraction = share(used, total)
-    left = 14
+    left = LABEL_CELLS
     room = width - left - 22
     history = buckets(store.utilisation.get(device.id), store.now, room, WIDE_HISTORY_SECONDS / room)
     drawn = graph(history, rows - 1, glyphs.sparks)
@@ -190,8 +219,10 @@ class Devices(Pane):
     can_focus = True
 
     def needed_height(self) -> int:
-        rows = sum(1 for _ in rows_of(self.view.store))
-        return rows * 2 + 2 if self.boxed else max(rows, 1)
+        devices = [device for device, _ in rows_of(self.view.store)]
+        if not self.boxed:
+            return max(len(devices), 1)
+        return len(devices) * 2 + 2 + sum(len(remarks(device, REMARK_CELLS)) for device in devices)
 
     def paint(self, width: int, height: int) -> list[Line]:
         view = self.view
@@ -205,9 +236,12 @@ class Devices(Pane):
             lines = [one_line(view, device, memory, width) for device, memory in rows]
             return [_focus_mark(spans, self.has_focus, view.look.glyphs.marker) for spans in lines]
         body: list[Line] = []
-        each = min(4, max(2, (height - 2) // max(1, len(rows))))
+        said = [(device.id, each) for device, _ in rows for each in remarks(device, width - 4 - LABEL_CELLS)]
+        said = said[: max(0, height - 2 - len(rows) * 2)]  # the figures come first
+        each = min(4, max(2, (height - 2 - len(said)) // max(1, len(rows))))
         for device, memory in rows:
             body += in_box(view, device, memory, width - 2, each)
+            body += [(span(" " * (LABEL_CELLS + 1)), *text) for id, text in said if id == device.id]
         body += [()] * (height - 2 - len(body))
         title = line(span("devices", "title" if self.has_focus else "text"))
         name = cut(next((device.name for device, _ in rows if device.kind == "cpu"), ""), width - 24)
