@@ -242,7 +242,7 @@ class Devices(Pane):
         for device, memory in rows:
             body += in_box(view, device, memory, width - 2, each)
             body += [(span(" " * (LABEL_CELLS + 1)), *text) for id, text in said if id == device.id]
-        body += [()] * (height - 2 - len(body))
+        body = (body + [()] * height)[: height - 2]
         title = line(span("devices", "title" if self.has_focus else "text"))
         name = cut(next((device.name for device, _ in rows if device.kind == "cpu"), ""), width - 24)
         right = line(span(name, "muted"), span("  5m" if name else "5m", "muted"))
