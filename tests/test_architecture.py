@@ -64,6 +64,7 @@ HOMES = {
     "httptools": ("hal0.daemon.http", "hal0.daemon.serving"),
     "watchfiles": "hal0.daemon.config",
     "tomlkit": "hal0.daemon.config",
+    "tomli_w": "hal0.daemon.config",
     "httpx": ("hal0.cli", "hal0.tui"),
     "uvloop": ("hal0.daemon.main", "hal0.daemon.serving"),
 }

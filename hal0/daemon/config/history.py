@@ -1,24 +1,22 @@
 """The last revisions of the configuration: their texts, when, by whom and why. Numbers go on when the daemon restarts.
 
-One JSON file each in `state/config/`, named by the number, written whole. The texts are the person's own, comments
+One TOML file each in `state/config/`, named by the number, written whole. The texts are the person's own, comments
 and all; a damaged file is as if it were not there. Blocking; call it in a thread.
 """
 
 import difflib
-import json
 import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from hal0.daemon.config.sources import Source, Sources
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigFile, Revision, RevisionTexts
 
 KEPT = 50
-REFUSED = "refused.json"
+REFUSED = "refused.toml"
 
 log = logging.getLogger("hal0.config")
 
@@ -38,13 +36,13 @@ class History:
         except OSError as error:
             log.warning("the history of the configuration cannot be read: %s", error)
             return []
-        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        stems = (name.removesuffix(".toml") for name in names if name.endswith(".toml"))
         return sorted(int(stem) for stem in stems if stem.isdecimal() and len(stem) < 12)
 
     def record(self, revision: RevisionTexts) -> None:
         """Keep a revision and forget the oldest. That it cannot be kept is no reason to refuse it, but is said."""
         try:
-            self._put(self._file(revision.revision), revision.model_dump_json(indent=1))
+            self._put(self._file(revision.revision), _toml(revision.model_dump(exclude_none=True)))
             for number in self.numbers()[:-KEPT]:
                 self._file(number).unlink(missing_ok=True)
         except OSError as error:
@@ -54,7 +52,7 @@ class History:
         """Keep the last text that was refused and is now overwritten; it never was a revision."""
         texts = [text.model_dump() for text in texts_of(sources)]
         try:
-            self._put(self._folder / REFUSED, json.dumps({"files": texts}, indent=1))
+            self._put(self._folder / REFUSED, _toml({"files": texts}))
         except OSError as error:
             log.error("the text that was refused could not be set aside: %s", error)
 
@@ -74,11 +72,13 @@ class History:
         return next((found for number in reversed(self.numbers()) if (found := self._read(number))), None)
 
     def _read(self, number: int) -> RevisionTexts | None:
+        import tomllib  # here: a daemon without a file and without a history reads no TOML
+
         try:
-            return RevisionTexts.model_validate_json(self._file(number).read_bytes())
+            return RevisionTexts.model_validate(tomllib.loads(self._file(number).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, not a revision
             log.warning("revision %d in the history is unreadable: %s", number, type(error).__name__)
             return None
 
@@ -92,7 +92,7 @@ class History:
         os.replace(temporary, path)
 
     def _file(self, number: int) -> Path:
-        return self._folder / f"{number:06}.json"
+        return self._folder / f"{number:06}.toml"
 
 
 def texts_of(sources: Sources) -> list[ConfigFile]:
@@ -119,6 +119,14 @@ def difference(old: Sequence[ConfigFile], new: Sequence[ConfigFile], *, names: t
             lineterm="",
         )
     return lines
+
+
+def _toml(value: dict[str, Any]) -> str:
+    """Texts stay readable, as lines; but not those with CR, which would come back as LF."""
+    import tomli_w
+
+    has_cr = any("\r" in each["text"] for each in value["files"])
+    return tomli_w.dumps(value, multiline_strings=not has_cr)
 
 
 def _private(path: str, flags: int) -> int:

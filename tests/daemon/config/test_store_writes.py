@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hal0.daemon.config.sources import Source, Sources
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.events import EventBus
 from hal0.errors import Hal0Error
-from hal0.wire import SlotEffect
+from hal0.wire import ConfigFile, RevisionTexts, SlotEffect
 
 A = '# mine\n[slots.a]\nmodel = "x"   # the first\n\n[slots.b]\nmodel = "y"\n'
 
@@ -93,7 +94,7 @@ async def test_a_refused_file_is_mended_by_who_has_seen_it_and_kept_aside(tmp_pa
     tag = (await store.texts()).tag
     view = await store.write(with_text(None, A + "context = 64\n"), by="anna", based_on=tag)
     assert (view.revision, view.problems, view.rejected_at) == (2, [], None)
-    aside = json.loads((tmp_path / "state" / "refused.json").read_text())
+    aside = tomllib.loads((tmp_path / "state" / "refused.toml").read_text())
     assert aside["files"][0]["text"] == A + "contxt = 1\n"
 
 
@@ -131,7 +132,7 @@ async def test_numbers_go_on_after_a_restart_and_fifty_are_kept(tmp_path: Path) 
 async def test_a_damaged_history_is_as_if_it_were_not_there(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     await store.write(context(64), by="anna")
-    (tmp_path / "state" / "000002.json").write_bytes(b'{"revision": 2, "a\xff')
+    (tmp_path / "state" / "000002.toml").write_bytes(b'revision = 2\n"a\xff')
     again = store_in(tmp_path, None)
     assert again.current.revision == 3
     assert again.history is not None
@@ -207,3 +208,13 @@ def test_any_valid_slot_that_is_written_is_read_back_equal(first: dict[str, Any]
         assert judged.settings is not None, judged.problems
         assert judged.settings.slots["it"] == Slot.model_validate_json(json.dumps(table))
     assert sources.files[0].raw.decode().startswith(A)
+
+
+@pytest.mark.parametrize("text", ["# mine\n[server]\nport = 1\n", "a = 1\r\nb = 2\r\n", '"""\n\\\t\u00e9', ""])
+def test_a_revisions_text_comes_back_byte_for_byte_and_is_readable_on_disk(tmp_path: Path, text: str) -> None:
+    history = History(tmp_path)
+    revision = RevisionTexts(revision=7, at=1.5, by="me", hash="h", files=[ConfigFile(path="/x/hal0.toml", text=text)])
+    history.record(revision)
+    assert history.get(7) == revision
+    if text.startswith("# mine"):
+        assert text in (tmp_path / "000007.toml").read_text()
