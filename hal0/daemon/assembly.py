@@ -13,7 +13,7 @@ from hal0.daemon.admin.app import make_admin
 from hal0.daemon.admin.guard import is_loopback
 from hal0.daemon.admin.views import slot_view
 from hal0.daemon.config.history import History
-from hal0.daemon.config.schema import Models, Settings
+from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.config.trial import Trial
@@ -29,6 +29,7 @@ from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Api
+from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.daemon.proxy.app import ProxyApp
 from hal0.daemon.proxy.pool import Pool
 from hal0.daemon.proxy.requests import Request, Requests
@@ -55,8 +56,16 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     """The whole daemon, serving; raises `Hal0Error` if it cannot start. Leaving the block ends all of it."""
     started_at = time.time()
     bus = EventBus()
+    facts = read_facts()
+    providers = make_providers(facts)
+    rehearse = Rehearsal(providers, make_registry=lambda models: Registry(models, state=paths.state))
     config = ConfigStore(
-        bus, paths.config, required=paths.config_required, env=env, history=History(paths.state / "config")
+        bus,
+        paths.config,
+        required=paths.config_required,
+        env=env,
+        history=History(paths.state / "config"),
+        appraise=rehearse,
     )
     config.load()
     settings = config.current.settings
@@ -82,14 +91,10 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         for sock in sockets:
             cleanup.callback(sock.close)
 
-        def make_registry(models: Models) -> Registry:
-            return Registry(models, state=paths.state)
-
-        registry = make_registry(settings.models)
-        facts = read_facts()
+        registry = rehearse.registry(settings.models)
         supervisor = Supervisor(
             tools=Tools(
-                providers=make_providers(facts),
+                providers=providers,
                 models=lambda: registry,
                 ports=Ports(lambda: current().daemon.ports),
                 start_timeout=lambda: current().dispatch.start_timeout,
@@ -123,7 +128,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 process_groups=supervisor.process_groups,
             ),
             errors=errors,
-            make_registry=make_registry,
+            make_registry=rehearse.make_registry,
             gate=Gate(),
             started_at=started_at,
             listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
@@ -135,7 +140,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             _set_log_level(snapshot.settings)
             models_changed = any(key.startswith("models.") for key in diff.keys)
             if models_changed:
-                registry = make_registry(snapshot.settings.models)
+                registry = rehearse.registry(snapshot.settings.models)
             slots = snapshot.settings.slots
             effects = supervisor.effects(slots, registry)
             trial.begin(snapshot, diff, effects)

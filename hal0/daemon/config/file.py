@@ -1,12 +1,12 @@
 """From files to settings, or to all problems of all files at once, each with its place.
 
-Read, parse, fill in the environment, validate, cross-check. `judge` is the one way in, for the daemon's start, for its
-reloads and for `hal0 config check`.
+Read, parse, fill in the environment, validate, cross-check, and let the slots be appraised by those who would start
+them. `judge` is the one way in, for the daemon's start, for its reloads and for `hal0 config check`.
 """
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from hal0.daemon.config.backends import backends
 from hal0.daemon.config.crosscheck import crosscheck
-from hal0.daemon.config.document import Document, DocumentError
+from hal0.daemon.config.document import Document, DocumentError, dotted
 from hal0.daemon.config.findings import Finding, findings_of, shown
 from hal0.daemon.config.merge import Merged
+from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.sources import Sources, read_sources
 from hal0.errors import Hal0Error
@@ -25,6 +26,9 @@ from hal0.wire import Problem
 
 ENVIRONMENT = "environment"  # stands for the file in a problem with HAL0_PORT
 MAX_PROBLEMS = 100  # of one configuration; what follows is seldom news
+
+# Tells the mistakes that only show when a slot's start is prepared, each with its key. May be called from any thread.
+Appraise = Callable[[Settings], Sequence[tuple[Key, Hal0Error]]]
 
 
 class ConfigProblems(Hal0Error):  # noqa: N818 - it is the problems
@@ -59,13 +63,20 @@ def check(path: Path, env: Mapping[str, str] | None = None) -> list[Problem]:
     return list(judge(path, required=True, env=env).problems)
 
 
-def judge(path: Path, *, required: bool = False, env: Mapping[str, str] | None = None) -> Judgement:
+def judge(
+    path: Path, *, required: bool = False, env: Mapping[str, str] | None = None, appraise: Appraise | None = None
+) -> Judgement:
     """Read and check the configuration at `path`; a missing file is the embedded default unless it is `required`."""
-    return judge_sources(path, read_sources(path), required=required, env=env)
+    return judge_sources(path, read_sources(path), required=required, env=env, appraise=appraise)
 
 
 def judge_sources(
-    path: Path, sources: Sources, *, required: bool = False, env: Mapping[str, str] | None = None
+    path: Path,
+    sources: Sources,
+    *,
+    required: bool = False,
+    env: Mapping[str, str] | None = None,
+    appraise: Appraise | None = None,
 ) -> Judgement:
     """As `judge`, for files that have been read."""
     env = os.environ if env is None else env
@@ -90,6 +101,8 @@ def judge_sources(
     if all_read:
         port = server.get("port", _written_port(merged.tree))
         findings += crosscheck(merged.tree, server_port=port)
+    if appraise is not None and settings is not None and not (problems or findings):
+        findings += [_unworkable(key, error) for key, error in appraise(settings)]
     known = {(problem.file, problem.line, problem.column) for problem in problems}
     for finding in findings:
         problem = _placed(finding, merged)
@@ -115,6 +128,10 @@ def _validate(merged: Merged, *, folder: Path) -> tuple[Settings | None, list[Fi
         return Settings.model_validate(tree, context={"folder": folder}), []
     except ValidationError as error:
         return None, findings_of(error, merged.raw)
+
+
+def _unworkable(key: Key, error: Hal0Error) -> Finding:
+    return Finding(error.code, f"`{dotted(key)}`: {error.details.get('reason', error.message)}", key)
 
 
 def _placed(finding: Finding, merged: Merged) -> Problem:

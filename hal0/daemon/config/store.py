@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hal0.daemon.config.file import ConfigProblems, Judgement, judge, judge_sources, line_for
+from hal0.daemon.config.file import Appraise, ConfigProblems, Judgement, judge_sources, line_for
 from hal0.daemon.config.history import History, texts_of
 from hal0.daemon.config.plausibility import implausible, is_half_written
 from hal0.daemon.config.proposals import Proposal, as_in, write
@@ -35,6 +35,7 @@ class ConfigStore:
 
     `on_applied` is called in the step that takes a revision over, with what it changed, and tells what became of the
     slots. The revision is live whatever happens there: a defect is logged, shown in the view and told to `on_defect`.
+    `appraise` has a say in whether a configuration can be used at all.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ConfigStore:
         env: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         history: History | None = None,
+        appraise: Appraise | None = None,
     ) -> None:
         self.on_applied: Callable[[Snapshot, Diff], Sequence[SlotEffect] | None] | None = None
         self.on_defect: Callable[[Hal0Error], None] | None = None
@@ -54,6 +56,7 @@ class ConfigStore:
         self._bus = bus
         self.env = os.environ if env is None else env
         self._required = required
+        self._appraise = appraise
         self._clock = clock
         self._taking_over = asyncio.Lock()
         self._writing: set[asyncio.Task[ConfigView]] = set()
@@ -86,7 +89,7 @@ class ConfigStore:
 
     def load(self) -> Snapshot:
         """Read the configuration for the first time; raises `ConfigProblems` when it cannot be used."""
-        judgement = judge(self.path, required=self._required, env=self.env)
+        judgement = self._judged(read_sources(self.path))
         if judgement.settings is None:
             raise ConfigProblems(self.path, judgement.problems)
         last = self.history.last() if self.history else None
@@ -135,7 +138,7 @@ class ConfigStore:
             sources = read_sources(self.path)
             if proposal is not None:
                 sources = proposal(sources, self.path)
-            return judge_sources(self.path, sources, required=self._required, env=self.env)
+            return self._judged(sources)
 
         return await asyncio.to_thread(consider)
 
@@ -191,6 +194,9 @@ class ConfigStore:
         assert self._judgement is not None, "load() comes first"
         return self._judgement
 
+    def _judged(self, sources: Sources) -> Judgement:
+        return judge_sources(self.path, sources, required=self._required, env=self.env, appraise=self._appraise)
+
     def _tag(self, disk_hash: str) -> str:
         return f"{self.current.revision}-{disk_hash[:TAG_DIGITS]}"
 
@@ -215,7 +221,7 @@ class ConfigStore:
             self._check_base(based_on, old)
             await self._consider(old, force=False)  # an edit on disk that nobody took over yet comes first
             new = await asyncio.to_thread(proposal, old, self.path)
-            judgement = await asyncio.to_thread(judge_sources, self.path, new, required=self._required, env=self.env)
+            judgement = await asyncio.to_thread(self._judged, new)
             if judgement.settings is None:
                 raise ConfigProblems(self.path, judgement.problems)
             if not force and (problem := implausible(self._running, judgement, str(self.path))):
@@ -237,7 +243,7 @@ class ConfigStore:
         if sources.hash == self._rejected_hash and not force:
             return
         # In a thread: a large file takes long to parse, and streams must not stutter meanwhile.
-        judgement = await asyncio.to_thread(judge_sources, self.path, sources, required=self._required, env=self.env)
+        judgement = await asyncio.to_thread(self._judged, sources)
         if judgement.settings is None:
             self._reject(sources, judgement.problems)
         elif not force and (problem := implausible(self._running, judgement, str(self.path))):

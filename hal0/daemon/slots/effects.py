@@ -1,8 +1,8 @@
 """What another configuration does to a slot: nothing, a change at once, or a restart. The one judge of that, for
 taking a revision over and for `hal0 plan`.
 
-Pure. A backend restarts when its command line, its environment or its program would be another, never for anything
-else.
+A backend restarts when its command line, its environment or its program would be another, never for anything else. One
+that could not be started again, because its program or its model is gone, keeps running as it is until it can be.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def rendered(
         provider = providers[config.provider]
         return provider.launch(spec_of(name, config, provider=provider, find=models.find)), ""
     except Hal0Error as error:
-        return None, error.message
+        return None, f"{error.message} ({error.code})"
 
 
 def effect_on(
@@ -36,8 +36,11 @@ def effect_on(
 ) -> SlotEffect:
     """`running`: how its backend was started and on which port, None if nothing was rendered yet."""
     launch, problem = rendered(name, after, models=models, providers=providers)
+    if running is not None and launch is None:
+        kept = f"it goes on as it was started until it can be started anew: {problem}"
+        return SlotEffect(name=name, effect="keep", running=True, problem=kept)
     changes: list[str] = []
-    if running is not None:
+    if running is not None and launch is not None:
         old, port = running
         changes = differences(old, launch)
         if after.port not in (None, port):
@@ -46,13 +49,11 @@ def effect_on(
     return SlotEffect(name=name, effect=effect, running=running is not None, changes=changes, problem=problem)
 
 
-def differences(old: Launch, new: Launch | None) -> list[str]:
-    """What of a running backend would be another, in words; empty if it may go on. None: it cannot be started.
+def differences(old: Launch, new: Launch) -> list[str]:
+    """What of a running backend would be another, in words; empty if it may go on.
 
     The values of `args`, `command` and `env` may be secrets: only that they differ is told.
     """
-    if new is None:
-        return ["it cannot be started any more"]
     if old == new:
         return []
     before, after = _options(old), _options(new)

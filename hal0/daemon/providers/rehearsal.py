@@ -1,0 +1,55 @@
+"""Renders every slot of a configuration before it is taken over, so that a mistake refuses it instead of ending a slot.
+
+Only what is wrong with the configuration counts. That a program or a model file is not there is no mistake of the
+file: it may come back, and the start will say so.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from hal0.daemon.config.positions import Key
+from hal0.daemon.config.schema import Models, Settings
+from hal0.daemon.models.registry import Registry
+from hal0.daemon.providers.base import Provider, spec_of
+from hal0.errors import Hal0Error
+
+MISTAKE = "config.invalid"
+
+
+class Rehearsal:
+    """What `judge` of a configuration asks; from any thread, also several at once."""
+
+    def __init__(self, providers: Mapping[str, Provider], *, make_registry: Callable[[Models], Registry]) -> None:
+        self.make_registry = make_registry
+        self._providers = providers
+        # The registry used last: to make one means to read the header of every model. Whoever has it has it alone.
+        self._spare: deque[tuple[Models, Registry]] = deque(maxlen=1)
+
+    def __call__(self, settings: Settings) -> list[tuple[Key, Hal0Error]]:
+        """The slots whose settings cannot be meant, each with the key that is wrong."""
+        registry = self.registry(settings.models)
+        found: list[tuple[Key, Hal0Error]] = []
+        for name, config in settings.slots.items():
+            provider = self._providers[config.provider]
+            try:
+                provider.launch(spec_of(name, config, provider=provider, find=registry.find))
+            except Hal0Error as error:
+                if error.code == MISTAKE:
+                    found.append((_key(name, error), error))
+        self._spare.append((settings.models, registry))
+        return found
+
+    def registry(self, models: Models) -> Registry:
+        """A registry of these models to keep; the one that was just rehearsed with, if it fits."""
+        try:
+            known, registry = self._spare.pop()
+        except IndexError:
+            return self.make_registry(models)
+        return registry if known == models else self.make_registry(models)
+
+
+def _key(slot: str, error: Hal0Error) -> Key:
+    """The key that `place` of the error names, else the slot."""
+    table = f"slots.{slot}"
+    place = str(error.details.get("place", ""))
+    return ("slots", slot, place.removeprefix(table + ".")) if place.startswith(table + ".") else ("slots", slot)

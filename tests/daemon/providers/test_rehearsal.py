@@ -1,0 +1,83 @@
+"""Which mistakes of a configuration show when its slots are rendered, on this machine and with the shipped models."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hal0.daemon.config.file import judge
+from hal0.daemon.config.schema import Models, Settings
+from hal0.daemon.hardware.facts import read_facts
+from hal0.daemon.models.registry import Registry
+from hal0.daemon.providers import make_providers
+from hal0.daemon.providers.rehearsal import Rehearsal
+
+
+class Counted:
+    """A rehearsal, and how many registries it took."""
+
+    def __init__(self, state: Path) -> None:
+        self.made = 0
+        self._state = state
+        self.rehearse = Rehearsal(make_providers(read_facts()), make_registry=self._make)
+
+    def _make(self, models: Models) -> Registry:
+        self.made += 1
+        return Registry(models, state=self._state)
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Counted:
+    return Counted(tmp_path)
+
+
+def settings(**slot: Any) -> Settings:
+    return Settings.model_validate({"slots": {"x": slot}})
+
+
+@pytest.mark.parametrize(
+    ("key", "slot"),
+    [
+        ("args", {"model": "hal0-starter", "args": ("--port", "1")}),
+        ("context", {"model": "all-minilm-l6-v2", "context": 99999}),
+        ("kind", {"model": "all-minilm-l6-v2", "kind": "rerank"}),
+        ("model", {"model": "no-folder", "provider": "vllm"}),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_told_with_its_key(counted: Counted, key: str, slot: dict[str, Any]) -> None:
+    ((found, error),) = counted.rehearse(settings(**slot))
+    assert (found, error.code) == (("slots", "x", key), "config.invalid")
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        {"model": "hal0-starter"},
+        {"model": "hal0-starter", "binary": "/nonexistent"},
+        {"model": "nowhere"},
+        {"model": "/nonexistent/folder", "provider": "vllm"},
+        {"command": ("/nonexistent",), "provider": "command"},
+    ],
+)
+def test_what_the_machine_lacks_is_no_mistake_of_the_file(counted: Counted, slot: dict[str, Any]) -> None:
+    assert counted.rehearse(settings(**slot)) == []
+
+
+def test_models_are_read_again_only_for_another_configuration_of_them(counted: Counted, tmp_path: Path) -> None:
+    first, other = settings(model="hal0-starter"), Models(folders=(str(tmp_path),))
+    for _ in range(3):
+        counted.rehearse(first)
+    assert counted.made == 1
+    mine = counted.rehearse.registry(first.models)
+    assert counted.made == 1
+    assert counted.rehearse.registry(first.models) is not mine, "a registry is used from one thread only"
+    counted.rehearse(first.model_copy(update={"models": other}))
+    assert counted.made == 3
+
+
+def test_the_check_of_a_file_tells_line_and_column(counted: Counted, tmp_path: Path) -> None:
+    path = tmp_path / "hal0.toml"
+    path.write_text('[slots.x]\nmodel = "all-minilm-l6-v2"\ncontext = 99999\n')
+    (problem,) = judge(path, env={}, appraise=counted.rehearse).problems
+    assert (problem.line, problem.column, problem.key) == (3, 11, "slots.x.context")
+    assert "99999 tokens are more than" in problem.message
