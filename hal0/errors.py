@@ -556,6 +556,20 @@ _add(
     remedy="Correct its owner and mode or make room, or name another with HAL0_STATE_DIR or HAL0_RUNTIME_DIR.",
 )
 _add(
+    "system.no_place",
+    500,
+    "cannot tell where hal0's files are: {reason}",
+    cause="This user has no home directory or may not read it, or the working directory is gone.",
+    remedy="Set HOME, or name the places with HAL0_CONFIG, HAL0_STATE_DIR and HAL0_RUNTIME_DIR.",
+)
+_add(
+    "system.output_failed",
+    500,
+    "the output could not be written: {reason}",
+    cause="The disk that standard output goes to is full or fails, or the stream is not open for writing.",
+    remedy="Make room, or send the output elsewhere, and repeat the command.",
+)
+_add(
     "system.not_a_terminal",
     500,
     "the dashboard needs a terminal: {reason}",

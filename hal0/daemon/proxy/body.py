@@ -10,17 +10,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError, from_json
 
 from hal0.daemon.providers.base import Api
 from hal0.errors import Hal0Error
 
+REASONS = {"missing": "the field is missing", "model_type": "Input should be an object"}
 # What pydantic adds to a place to tell which type of several was tried.
 UNION_BRANCHES = {"str", "list[str]", "dict[str,any]", "list[any]"}
 PROMPT_CHARACTERS = 2_000  # of the last message, kept for the dashboard
+
+# A body is parsed on the event loop, and what that costs goes by its parts rather than by its bytes: a picture is one
+# string, but a megabyte of `[],[],` is seconds and gigabytes. Each bound is far above what the largest agents send, and
+# together they keep the loop for a fraction of a second at most.
+MOST_VALUES = 400_000  # a whole batch of token ids; OpenAI takes 300,000 in one request
+MOST_STRINGS = 100_000
+MOST_COLLECTIONS = 20_000  # objects and lists
+MOST_BYTES_OUTSIDE = 8 * 2**20  # of strings: digits are slow to read
+TEXT_BODY_BYTES = 8 * 2**20  # of an endpoint that takes no pictures, however large `body_limit` is
 
 
 class Body(BaseModel):
@@ -52,6 +62,11 @@ class Generation(Body):
     seed: int | None = None
     stop: str | list[str] | None = None
 
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _stop(cls, value: Any) -> Any:
+        return _list_of(str, value, "Input should be a string, or a list of strings")
+
     @property
     def is_stream(self) -> bool:
         return bool(self.stream)
@@ -80,10 +95,15 @@ class Message(BaseModel):
 
 
 class ChatBody(Generation):
-    messages: list[Message] = Field(min_length=1)
+    messages: Annotated[list[Message], FailFast()] = Field(min_length=1)
     max_completion_tokens: int | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Any = None
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _tools(cls, value: Any) -> Any:
+        return _list_of(dict, value, "Input should be a list of objects")
 
     @field_validator("tool_choice")
     @classmethod
@@ -193,38 +213,59 @@ def check_content_type(value: bytes | None) -> None:
         raise Hal0Error("dispatch.unsupported_media", wanted="application/json", given=media)
 
 
+def bytes_allowed(api: Api, body_limit: int) -> int:
+    """How long a body may be; only chat has pictures in it."""
+    return body_limit if api is Api.CHAT else min(body_limit, TEXT_BODY_BYTES)
+
+
 def parse(api: Api, raw: bytes) -> Call:
     """Check a body. Raises `dispatch.invalid_json` or `dispatch.invalid_request`."""
+    _refuse_swarm(raw)
     try:
-        body = BODIES[api].model_validate_json(raw)
+        body = BODIES[api].model_validate(from_json(raw, allow_inf_nan=False))
     except ValidationError as error:
         _explain(error)
-    _refuse_nan(raw)
+    except ValueError as error:
+        raise Hal0Error("dispatch.invalid_json", reason=str(error)) from error
     if isinstance(body, ChatBody) and isinstance(body.tool_choice, dict):
         raw = _require_one_tool(body, raw)
     return Call(api, body, raw)
 
 
 def _explain(error: ValidationError) -> NoReturn:
-    first = error.errors(include_url=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        raise Hal0Error("dispatch.invalid_json", reason=first["msg"].removeprefix("Invalid JSON: ")) from error
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"] if part not in UNION_BRANCHES)
-    reason = "the field is missing" if first["type"] == "missing" else first["msg"]
+    reason = REASONS.get(first["type"], first["msg"])
     raise Hal0Error(
         "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason
     ) from error
 
 
-def _refuse_nan(raw: bytes) -> None:
-    """NaN and Infinity are not JSON, but the parser takes them; they may of course occur inside of strings."""
-    if b"NaN" not in raw and b"Infinity" not in raw:
+def _refuse_swarm(raw: bytes) -> None:
+    """Refuse a body of too many parts before anything is made of it; what stands inside of strings does not count."""
+    if len(raw) <= MOST_COLLECTIONS:
         return
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw  # every quote left ends or begins
+    if plain.count(b'"') > 2 * MOST_STRINGS:
+        _too_many(f"{MOST_STRINGS} strings")
+    outside = b'"'.join(plain.split(b'"')[::2])
+    if len(outside) > MOST_BYTES_OUTSIDE:
+        _too_many(f"{MOST_BYTES_OUTSIDE} bytes outside of strings")
+    if outside.count(b"[") + outside.count(b"{") > MOST_COLLECTIONS:
+        _too_many(f"{MOST_COLLECTIONS} objects and lists")
+    if outside.count(b",") > MOST_VALUES:
+        _too_many(f"{MOST_VALUES} values")
 
-    def refuse(word: str) -> NoReturn:
-        raise Hal0Error("dispatch.invalid_json", reason=f"{word} is not JSON")
 
-    json.loads(raw, parse_constant=refuse)
+def _too_many(what: str) -> NoReturn:
+    raise Hal0Error("dispatch.invalid_request", field="the body", reason=f"it has more than {what}; send less at once")
+
+
+def _list_of(kind: type, value: Any, reason: str) -> Any:
+    """Refuse a list of other things at once: pydantic makes an error of each of a hundred thousand."""
+    if isinstance(value, list) and not all(isinstance(item, kind) for item in value):
+        raise PydanticCustomError("items", reason)
+    return value
 
 
 def _text_or_tokens(value: Any) -> Any:

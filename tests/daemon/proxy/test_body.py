@@ -127,3 +127,32 @@ def test_wrong_rerank_bodies_are_refused(body: dict[str, Any]) -> None:
     with pytest.raises(Hal0Error) as refused:
         parse(Api.RERANK, json.dumps(body).encode())
     assert refused.value.code == "dispatch.invalid_request"
+
+
+LARGE = {
+    "token_ids": (Api.EMBEDDINGS, {"input": list(range(300_000))}),
+    "batches_of_token_ids": (Api.EMBEDDINGS, {"input": [list(range(150))] * 2_048}),
+    "texts": (Api.EMBEDDINGS, {"input": ["a, [b] {c}"] * 20_000}),
+    "an_agent": (Api.CHAT, {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}] * 2}] * 4_000}),
+    "a_table_as_text": (Api.COMPLETION, {"prompt": '{"a\\": [1, 2],},' * 200_000}),
+    "quotes_in_text": (Api.CHAT, {"messages": [{"role": "user", "content": '\\"NaN\\\\"' * 200_000}]}),
+}
+
+
+@pytest.mark.parametrize(("api", "body"), LARGE.values(), ids=LARGE)
+def test_the_largest_things_that_real_clients_send_pass(api: Api, body: dict[str, Any]) -> None:
+    assert parse(api, json.dumps(body).encode()).prompt()
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("objects and lists", b"[" + b"{}," * 20_000 + b"[]]"),
+        ("strings", b"[" + b'"\\\\",' * 200_000 + b'""]'),
+        ("values", b"[" + b"1," * 400_000 + b"1]"),
+        ("bytes outside of strings", b"[" + b"9" * 4_000 + (b"," + b"9" * 4_000) * 2_100 + b"]"),
+    ],
+)
+def test_what_is_more_than_any_client_sends_is_refused_by_name(what: str, value: bytes) -> None:
+    with pytest.raises(Hal0Error, match=rf"the body: it has more than \d+ {what}"):
+        parse(Api.CHAT, b'{"messages":[{"role":"user"}],"x":%b}' % value)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 from typing import Any
 
 import pytest
@@ -33,12 +34,13 @@ def error_event(events: list[str]) -> str:
 BODIES = {
     "broken": (b'{"messages": [', "dispatch.invalid_json", None),
     "empty": (b"", "dispatch.invalid_json", None),
-    "deep": (b"[" * 100_000 + b"]" * 100_000, "dispatch.invalid_json", None),
-    "deep_and_unknown": (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "dispatch.invalid_json", None),
+    "deep": (b"[" * 10_000 + b"]" * 10_000, "dispatch.invalid_json", None),
+    "deep_and_unknown": (b'{"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "dispatch.invalid_json", None),
     "nan": (b'{"messages":[{"role":"user","content":"a"}],"x":NaN}', "dispatch.invalid_json", None),
     "infinity": (b'{"messages":[{"role":"user","content":"a"}],"x":-Infinity}', "dispatch.invalid_json", None),
     "utf8": (b'{"messages":[{"role":"user","content":"\xff"}]}', "dispatch.invalid_json", None),
     "surrogate": (b'{"messages":[{"role":"user","content":"\\ud800"}]}', "dispatch.invalid_json", None),
+    "nan_beside_a_string": (b'{"messages":[{"role":"user","content":"NaN"}],"x":NaN}', "dispatch.invalid_json", None),
     "huge_integer": (b'{"seed":' + b"9" * 5000 + b"}", "dispatch.invalid_json", None),
     "a_list": (b"[]", "dispatch.invalid_request", None),
     "no_messages": (b"{}", "dispatch.invalid_request", "messages"),
@@ -109,6 +111,58 @@ async def test_a_body_over_the_limit_is_refused_without_being_read() -> None:
             await client.send(f"{head}transfer-encoding: chunked\r\n\r\n".encode())
             await client.send((b"8000\r\n" + b"x" * 2**15 + b"\r\n") * 3)
             assert (await client.answer()).status == 413
+
+
+SWARMS = {
+    "lists": ("/v1/embeddings", b'{"input":[' + b"[]," * 2_000_000 + b"[]]}"),
+    "messages": (CHAT, b'{"messages":[' + b'{"role":"u"},' * 3_000_000 + b'{"role":"u"}]}'),
+    "numbers": (CHAT, b'{"messages":[{"role":"u"}],"x":[' + b"1," * 3_000_000 + b"1]}"),
+    "not_strings": (CHAT, b'{"messages":[{"role":"u"}],"stop":[' + b"1," * 390_000 + b"1]}"),
+    "not_messages": (CHAT, b'{"messages":[' + b"1," * 390_000 + b"1]}"),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), SWARMS.values(), ids=SWARMS)
+async def test_a_body_of_very_many_parts_is_refused_and_nobody_else_waits_for_it(path: str, body: bytes) -> None:
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        clock = asyncio.get_running_loop().time
+        while True:
+            before = clock()
+            await asyncio.sleep(0.001)
+            longest = max(longest, clock() - before)
+
+    async with backend(never) as upstream, relaying(upstream.endpoint) as relay:
+        ticking = asyncio.ensure_future(tick())
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seen = await ask(relay.port, post(path, body))
+        ticking.cancel()
+        assert (seen.status, seen.code) == (400, "dispatch.invalid_request")
+        assert longest < 0.5
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 400 * 2**10
+
+
+async def test_only_chat_takes_bodies_as_long_as_pictures_are() -> None:
+    async def answer(asked: Asked) -> None:
+        await asked.json_answer({"ok": True})
+
+    text = "x" * (9 * 2**20)
+    async with backend(answer) as upstream, relaying(upstream.endpoint) as relay:
+        seen = await ask(relay.port, post(CHAT, {"messages": [{"role": "user", "content": text}]}))
+        assert seen.status == 200
+        for path, body in {
+            "/v1/completions": {"prompt": text},
+            "/v1/embeddings": {"input": text},
+            "/v1/rerank": {"query": "a", "documents": [text]},
+        }.items():
+            seen = await ask(relay.port, post(path, body))
+            assert (seen.status, seen.code, seen.json()["error"]["details"]) == (
+                413,
+                "dispatch.too_large",
+                {"limit_bytes": 8 * 2**20},
+            )
 
 
 async def test_another_method_is_refused_by_name() -> None:
