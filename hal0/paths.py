@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hal0.errors import Hal0Error
+
 SYSTEM_CONFIG = Path("/etc/hal0/hal0.toml")
 SYSTEM_SOCKET = Path("/run/hal0/hal0.sock")
 
@@ -35,37 +37,47 @@ class Paths:
 def locate(env: Mapping[str, str] | None = None, *, config: str | None = None) -> Paths:
     """Choose the directories from the command line's `--config`, then the environment, then the defaults."""
     env = os.environ if env is None else env
-    home = Path(env.get("HOME") or Path.home())
-    user_config = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "hal0" / "hal0.toml"
-    named = config or env.get("HAL0_CONFIG")
-    if named:
-        config_path = Path(named).expanduser()
-    elif user_config.exists() or not SYSTEM_CONFIG.exists():
-        config_path = user_config
-    else:
-        config_path = SYSTEM_CONFIG
-    return Paths(
-        config=config_path.absolute(),
-        config_required=bool(named),
-        state=_state(env, home),
-        runtime=_runtime(env),
-    )
+    try:
+        config_path, named = _config(env, config)
+        return Paths(config=config_path.absolute(), config_required=named, state=_state(env), runtime=_runtime(env))
+    except (OSError, RuntimeError) as error:  # pathlib has a RuntimeError for a user without a home
+        raise _nowhere(error) from error
 
 
 def find_socket(env: Mapping[str, str] | None = None) -> Path:
     """The socket to ask: this user's daemon's, or the system service's when only that one is there."""
     env = os.environ if env is None else env
-    own = locate(env).socket
-    named = "HAL0_RUNTIME_DIR" in env
-    return SYSTEM_SOCKET if not named and not own.exists() and SYSTEM_SOCKET.exists() else own
+    try:
+        own = _runtime(env) / "hal0.sock"
+        if "HAL0_RUNTIME_DIR" not in env and not own.exists() and SYSTEM_SOCKET.exists():
+            return SYSTEM_SOCKET
+    except (OSError, RuntimeError) as error:
+        raise _nowhere(error) from error
+    return own
 
 
-def _state(env: Mapping[str, str], home: Path) -> Path:
+def _nowhere(error: Exception) -> Hal0Error:
+    return Hal0Error("system.no_place", reason=str(error))
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env.get("HOME") or Path.home())
+
+
+def _config(env: Mapping[str, str], given: str | None) -> tuple[Path, bool]:
+    """The file, and whether a person named it."""
+    if named := given or env.get("HAL0_CONFIG"):
+        return Path(named).expanduser(), True
+    own = Path(env.get("XDG_CONFIG_HOME") or _home(env) / ".config") / "hal0" / "hal0.toml"
+    return (own if own.exists() or not SYSTEM_CONFIG.exists() else SYSTEM_CONFIG), False
+
+
+def _state(env: Mapping[str, str]) -> Path:
     if given := env.get("HAL0_STATE_DIR"):
         return Path(given).expanduser().absolute()
     if service := env.get("STATE_DIRECTORY"):
         return Path(service.split(":")[0])
-    return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "hal0"
+    return Path(env.get("XDG_STATE_HOME") or _home(env) / ".local" / "state") / "hal0"
 
 
 def _runtime(env: Mapping[str, str]) -> Path:

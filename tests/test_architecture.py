@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent / "hal0"
 
 # A module may import from its own layer's package and from the layers above it in this list. The longest prefix counts.
 LAYERS: list[set[str]] = [
-    {"hal0", "hal0.errors", "hal0.wire", "hal0.paths"},
+    {"hal0", "hal0.errors", "hal0.wire", "hal0.paths", "hal0.streams"},
     {"hal0.models"},
     {
         "hal0.daemon.events",
@@ -32,6 +32,7 @@ LAYERS: list[set[str]] = [
     {"hal0.daemon.front"},
     {"hal0.daemon.serving"},
     {"hal0.daemon.assembly"},
+    {"hal0.daemon.life"},
     {"hal0.daemon.main"},
     {"hal0.tui", "hal0.backends"},
     {"hal0.cli"},

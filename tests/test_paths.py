@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hal0.paths import locate
+from hal0.errors import Hal0Error
+from hal0.paths import find_socket, locate
 
 
 def test_a_person_has_xdg_folders() -> None:
@@ -31,3 +32,24 @@ def test_own_folders_win_over_all() -> None:
     env = {"HOME": "/h", "HAL0_STATE_DIR": "/s", "HAL0_RUNTIME_DIR": "/r", "STATE_DIRECTORY": "/x"}
     paths = locate(env)
     assert (paths.state, paths.runtime) == (Path("/s"), Path("/r"))
+
+
+NO_SUCH_HOME = "/" + "x" * 300  # a name that no file system takes: looking there fails
+
+
+def test_a_home_that_cannot_be_looked_into_is_a_failure_with_a_code() -> None:
+    with pytest.raises(Hal0Error) as caught:
+        locate({"HOME": NO_SUCH_HOME})
+    assert caught.value.code == "system.no_place"
+
+
+def test_a_user_that_does_not_exist_is_a_failure_with_a_code() -> None:
+    with pytest.raises(Hal0Error) as caught:
+        locate({"HOME": "/h", "HAL0_CONFIG": "~nobody-of-that-name/hal0.toml"})
+    assert caught.value.code == "system.no_place"
+
+
+def test_no_home_is_needed_where_everything_is_named() -> None:
+    named = {"HAL0_CONFIG": "/c.toml", "HAL0_STATE_DIR": "/s", "HAL0_RUNTIME_DIR": "/r"}
+    assert locate({"HOME": NO_SUCH_HOME, **named}).state == Path("/s")
+    assert find_socket({"HOME": NO_SUCH_HOME, "HAL0_RUNTIME_DIR": "/r"}) == Path("/r/hal0.sock")

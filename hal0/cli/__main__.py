@@ -3,7 +3,7 @@
 0 = done, 1 = it failed (code on stderr), 2 = the command line is wrong, 130 = interrupted, 141 = the reader went away.
 """
 
-import os
+import errno
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ from importlib import import_module
 
 from hal0 import __version__
 from hal0.errors import Hal0Error, did_you_mean
+from hal0.streams import discard_output, provide_streams
 
 INTERRUPTED = 130
 READER_GONE = 141
+OUTPUT_FAILS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +66,32 @@ COMMANDS = {command.name: command for _, group in GROUPS for command in group}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; never raises anything but SystemExit with status 0 or 2 (help and usage)."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a text of another alphabet is no failure
+    """Run one command; never raises."""
     args = Namespace()
     try:
-        status = _run(list(sys.argv[1:] if argv is None else argv), args)
+        provide_streams()
+        status = _ended(list(sys.argv[1:] if argv is None else argv), args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
+        discard_output()
         return READER_GONE
     except Hal0Error as error:
         return _report(error, args)
     except Exception as error:  # a defect of ours: the person gets a code and the place instead of a traceback
+        if isinstance(error, OSError) and error.errno in OUTPUT_FAILS and error.filename is None:
+            discard_output()
+            return _report(Hal0Error("system.output_failed", reason=error.strerror), args)
         return _report(Hal0Error("system.internal", reason=_place_of(error)), args)
     return status
+
+
+def _ended(words: list[str], args: Namespace) -> int:
+    try:
+        return _run(words, args)
+    except SystemExit as end:  # argparse, after help and wrong usage: what it printed is still to be written
+        return end.code if isinstance(end.code, int) else 0
 
 
 def _run(words: list[str], args: Namespace) -> int:

@@ -24,7 +24,7 @@ Talk to a slot.
   hal0 chat code -m "What is a GIL?"  one answer from the slot `code`
   git diff | hal0 chat --system "Write a commit message."
 
-In a conversation: /new forgets what was said, Ctrl-C stops an answer, Ctrl-D or /quit leaves."""
+In a conversation: /new forgets what was said, Ctrl-C stops an answer or drops the line, Ctrl-D or /quit leaves."""
 
 ANSWER_SECONDS = 600.0  # longest silence; the daemon's own limits are shorter and say more
 Message = dict[str, str]
@@ -87,6 +87,9 @@ def _converse(api: Daemon, opening: list[Message], args: Namespace) -> int:
         except EOFError:
             print()
             return 0
+        except KeyboardInterrupt:  # drops the line, as in a shell
+            print()
+            continue
         if text.strip() == "/quit":
             return 0
         if text.strip() == "/new":

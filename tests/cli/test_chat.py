@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -196,3 +198,32 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(chat: FakeAdmin, t
     assert left.wait(10), "the connection is still open"
     screen.type("/quit\n")
     assert screen.wait() == 0
+
+
+def test_ctrl_c_at_the_prompt_drops_the_line_and_keeps_the_conversation(
+    chat: FakeAdmin, terminal: OpenTerminal
+) -> None:
+    streams(chat, delta(content="Hello!"), DONE)
+    screen = terminal("chat", TERM="dumb")
+    screen.wait_for("> ")
+    screen.type("one\n")
+    screen.wait_for("Hello!\r\n> ")
+    os.kill(screen.process.pid, signal.SIGINT)
+    screen.wait_for("> \r\n> ")
+    screen.type("two\n/quit\n")
+    assert screen.wait() == 0
+    assert [message["content"] for message in bodies(chat)[-1]["messages"]] == ["one", "Hello!", "two"]
+
+
+def test_what_is_not_utf8_on_stdin_is_asked_with_marks_in_its_place(env: dict[str, str], chat: FakeAdmin) -> None:
+    streams(chat, delta(content="ok"), DONE)
+    ended = subprocess.run(
+        [sys.executable, "-m", "hal0.cli", "chat"],
+        input=b"caf\xe9",
+        capture_output=True,
+        env=env,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert bodies(chat)[0]["messages"] == [{"role": "user", "content": "caf\ufffd"}]

@@ -173,3 +173,29 @@ def test_no_color_is_honoured(admin: FakeAdmin, terminal: OpenTerminal) -> None:
     assert plain.wait() == coloured.wait() == 0
     assert "\x1b[31m" in coloured.screen
     assert "\x1b[3" not in plain.screen
+
+
+CLOSED = "import os, sys; os.close(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+
+
+@pytest.mark.parametrize("stream", [0, 1, 2])
+@pytest.mark.parametrize(("words", "status"), [(("--help",), 0), (("status",), 1), (("chat",), 1)])
+def test_a_closed_stream_is_no_traceback(env: dict[str, str], stream: int, words: tuple[str, ...], status: int) -> None:
+    command = [sys.executable, "-c", CLOSED, str(stream), sys.executable, "-m", "hal0.cli", *words]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == status
+    assert "Traceback" not in ended.stderr
+    assert "system.internal" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("status", "--help"), ("explain", "--all")])
+def test_a_full_disk_behind_stdout_is_told_with_its_code(env: dict[str, str], words: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "hal0.cli", *words],
+            stdout=full, stderr=subprocess.PIPE, env=env, text=True, timeout=30, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    first, second = ended.stderr.splitlines()
+    assert first == "error: system.output_failed: the output could not be written: No space left on device"
+    assert second.startswith("→ Make room")
