@@ -224,6 +224,7 @@ class PlanView(Wire):
 
     revision: int  # that runs
     problems: list[Problem] = []  # with any of these it would be refused
+    warnings: list[Problem] = []  # slots whose model is not there now
     changes: list[str] = []
     needs_restart: list[str] = []
     slots: list[SlotEffect] = []

@@ -3,15 +3,19 @@
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hal0.cli import config_history
 from hal0.cli.connection import Daemon
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, heading, print_answer, print_json, say, table
-from hal0.cli.problems import place_of, print_problem
-from hal0.paths import locate
+from hal0.cli.problems import many, place_of, print_problem, print_warnings
+from hal0.paths import Paths, locate
 from hal0.tui import figures
-from hal0.wire import ConfigValue, ConfigView, Wire
+from hal0.wire import ConfigValue, ConfigView, Problem, Wire
+
+if TYPE_CHECKING:
+    from hal0.daemon.config.file import Judgement
 
 
 class Values(Wire):
@@ -36,7 +40,10 @@ def configure(parser: ArgumentParser) -> None:
         return sub
 
     check = add_local(
-        "check", "judge a file as the daemon would, without one; exit status 1 if it has problems", run_check
+        "check",
+        "judge a file as the daemon would, without one; exit status 1 if it has problems, 0 if only warnings: "
+        "models that are not there now",
+        run_check,
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="default: the file the daemon would read")
     show = add("show", "what runs, where each value was said, and what is wrong with the file on disk", run_show)
@@ -70,18 +77,42 @@ def run_check(args: Namespace) -> int:
     from hal0.daemon.config.file import judge
 
     places = locate(config=args.file)
-    problems = judge(places.config, required=places.config_required).problems
+    judgement = judge(places.config, required=places.config_required)
+    problems, warnings = judgement.problems, _warnings(judgement, places)
     if args.json:
-        print_json({"file": str(places.config), "problems": [problem.model_dump() for problem in problems]})
-    elif problems:
-        for problem in problems:
-            print_problem(problem)
-        say(Cell(f"{places.config}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}", "red"))
-    elif places.config.exists():
-        say(f"{places.config}: ", Cell("ok", "green"))
+        told = {"problems": problems, "warnings": warnings}
+        print_json({"file": str(places.config)} | {name: [each.model_dump() for each in told[name]] for name in told})
+        return 1 if problems else 0
+    for problem in problems:
+        print_problem(problem)
+    print_warnings(warnings)
+    if problems:
+        say(Cell(f"{places.config}: {many(len(problems), 'problem')}", "red"))
+        return 1
+    also = Cell(f", {many(len(warnings), 'warning')}", "yellow") if warnings else Cell("")
+    if judgement.sources.files:
+        say(f"{places.config}: ", Cell("ok", "green"), also)
     else:
         say(f"{places.config} is not there: ", Cell("ok", "green"), ", the embedded default runs")
-    return 1 if problems else 0
+    return 0
+
+
+def _warnings(judgement: "Judgement", places: Paths) -> list[Problem]:
+    """The slots whose model is not on this machine, as this user sees it."""
+    import logging
+    import os
+
+    from hal0.daemon.hardware.facts import read_facts
+    from hal0.daemon.models.registry import Registry
+    from hal0.daemon.providers import make_providers
+    from hal0.daemon.providers.absent import absent_models
+
+    if judgement.settings is None or not judgement.names_slots:
+        return []
+    logging.getLogger("hal0").addHandler(logging.NullHandler())  # what the registry logs would be told twice
+    registry = Registry(judgement.settings.models, state=places.state)
+    providers = make_providers(read_facts())
+    return absent_models(judgement.settings, judgement.sources, find=registry.find, providers=providers, env=os.environ)
 
 
 def run_show(args: Namespace) -> int:
@@ -125,7 +156,8 @@ def print_config(config: ConfigView) -> None:
     """What runs, whether the file on disk agrees with it, and why not."""
     where = config.path if config.exists else f"{config.path} is not there: the embedded default runs"
     if config.rejected_at is None:
-        say(f"config r{config.revision} ", Cell("ok", "green"), f"  {where}")
+        verdict = Cell("edit failed", "red") if config.failed else Cell("ok", "green")
+        say(f"config r{config.revision} ", verdict, f"  {where}")
     else:
         since = f"the file is refused since {figures.clock(config.rejected_at)}"
         say(f"config r{config.revision} runs; ", Cell(since, "red"), f"  {where}")

@@ -7,7 +7,7 @@ from hal0.cli.config_changes import print_effects
 from hal0.cli.connection import Daemon
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, print_answer, say
-from hal0.cli.problems import print_problem
+from hal0.cli.problems import print_problem, print_warnings
 from hal0.errors import Hal0Error
 from hal0.wire import PlanView
 
@@ -16,7 +16,9 @@ What the configuration on disk would do if it were taken over now: which slots g
 which restart when their requests are done, which come and go. With FILE: what hal0.toml would do with that content.
 
 The daemon takes a right file over by itself once it is saved, so plan before you save:
-  cp hal0.toml new.toml; $EDITOR new.toml; hal0 plan new.toml; mv new.toml hal0.toml"""
+  cp hal0.toml new.toml; $EDITOR new.toml; hal0 plan new.toml; mv new.toml hal0.toml
+
+Exit status 1 if it would be refused. A model that is not there is a warning: the file may come, or its disk."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -53,6 +55,7 @@ def print_plan(plan: PlanView) -> None:
     for change in plan.changes:
         say(f"  {change}")
     print_effects(plan.slots)
+    print_warnings(plan.warnings)
     if plan.needs_restart:
         say(Cell("waits for a restart of the daemon: ", "yellow"), ", ".join(plan.needs_restart))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hal0.wire import Problem
+from hal0.wire import PlanView, Problem
 from tests.cli import pictures
 from tests.cli.conftest import Run
 from tests.fakes.admin import FakeAdmin
@@ -89,3 +89,65 @@ def test_reload_fails_if_the_file_is_refused(hal0: Run, admin: FakeAdmin, words:
     assert "/etc/hal0/hal0.toml:1:2: not TOML" in ended.out
     assert admin.asked[0][0] == f"POST /api/config/reload?{route}"
     assert hal0("config", "reload", *words).status == 0
+
+
+def test_a_model_that_is_not_there_is_a_warning_with_its_place_and_the_nearest_name(hal0: Run, tmp_path: Path) -> None:
+    file = tmp_path / "hal0.toml"
+    file.write_text('[slots.primary]\nmodel = "hal0-startr"\n')
+    ended = hal0("config", "check", str(file))
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        f"{file}:2:9: model.not_found there is no model named 'hal0-startr'",
+        '    model = "hal0-startr"',
+        "            ^",
+        "    → did you mean 'hal0-starter'?",
+        f"{file}: ok, 1 warning",
+    ]
+
+
+def test_a_model_file_that_is_missing_is_a_warning_at_the_slot_that_wants_it(hal0: Run, tmp_path: Path) -> None:
+    file = tmp_path / "hal0.toml"
+    file.write_text(GOOD + '[slots.big]\nmodel = "big"\n[models.big]\npath = "/mnt/none/big.gguf"\n')
+    ended = hal0("config", "check", str(file), "--json")
+    body = json.loads(ended.out)
+    assert (ended.status, ended.err, body["problems"]) == (0, "", [])
+    (warning,) = [Problem(**each) for each in body["warnings"]]
+    assert (warning.code, warning.key, warning.line, warning.column) == ("model.file_missing", "slots.big.model", 4, 9)
+    assert "/mnt/none/big.gguf" in warning.message
+    assert "path" in warning.hint
+
+
+def test_a_folder_that_cannot_be_read_does_not_keep_the_warnings_from_being_shown_once(
+    hal0: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "hal0.toml"
+    file.write_text('[models]\nfolders = ["/mnt/none"]\n[slots.a]\nmodel = "nowhere"\n[slots.b]\nmodel = "nowhere"\n')
+    ended = hal0("config", "check", str(file))
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[-1] == f"{file}: ok, 2 warnings"
+    assert ended.out.count("model.not_found") == 2
+
+
+def test_with_problems_the_models_are_not_looked_for(hal0: Run, tmp_path: Path) -> None:
+    file = tmp_path / "hal0.toml"
+    file.write_text('[slots.a]\nmodel = "nowhere"\ncontxt = 1\n')
+    ended = hal0("config", "check", str(file))
+    assert ended.status == 1
+    assert "model.not_found" not in ended.out
+    assert ended.out.splitlines()[-1] == f"{file}: 1 problem"
+
+
+def test_the_help_of_check_tells_what_warnings_do_to_the_exit_status(hal0: Run) -> None:
+    assert "0 if only warnings" in " ".join(hal0("config", "check", "--help").out.split())
+
+
+def test_plan_shows_the_warnings_and_would_go_on(hal0: Run, admin: FakeAdmin) -> None:
+    warning = Problem(
+        code="model.not_found", message="there is no model named 'x'", file="/etc/hal0/hal0.toml", line=2, column=9,
+        key="slots.a.model", hint="did you mean 'y'?", source='model = "x"',
+    )  # fmt: skip
+    admin.answers["GET /api/config/plan"] = PlanView(revision=3, warnings=[warning])
+    ended = hal0("plan")
+    assert ended.status == 0
+    assert "/etc/hal0/hal0.toml:2:9: model.not_found there is no model named 'x'" in ended.out
+    assert "did you mean 'y'?" in ended.out

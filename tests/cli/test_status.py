@@ -44,6 +44,14 @@ def test_status_tells_what_is_wrong_with_a_refused_file(hal0: Run, admin: FakeAd
     assert "stopping: requests in flight may finish" in out
 
 
+def test_status_tells_that_an_edit_did_not_work_out(hal0: Run, admin: FakeAdmin) -> None:
+    failed = "since revision 3 of the configuration coder does not become ready: out of memory"
+    admin.answers["GET /api/state"] = pictures.state(config=pictures.config(failed=failed))
+    out = hal0("status").out
+    assert "config r3 edit failed  /etc/hal0/hal0.toml" in out
+    assert failed in out
+
+
 def test_status_says_when_there_is_no_file(hal0: Run, admin: FakeAdmin) -> None:
     admin.answers["GET /api/state"] = pictures.state(config=pictures.config(exists=False), slots=[], requests=[])
     out = hal0("status").out

@@ -18,6 +18,9 @@ from hal0.daemon.config.history import difference, texts_of
 from hal0.daemon.config.origins import values
 from hal0.daemon.config.proposals import key_of, with_edits, with_text
 from hal0.daemon.config.snapshot import Snapshot, compare
+from hal0.daemon.hardware.facts import read_facts
+from hal0.daemon.providers import make_providers
+from hal0.daemon.providers.absent import absent_models
 from hal0.daemon.services import Services
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigView, PlanView
@@ -58,6 +61,7 @@ class Proposed(Body):
 def make(services: Services) -> Blueprint:
     routes = Blueprint("config", __name__)
     store = services.config
+    providers = make_providers(read_facts())
 
     @routes.get("/config")
     async def show_config() -> Response:
@@ -150,9 +154,13 @@ def make(services: Services) -> Blueprint:
             return PlanView(revision=now.revision, problems=list(judgement.problems))
         settings = judgement.settings
         registry = await asyncio.to_thread(services.make_registry, settings.models)
+        warnings = await asyncio.to_thread(
+            absent_models, settings, judgement.sources, find=registry.find, providers=providers, env=store.env
+        )
         then = Snapshot(now.revision, judgement.sources.hash, settings, now.path, now.exists)
         return PlanView(
             revision=now.revision,
+            warnings=warnings,
             changes=list(compare(now.settings, settings).lines),
             needs_restart=store.awaiting_restart(then),
             slots=services.supervisor.effects(settings.slots, registry),
