@@ -138,6 +138,8 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         def apply(snapshot: Snapshot, diff: Diff) -> list[SlotEffect]:
             nonlocal registry
             _set_log_level(snapshot.settings)
+            if not snapshot.settings.observe.capture:
+                services.requests.forget()
             models_changed = any(key.startswith("models.") for key in diff.keys)
             if models_changed:
                 registry = rehearse.registry(snapshot.settings.models)

@@ -7,7 +7,7 @@ event, after which it fetches the state again; the daemon does not slow down for
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +95,12 @@ class EventBus:
         for subscription in self._subscriptions:
             subscription.offer(event)
         return event
+
+    def blank(self, fields: Iterable[str]) -> None:
+        """Empty these fields in the events that are remembered or still queued, where they hold text."""
+        for event in self._ring:
+            if isinstance(event.data, dict):
+                event.data.update((name, "") for name in fields if isinstance(event.data.get(name), str))
 
     @contextmanager
     def subscribe(self, *, since: int | None = None) -> Iterator[Subscription]:

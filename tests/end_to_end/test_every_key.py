@@ -388,6 +388,7 @@ def observe_capture(hal0: Installation) -> None:
 
     assert prompt() == "Hello!"
     change(hal0, **{"observe.capture": False})
+    assert "Hello!" not in str(hal0.admin("GET", "/api/requests"))
     assert prompt() == ""
 
 

@@ -118,6 +118,7 @@ class Relay:
     pool: Pool
     slots: dict[str, FakeSlot]
     settings: Settings
+    capture: Callable[[bool], None]  # a live edit of `capture` in [observe]
 
     @property
     def slot(self) -> FakeSlot:
@@ -139,6 +140,11 @@ async def relaying(
     )
     bus, pool = EventBus(), Pool()
     requests = Requests(bus, capture=lambda: settings.observe.capture)
+
+    def set_capture(on: bool) -> None:
+        nonlocal settings
+        settings = settings.model_copy(update={"observe": Observe(capture=on)})
+
     names = ["primary", *(f"slot{number}" for number in range(1, len(endpoints)))]
     slots = {name: FakeSlot(name, endpoint, kind=kind) for name, endpoint in zip(names, endpoints, strict=True)}
     app = ProxyApp(
@@ -151,7 +157,7 @@ async def relaying(
     batcher = asyncio.ensure_future(requests.run())
     try:
         async with served(wrap(app)) as (door, port):
-            yield Relay(port, door, bus, requests, pool, slots, settings)
+            yield Relay(port, door, bus, requests, pool, slots, settings, set_capture)
     finally:
         pool.close()
         batcher.cancel()

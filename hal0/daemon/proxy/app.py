@@ -168,7 +168,7 @@ class ProxyApp:
         call = parse(api, parts[0] if len(parts) == 1 else b"".join(parts))
         passage.request.asked = call.model or ""
         passage.request.stream = call.body.is_stream
-        if passage.settings.observe.capture:
+        if self._requests.captures():
             passage.request.prompt = call.prompt()
         return call
 

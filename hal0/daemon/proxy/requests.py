@@ -1,7 +1,8 @@
 """What is known of requests to /v1: those in flight, and the last ones that ended. In memory only.
 
 Each request is one `Request`, owned by the proxy while it is in flight. Text is kept only while `capture` is on,
-decoded every TICK_SECONDS while somebody watches, and bounded; `Requests.run` is the task that does it.
+decoded every TICK_SECONDS while somebody watches, and bounded; `Requests.run` is the task that does it. When `capture`
+goes off, what was kept until then is dropped too, here and on the bus.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from hal0.wire import Outcome, Phase, RequestView, Totals
 KEPT_REQUESTS = 200
 TICK_SECONDS = 0.1
 SHORT_BYTES = 4096
+EVENT_PROMPT_CHARACTERS = 500  # the bus remembers thousands of events
+TEXTS = ("prompt", "text", "reasoning")  # the fields of events that hold what people wrote and were answered
 
 log = logging.getLogger("hal0.requests")
 
@@ -46,7 +49,7 @@ class Request:
         self.queue_ms: float | None = None
         self.load_ms: float | None = None
         self.prompt_tokens: int | None = None
-        self.tap = Tap(keeps_text=owner.captures)
+        self.tap = Tap(keeps_text=owner.captures())
         self.interruption: Hal0Error | None = None
         self._owner = owner
         self._begun = owner.clock()
@@ -92,6 +95,7 @@ class Request:
     def finish(self, outcome: Outcome, *, status: int | None, error: Hal0Error | None = None) -> None:
         """The last thing that happens to a request."""
         usage = self.tap.usage()
+        self.tap.end()
         self._tokens, self.prompt_tokens, self._speed = usage.tokens, usage.prompt_tokens, usage.tokens_per_second
         if self._speed is None:
             self._speed = self._measured_speed()
@@ -113,6 +117,11 @@ class Request:
     @property
     def ttft_ms(self) -> float | None:
         return None if self.tap.first_at is None else (self.tap.first_at - self._begun) * 1000
+
+    def forget(self) -> None:
+        """Drop what was asked and answered."""
+        self.prompt = ""
+        self.tap.forget()
 
     def view(self) -> RequestView:
         return RequestView.model_validate(self.facts(with_text=True))
@@ -150,7 +159,8 @@ class Request:
             self._is_announced = True
             if self._announcement is not None:
                 self._announcement.cancel()
-            self._owner.bus.publish("request.started", self.facts(with_text=True))
+            facts = self.facts(with_text=False)
+            self._owner.bus.publish("request.started", {**facts, "prompt": self.prompt[:EVENT_PROMPT_CHARACTERS]})
 
     def _measured_speed(self) -> float | None:
         first, tokens = self.tap.first_at, self.tap.tokens
@@ -171,6 +181,7 @@ class Requests:
         self.bus = bus
         self.clock = time.monotonic
         self._capture = capture
+        self._captured = True  # something may have been kept since `capture` was last seen to be off
         self._on_failure = on_failure
         self._in_flight: dict[str, Request] = {}
         self._ended: dict[str, Request] = {}  # the oldest first
@@ -179,9 +190,19 @@ class Requests:
         self._wake = asyncio.Event()
         self._total, self._failed, self._tokens = 0, 0, 0
 
-    @property
     def captures(self) -> bool:
-        return self._capture()
+        """Whether text may be kept now. When that has changed to no, what was kept is dropped."""
+        captures = self._capture()
+        if self._captured and not captures:
+            self.forget()
+        self._captured = captures
+        return captures
+
+    def forget(self) -> None:
+        """Drop the texts of every request, and those that the bus remembers."""
+        for request in (*self._in_flight.values(), *self._ended.values(), *self._last_of_slot.values()):
+            request.forget()
+        self.bus.blank(TEXTS)
 
     def begin(self, *, id: str, path: str, client: str) -> Request:
         """A request has come. An id that is known already (clients may choose theirs) is replaced by a fresh one."""
@@ -211,6 +232,7 @@ class Requests:
 
     def views(self) -> list[RequestView]:
         """Those in flight, the oldest first; then the last that ended, the newest first."""
+        self.captures()
         for request in (*self._in_flight.values(), *self._ended.values()):
             self._decode_quietly(request)
         return [request.view() for request in (*self._in_flight.values(), *reversed(self._ended.values()))]
@@ -220,6 +242,7 @@ class Requests:
         request = self._in_flight.get(id) or self._ended.get(id)
         if request is None:
             raise Hal0Error("dispatch.request_not_found", id=id)
+        self.captures()
         self._decode_quietly(request)
         return request.view()
 
@@ -263,6 +286,7 @@ class Requests:
                 self._wake.clear()
 
     def _tick(self) -> None:
+        self.captures()
         watched = self.bus.watched
         for request in self._undecoded:
             # What is short may lie as it came until somebody asks for it.

@@ -91,9 +91,11 @@ class Tap:
 
     def _keep(self, data: bytes) -> None:
         self._before_last, self._last = self._last, data
+        self.fresh_bytes += len(data)
+        if not self._keeps_text:
+            return
         raw = self._raw
         raw.append(data)
-        self.fresh_bytes += len(data)
         while self.fresh_bytes > RAW_BYTES and len(raw) > 1:
             self.fresh_bytes -= len(raw.popleft())
 
@@ -103,6 +105,16 @@ class Tap:
         tokens, prompt = _number(last, b'"completion_tokens"'), _number(last, b'"prompt_tokens"')
         speed = _number(last, b'"predicted_per_second"')
         return Usage(None if tokens is None else int(tokens), None if prompt is None else int(prompt), speed)
+
+    def end(self) -> None:
+        """Nothing more comes, and `usage` was asked: drop what was kept for it. Text may still be decoded."""
+        self._start = self._before_last = self._last = b""
+
+    def forget(self) -> None:
+        """Drop the text, and keep none from now on."""
+        self._keeps_text = False
+        self._raw.clear()
+        self.text = ""
 
     def ended_with(self, mark: bytes) -> bool:
         """Whether the mark is in the last of what came."""

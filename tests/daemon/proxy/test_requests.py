@@ -1,6 +1,7 @@
 """What the daemon knows of requests, and what it tells those who watch."""
 
 import asyncio
+import re
 from typing import Any
 
 from hal0.daemon.events import Event
@@ -86,6 +87,42 @@ async def test_without_capture_no_text_is_kept_anywhere() -> None:
         everything = repr([event.json_data() for event in told])
         assert "secret" not in everything
         assert "w1 " not in everything
+
+
+async def test_when_capture_goes_off_what_was_kept_until_then_is_forgotten_too() -> None:
+    async def both(asked: Asked) -> None:
+        await (words(asked) if asked.json().get("stream") else wordy_answer(asked))
+
+    async with backend(both) as upstream, relaying(upstream.endpoint) as relay:
+        with relay.bus.subscribe():
+            await ask(relay.port, post(CHAT, {**STREAM, "stream": False}))
+            running = asyncio.ensure_future(ask(relay.port, post(CHAT, STREAM)))
+            await until(lambda: relay.requests.views()[0].tokens > 5)
+            assert "secret" in repr(relay.requests.views())
+            relay.capture(False)
+            views = relay.requests.views()
+            assert [(view.phase, view.prompt, view.text) for view in views] == [
+                ("decoding", "", ""),
+                ("finished", "", ""),
+            ]
+            await running
+            await asyncio.sleep(0.2)
+        with relay.bus.subscribe(since=0) as again:
+            remembered = repr([event.json_data() for event in await again.next_batch()])
+        relay.capture(True)
+        assert relay.requests.views()[0].tokens == 40
+        everything = remembered + repr(relay.requests.views())
+        assert not re.search(r"secret|\bw\d", everything)
+
+
+async def test_the_prompt_in_an_event_is_short_however_long_it_is() -> None:
+    body = {"messages": [{"role": "user", "content": "x" * 5_000}]}
+    async with backend(wordy_answer) as upstream, relaying(upstream.endpoint) as relay:
+        with relay.bus.subscribe() as subscription:
+            await ask(relay.port, post(CHAT, body))
+            started = (await subscription.next_batch())[0].json_data()
+        assert started["prompt"] == "x" * 500
+        assert relay.requests.views()[0].prompt == "x" * 2_000
 
 
 async def test_only_the_last_requests_are_remembered() -> None:

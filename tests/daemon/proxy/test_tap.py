@@ -84,3 +84,18 @@ def test_an_event_without_an_end_is_not_held_for_ever() -> None:
     for _ in range(10):
         sent += len(events.whole(b"x" * 2**14))
     assert sent > 0
+
+
+def test_without_text_only_what_the_figures_need_is_held_and_that_goes_at_the_end() -> None:
+    tap = Tap(keeps_text=False)
+    for piece in STREAM * 50:
+        tap.look(piece, now=0.0)
+    kept = Tap(keeps_text=True)
+    kept.keep(b"x" * 2**20)
+    assert tap.usage().tokens == 9
+    assert not tap._raw
+    for each in (tap, kept):
+        each.end()
+        each.forget()
+    everything = [getattr(each, name) for each in (tap, kept) for name in ("_raw", "_start", "_before_last", "_last")]
+    assert not any(everything)
