@@ -73,6 +73,8 @@ def test_models_are_read_again_only_for_another_configuration_of_them(counted: C
     assert counted.rehearse.registry(first.models) is not mine, "a registry is used from one thread only"
     counted.rehearse(first.model_copy(update={"models": other}))
     assert counted.made == 3
+    counted.rehearse(first)
+    assert counted.made == 4
 
 
 def test_the_check_of_a_file_tells_line_and_column(counted: Counted, tmp_path: Path) -> None:
