@@ -46,7 +46,7 @@ def test_a_hangup_during_the_start_does_not_end_it(tmp_path: Path) -> None:
     with hal0.log.open("wb") as log:
         hal0.process = subprocess.Popen(HAL0D, env=hal0.env, stdout=log, stderr=log)
     try:
-        wait_until_begun(hal0.process.pid)
+        wait_for_event_loop(hal0.process.pid)
         while not hal0.socket.exists():
             hal0.process.send_signal(signal.SIGHUP)
             assert hal0.process.poll() is None
@@ -60,6 +60,14 @@ def test_a_hangup_during_the_start_does_not_end_it(tmp_path: Path) -> None:
 def wait_until_begun(pid: int) -> None:
     deadline = time.monotonic() + 20
     while not ignores_hangup(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def wait_for_event_loop(pid: int) -> None:
+    """Until its library is loaded, which is before the daemon is put together."""
+    deadline = time.monotonic() + 20
+    while "uvloop" not in Path(f"/proc/{pid}/maps").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
