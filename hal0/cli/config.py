@@ -3,19 +3,14 @@
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from hal0.cli import config_history
 from hal0.cli.connection import Daemon
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, heading, print_answer, print_json, say, table
-from hal0.cli.problems import many, place_of, print_problem, print_warnings
-from hal0.paths import Paths, locate
+from hal0.cli.problems import place_of
 from hal0.tui import figures
-from hal0.wire import ConfigValue, ConfigView, Problem, Wire
-
-if TYPE_CHECKING:
-    from hal0.daemon.config.file import Judgement
+from hal0.wire import ConfigValue, ConfigView, Wire
 
 
 class Values(Wire):
@@ -74,45 +69,9 @@ def run_schema(_: Namespace) -> int:
 
 
 def run_check(args: Namespace) -> int:
-    from hal0.daemon.config.file import judge
+    from hal0.cli import config_check
 
-    places = locate(config=args.file)
-    judgement = judge(places.config, required=places.config_required)
-    problems, warnings = judgement.problems, _warnings(judgement, places)
-    if args.json:
-        told = {"problems": problems, "warnings": warnings}
-        print_json({"file": str(places.config)} | {name: [each.model_dump() for each in told[name]] for name in told})
-        return 1 if problems else 0
-    for problem in problems:
-        print_problem(problem)
-    print_warnings(warnings)
-    if problems:
-        say(Cell(f"{places.config}: {many(len(problems), 'problem')}", "red"))
-        return 1
-    also = Cell(f", {many(len(warnings), 'warning')}", "yellow") if warnings else Cell("")
-    if judgement.sources.files:
-        say(f"{places.config}: ", Cell("ok", "green"), also)
-    else:
-        say(f"{places.config} is not there: ", Cell("ok", "green"), ", the embedded default runs")
-    return 0
-
-
-def _warnings(judgement: "Judgement", places: Paths) -> list[Problem]:
-    """The slots whose model is not on this machine, as this user sees it."""
-    import logging
-    import os
-
-    from hal0.daemon.hardware.facts import read_facts
-    from hal0.daemon.models.registry import Registry
-    from hal0.daemon.providers import make_providers
-    from hal0.daemon.providers.absent import absent_models
-
-    if judgement.settings is None or not judgement.names_slots:
-        return []
-    logging.getLogger("hal0").addHandler(logging.NullHandler())  # what the registry logs would be told twice
-    registry = Registry(judgement.settings.models, state=places.state)
-    providers = make_providers(read_facts())
-    return absent_models(judgement.settings, judgement.sources, find=registry.find, providers=providers, env=os.environ)
+    return config_check.run(args)
 
 
 def run_show(args: Namespace) -> int:

@@ -151,3 +151,13 @@ def test_plan_shows_the_warnings_and_would_go_on(hal0: Run, admin: FakeAdmin) ->
     assert ended.status == 0
     assert "/etc/hal0/hal0.toml:2:9: model.not_found there is no model named 'x'" in ended.out
     assert "did you mean 'y'?" in ended.out
+
+
+def test_a_setting_with_which_no_slot_could_start_is_a_problem_as_it_is_for_the_daemon(
+    hal0: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "hal0.toml"
+    file.write_text(GOOD + 'args = ["--port", "1"]\n')
+    ended = hal0("config", "check", str(file))
+    assert ended.status == 1
+    assert ended.out.startswith(f"{file}:3:8: config.invalid `slots.primary.args`: ")
