@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from hal0.errors import Hal0Error
 
@@ -61,8 +61,17 @@ def heading(text: str) -> None:
     say(Cell(text, "bold"))
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Cell | str]], *, right: frozenset[str] = frozenset()) -> None:
-    """Columns; those named in `right` are aligned at their right edge, those with nothing in them are left out."""
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Cell | str]],
+    *,
+    right: frozenset[str] = frozenset(),
+    whole: frozenset[str] = frozenset(),
+) -> None:
+    """Columns; those in `right` are aligned at their right edge, those in `whole` are never broken over lines.
+
+    Columns with nothing in them are left out.
+    """
     lines = [[part if isinstance(part, Cell) else Cell(part) for part in row] for row in rows]
     filled = [index for index in range(len(headers)) if any(line[index].text for line in lines)]
     headers = [headers[index] for index in filled]
@@ -82,7 +91,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Cell | str]], *, right
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for header in headers:
-        grid.add_column(header, justify="right" if header in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if header in right else "left"
+        grid.add_column(header, justify=justify, overflow="fold", no_wrap=header in whole)
     for line in lines:
         grid.add_row(*(Text(clean(cell.text), cell.style) for cell in line))
     _console().print(grid)

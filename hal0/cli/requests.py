@@ -15,6 +15,9 @@ Requests in flight, then the last finished ones, newest first.
 Their text is shown in the dashboard (`hal0 tui`); `hal0 cancel ID` ends one that is in flight."""
 
 
+NAME_CHARACTERS = 32  # of a slot, or of whatever a client asked for instead of one
+
+
 class RequestList(Wire):
     requests: list[RequestView]
 
@@ -54,7 +57,7 @@ def print_requests(requests: list[RequestView], *, now: float) -> None:
     rows = (
         (
             request.id,
-            Cell(request.slot or request.asked, "bold"),
+            Cell(_name(request.slot or request.asked), "bold"),
             request.path.removeprefix("/v1/"),
             _phase(request),
             figures.stopwatch((request.finished_at or now) - request.started_at),
@@ -66,7 +69,13 @@ def print_requests(requests: list[RequestView], *, now: float) -> None:
         )
         for request in requests
     )
-    table(headers, rows, right=frozenset({"TIME", "TOKENS", "TOK/S", "TTFT"}))
+    table(headers, rows, right=frozenset({"TIME", "TOKENS", "TOK/S", "TTFT"}), whole=frozenset({"ID"}))
+
+
+def _name(text: str) -> str:
+    """One short word of what may be anything: clients choose what they ask for."""
+    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:NAME_CHARACTERS])
+    return line if len(text) <= NAME_CHARACTERS else f"{line[:-1]}…"
 
 
 def _phase(request: RequestView) -> Cell:

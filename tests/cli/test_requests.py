@@ -1,0 +1,32 @@
+"""`hal0 requests` stays a table, whatever clients ask for."""
+
+from hal0.cli.requests import NAME_CHARACTERS
+from tests.cli import pictures
+from tests.cli.conftest import OpenTerminal, Run
+from tests.fakes.admin import FakeAdmin
+
+ID = "req-0123456789abcdef01234567"
+
+
+def asked_for(admin: FakeAdmin, name: str) -> None:
+    view = pictures.request(ID, slot="", asked=name)
+    admin.answers["GET /api/requests"] = {"requests": [view.model_dump(mode="json")]}
+
+
+def test_what_a_client_asked_for_is_one_short_word_of_a_line(hal0: Run, admin: FakeAdmin) -> None:
+    asked_for(admin, "a\nb\x1b[2J" + "x" * 5000)
+    lines = hal0("requests").out.splitlines()
+    assert len(lines) == 2
+    name = lines[1].split()[1]
+    assert name.startswith("a\ufffdb\ufffd[2Jxxx")
+    assert name.endswith("x…")
+    assert len(name) == NAME_CHARACTERS
+    assert len(lines[1]) < 200
+    assert "\x1b" not in lines[1]
+
+
+def test_an_id_is_never_broken_over_lines(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    asked_for(admin, "x" * 5000)
+    screen = terminal("requests", COLUMNS="60")
+    assert screen.wait() == 0
+    assert ID in screen.screen
