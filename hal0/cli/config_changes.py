@@ -22,7 +22,7 @@ def print_written(view: ConfigView) -> None:
     say(f"revision {view.revision} is live, {view.path}:")
     for change in view.changes:
         say(f"  {change}")
-    touched = [each for each in view.effects if each.effect != "keep"]
+    touched = [each for each in view.effects if each.effect != "keep" or each.problem]
     if touched:
         print_effects(touched)
     if view.needs_restart:

@@ -26,6 +26,7 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Api
@@ -36,9 +37,11 @@ from hal0.daemon.proxy.requests import Request, Requests
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.services import Services
+from hal0.daemon.serving.crowd import most_connections
 from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
+from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.lifecycle import ANSWERING
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.run import Tools, base_environment
@@ -109,7 +112,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         )
 
         dispatcher = Dispatcher(supervisor, settings=current)
-        port = sockets[0].getsockname()[1]
+        bound, port = sockets[0].getsockname()[:2]
         services = Services(
             bus=bus,
             config=config,
@@ -128,11 +131,14 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 process_groups=supervisor.process_groups,
             ),
             errors=errors,
+            appraisal=Appraisal(
+                registry=lambda: registry, providers=providers, peaks=Peaks(paths.state / "peaks.json")
+            ),
             make_registry=rehearse.make_registry,
             gate=Gate(),
             started_at=started_at,
             listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
-            warnings=_warnings(settings.server.host, port),
+            warnings=_warnings(bound, port),  # not the host: `localhost` is a name
         )
 
         def apply(snapshot: Snapshot, diff: Diff) -> list[SlotEffect]:
@@ -197,6 +203,7 @@ def _limits(settings: Settings) -> Limits:
         header_bytes=server.header_limit,
         request_seconds=server.request_timeout,
         keep_alive_seconds=server.keep_alive,
+        connections=most_connections(),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the two edges, `/v1` and `/api`, are given to work with. Put together in `main`."""
+"""What the two edges, `/v1` and `/api`, are given to work with. Put together in `assembly`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from hal0.daemon.models.registry import Registry
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
+from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.supervisor import Supervisor
 
 
@@ -28,6 +29,7 @@ class Services:
     requests: Requests
     sampler: Sampler
     errors: ErrorLog
+    appraisal: Appraisal
     make_registry: Callable[[Models], Registry]
     gate: Gate
     started_at: float

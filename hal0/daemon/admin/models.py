@@ -5,12 +5,9 @@ import asyncio
 from quart import Blueprint, Response, request
 
 from hal0.daemon.admin.replies import list_reply, query_number, reply
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.room import free_memory_bytes
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.memory import Needs
-from hal0.daemon.models.peaks import Peaks
-from hal0.daemon.providers import make_providers
 from hal0.daemon.services import Services
 from hal0.daemon.slots.admission import (
     MEMORY,
@@ -28,7 +25,6 @@ from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.daemon.slots.lifecycle import State
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
-from hal0.paths import locate
 from hal0.wire import DeviceView, ErrorView, FitView, ModelDetail, ModelView, NeedsView, RoomView
 
 LARGEST_CONTEXT = 2**24
@@ -37,11 +33,7 @@ MOST_PARALLEL = 64
 
 def make(services: Services) -> Blueprint:
     routes = Blueprint("models", __name__)
-    appraisal = Appraisal(
-        registry=services.listing.registry,
-        providers=make_providers(read_facts()),
-        peaks=Peaks(locate().state / "peaks.json"),
-    )
+    appraisal = services.appraisal
 
     @routes.get("/models")
     async def list_models() -> Response:

@@ -322,9 +322,13 @@ class Slot:
 
     def reconfigure(self, config: SlotConfig, *, revision: int) -> None:
         """Take over a changed configuration: at once, or, if its command line differs, when its requests are done."""
+        effect = self.effect_of(config, self._tools.models())
+        # A running backend that could not be started anew stays what it was: its model, or its program, is away.
+        stays_as_it_was = effect.running and bool(effect.problem)
         self.config, self.revision = config, revision
         self._failures = 0
-        self._learn_model()
+        if not stays_as_it_was:
+            self._learn_model()
         run = self._run
         if run is None:
             if self._state is State.ERROR:
@@ -333,8 +337,9 @@ class Slot:
             run.hasten()
         elif run.stopping:
             pass  # whatever comes next is planned anew
-        elif self.effect_of(config, self._tools.models()).effect != "restart":
-            if run.launch:  # else it is yet to be rendered, and will be from the new configuration
+        elif effect.effect != "restart":
+            # Without a launch it is yet to be rendered, and will be from the new configuration.
+            if run.launch and not stays_as_it_was:
                 run.spec = self.plan()
             self._arm_timer()
             self._grant_turns()
