@@ -492,6 +492,15 @@ _add(
     remedy="Send it again.",
 )
 _add(
+    "system.overloaded",
+    503,
+    "{connections} clients are connected already, which is as many as hal0 can hold",
+    retryable=True,
+    cause="Every connection is busy, and each needs open files, of which a process may have only so many.",
+    remedy="Try again shortly. If this repeats, raise the limit of open files (`LimitNOFILE=` of the systemd unit, "
+    "`ulimit -n`) and restart hal0.",
+)
+_add(
     "system.forbidden",
     403,
     "not allowed: {reason}",

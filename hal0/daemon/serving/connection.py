@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import httptools
 
 from hal0.daemon.http.pipe import PIPE, CutShort
+from hal0.daemon.proxy.headers import request_id
 from hal0.daemon.serving.exchange import Exchange
 from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.reply import refusal
@@ -37,6 +38,7 @@ class House(Protocol):
     connections: "set[ClientConnection]"
 
     def exchange_ended(self) -> None: ...
+    def admit(self, connection: "ClientConnection") -> None: ...
 
 
 class ClientConnection(asyncio.Protocol):
@@ -77,6 +79,13 @@ class ClientConnection(asyncio.Protocol):
     def is_busy(self) -> bool:
         return self._current is not None or bool(self._queue)
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing has happened here; None while something does, or while it is ending."""
+        if self._transport is None or self._transport.is_closing() or self._refused or self.is_busy:
+            return None
+        return None if self._is_receiving else self._since
+
     # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -90,6 +99,8 @@ class ClientConnection(asyncio.Protocol):
             self._server = (str(here), None)
         self._house.connections.add(self)
         self.task = self.loop.create_task(self._serve())
+        if self._client is not None:  # whoever comes by the Unix socket is let in
+            self._house.admit(self)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -105,9 +116,9 @@ class ClientConnection(asyncio.Protocol):
             self._decline_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, Hal0Error) else Hal0Error("system.bad_request", reason=str(error)))
+            self.refuse(cause if isinstance(cause, Hal0Error) else Hal0Error("system.bad_request", reason=str(error)))
         if self._incoming is None and self._head_bytes > self._limits.header_bytes:
-            self._refuse(Hal0Error("system.header_too_large", limit_bytes=self._limits.header_bytes))
+            self.refuse(Hal0Error("system.header_too_large", limit_bytes=self._limits.header_bytes))
         if len(self._queue) > 0 and self._current is not None:
             self._pause_reading()
 
@@ -235,7 +246,7 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
         elif self._is_receiving and not self._is_reading_paused:
             if now - self._since > self._limits.request_seconds:
-                self._refuse(Hal0Error("system.request_timeout", seconds=self._limits.request_seconds))
+                self.refuse(Hal0Error("system.request_timeout", seconds=self._limits.request_seconds))
         elif not self.is_busy and not self._is_receiving and now - self._since > self._limits.keep_alive_seconds:
             self.close()
 
@@ -266,7 +277,7 @@ class ClientConnection(asyncio.Protocol):
                         self._waiter = None
                 item = self._queue.popleft()
                 if isinstance(item, Hal0Error):
-                    self.write(refusal(item))
+                    self.write(refusal(item, request_id=request_id(self._headers)))
                     self._close_lingering()
                     return
                 self._current = item
@@ -307,7 +318,8 @@ class ClientConnection(asyncio.Protocol):
             log.error("%s was not answered", exchange.scope["path"], exc_info=error)
             reason = type(error).__name__ if error is not None else "no answer"
             refused = error if isinstance(error, Hal0Error) else Hal0Error("system.internal", reason=reason)
-        self.write(refusal(refused, with_body=exchange.scope["method"] != "HEAD"))
+        known_as = request_id(exchange.scope["headers"])
+        self.write(refusal(refused, request_id=known_as, with_body=exchange.scope["method"] != "HEAD"))
         exchange.finished = True
 
     # Details
@@ -346,7 +358,7 @@ class ClientConnection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _refuse(self, error: Hal0Error) -> None:
+    def refuse(self, error: Hal0Error) -> None:
         """Read no more requests; the client is told after the answers that are still due."""
         if self._refused:
             return
@@ -366,7 +378,7 @@ class ClientConnection(asyncio.Protocol):
         """
         exchange = self._incoming
         if exchange is None or exchange.scope["method"] == "CONNECT":
-            self._refuse(Hal0Error("system.bad_request", reason="no tunnels here"))
+            self.refuse(Hal0Error("system.bad_request", reason="no tunnels here"))
             return
         framing = [h for h in self._headers if h[0] in (b"content-length", b"transfer-encoding")]
         self._declines_upgrade = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on clients; each is kept for every connection on its own."""
+    """Bounds on clients; each but the last is kept for every connection on its own."""
 
     header_bytes: int = 64 * 2**10
     request_seconds: float = 60.0  # from the first byte of a request to its last
@@ -15,3 +15,4 @@ class Limits:
     stuck_seconds: float = 300.0  # a client that takes nothing for so long is gone
     linger_seconds: float = 2.0  # how long the rest of a refused request is thrown away before the connection closes
     pipelined_requests: int = 100
+    connections: int = 10_000  # of all clients together; those on the Unix socket are let in all the same

@@ -1,5 +1,6 @@
 """The server's own words on the wire: status lines, the clock of the `date` header, and refusals."""
 
+import math
 import time
 from email.utils import formatdate
 from http import HTTPStatus
@@ -25,13 +26,15 @@ def date_line() -> bytes:
     return _date[1]
 
 
-def refusal(error: Hal0Error, *, with_body: bool = True) -> bytes:
+def refusal(error: Hal0Error, *, request_id: str, with_body: bool = True) -> bytes:
     """A whole answer that tells of the error and that the connection ends."""
-    body = error.body()
+    body, wait = error.body(), error.retry_after_seconds
     lines = [
         STATUS_LINES[error.status],
         date_line(),
         b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body),
-        b"x-should-retry: false\r\nconnection: close\r\n\r\n",
+        b"x-request-id: %b\r\n" % request_id.encode(),
+        b"x-should-retry: false\r\n" if wait is None else b"retry-after: %d\r\n" % max(1, math.ceil(wait)),
+        b"connection: close\r\n\r\n",
     ]
     return b"".join(lines) + (body if with_body else b"")

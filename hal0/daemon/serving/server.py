@@ -16,6 +16,7 @@ from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config
 
 from hal0.daemon.serving.connection import App, ClientConnection
+from hal0.daemon.serving.crowd import Crowd
 from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.sockets import remove_unix
 
@@ -34,6 +35,7 @@ class Server:
         self.limits = limits or Limits()
         self.is_draining = False
         self.connections: set[ClientConnection] = set()
+        self._crowd = Crowd(self.limits.connections)
         self._sockets = sockets
         self._servers: list[asyncio.Server] = []
         self._unix = [
@@ -110,6 +112,9 @@ class Server:
 
     def exchange_ended(self) -> None:
         self._quiet.set()
+
+    def admit(self, connection: ClientConnection) -> None:
+        self._crowd.admit(connection, self.connections, len(self.connections))
 
     async def _wait_quiet(self, timeout_seconds: float) -> bool:
         with suppress(TimeoutError):

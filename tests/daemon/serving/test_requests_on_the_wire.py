@@ -54,6 +54,7 @@ async def test_what_is_ambiguous_or_malformed_is_refused_and_the_connection_ends
         answer = await client.answer()
         assert (answer.status, answer.code) == (400, "system.bad_request")
         assert answer.headers["connection"] == "close"
+        assert answer.headers["x-request-id"]
         assert await client.ended()
 
 
