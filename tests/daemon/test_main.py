@@ -81,15 +81,29 @@ def ignores_hangup(pid: int) -> bool:
 
 def test_a_disk_without_room_for_a_byte_is_no_traceback(tmp_path: Path) -> None:
     env = {**Installation(tmp_path).env, "PYTHONDONTWRITEBYTECODE": "1"}
-    daemon = subprocess.Popen([sys.executable, "-c", NO_BYTES, *HAL0D], env=env, stderr=subprocess.PIPE, text=True)
+    status, told = served(env, [sys.executable, "-c", NO_BYTES, *HAL0D])
+    assert "listening on" in told
+    assert "Traceback" not in told
+    assert status == 0
+
+
+@pytest.mark.parametrize(("host", "open_to_others"), [("localhost", False), ("127.0.0.1", False), ("0.0.0.0", True)])
+def test_it_warns_where_others_can_reach_it(tmp_path: Path, host: str, open_to_others: bool) -> None:
+    status, told = served({**Installation(tmp_path).env, "HAL0_HOST": host}, HAL0D)
+    assert status == 0
+    assert ("anyone who can reach port" in told) == open_to_others
+
+
+def served(env: dict[str, str], command: list[str]) -> tuple[int, str]:
+    """Let it come up and end it; its status and what it said."""
+    daemon = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     assert daemon.stderr is not None
     told = ""
-    while "listening on" not in told and (line := daemon.stderr.readline()):
+    while "hal0.sock" not in told and (line := daemon.stderr.readline()):
         told += line
     daemon.terminate()
     told += daemon.communicate(timeout=30)[1]
-    assert "Traceback" not in told
-    assert daemon.returncode == 0 or "→ " in told
+    return daemon.returncode, told
 
 
 @pytest.mark.parametrize("stream", [0, 1, 2])
