@@ -257,8 +257,9 @@ _add(
     "dispatch.upstream_timeout",
     504,
     "{slot} sent nothing for {seconds:g} s",
-    cause="The backend hangs, or the prompt takes longer to read than the limit allows.",
-    remedy="Raise `stream_idle_timeout` in [dispatch] for slow devices; otherwise `hal0 slot restart {slot}`.",
+    cause="The prompt takes longer to read than the limit allows, or, without `stream`, the whole answer takes longer "
+    "to write; or the backend hangs.",
+    remedy="Ask with `stream`, or raise `stream_idle_timeout` in [dispatch]; if it hangs, `hal0 slot restart {slot}`.",
 )
 _add(
     "dispatch.stream_stalled",

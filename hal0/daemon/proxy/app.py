@@ -18,7 +18,7 @@ from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.body import Call, bytes_allowed, check_content_type, parse
 from hal0.daemon.proxy.faults import fault
 from hal0.daemon.proxy.pool import Pool
-from hal0.daemon.proxy.relay import TooSlow, Watch, relay_bytes, relay_events
+from hal0.daemon.proxy.relay import DONE, TooSlow, Watch, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.requests import Request, Requests
 from hal0.daemon.proxy.seams import Adapter, Choice, Dispatcher, Lease
@@ -111,6 +111,9 @@ class ProxyApp:
         await reply.fail(error)
 
     def _client_left(self, passage: Passage) -> None:
+        if passage.request.tap.ended_with(DONE):  # it has all of its answer and did not wait for the last empty chunk
+            passage.request.finish("ok", status=passage.reply.status)
+            return
         left = Hal0Error("dispatch.cancelled", by="its client")
         passage.request.finish("cancelled", status=passage.reply.status, error=left)
 
@@ -166,7 +169,7 @@ class ProxyApp:
             if not message["more_body"]:
                 break
         call = parse(api, parts[0] if len(parts) == 1 else b"".join(parts))
-        passage.request.asked = call.model or ""
+        passage.request.asked = headers.printable(call.model or "")
         passage.request.stream = call.body.is_stream
         if self._requests.captures():
             passage.request.prompt = call.prompt()

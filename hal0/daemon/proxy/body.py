@@ -36,7 +36,7 @@ TEXT_BODY_BYTES = 8 * 2**20  # of an endpoint that takes no pictures, however la
 class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    model: str | None = None
+    model: str | None = Field(None, max_length=512)  # it is kept and shown
 
     @property
     def is_stream(self) -> bool:

@@ -53,6 +53,15 @@ def ascii_value(text: str) -> bytes:
     return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
 
 
+def printable(text: str) -> str:
+    """What a client wrote, for screens and logs: without what would move a terminal's cursor."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    )
+
+
 def cors(origins: Sequence[str], headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """What an answer says to a browser; nothing unless the page's origin is one of those configured."""
     if not origins:

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from hal0.daemon.events import Event
-from tests.fakes.backend import Asked, backend
+from tests.fakes.backend import STREAM_HEAD, Asked, backend, delta
 from tests.fakes.door import relaying, until
-from tests.fakes.http_client import ask, post
+from tests.fakes.http_client import ask, connect, post
 
 CHAT = "/v1/chat/completions"
 STREAM = {"messages": [{"role": "user", "content": "a secret question"}], "stream": True}
@@ -123,6 +123,31 @@ async def test_the_prompt_in_an_event_is_short_however_long_it_is() -> None:
             started = (await subscription.next_batch())[0].json_data()
         assert started["prompt"] == "x" * 500
         assert relay.requests.views()[0].prompt == "x" * 2_000
+
+
+async def test_a_client_that_leaves_once_it_has_all_of_its_stream_was_answered() -> None:
+    async def lingers(asked: Asked) -> None:
+        await asked.send(STREAM_HEAD)
+        await asked.event(delta("word"))
+        await asked.event("[DONE]")
+        await asyncio.sleep(30)  # ended by the relay, which closes the connection
+
+    async with backend(lingers) as upstream, relaying(upstream.endpoint) as relay:
+        async with connect(relay.port) as client:
+            await client.send(post(CHAT, STREAM))
+            await client.reader.readuntil(b"[DONE]\n\n")
+        await until(lambda: relay.requests.views()[0].phase == "finished")
+        view = relay.requests.views()[0]
+        assert (view.outcome, view.status, view.error) == ("ok", 200, None)
+
+
+async def test_the_model_that_a_client_names_cannot_write_on_a_screen_or_fill_it() -> None:
+    body = {"messages": [{"role": "user", "content": "a"}]}
+    async with backend(wordy_answer) as upstream, relaying(upstream.endpoint) as relay:
+        assert (await ask(relay.port, post(CHAT, {**body, "model": "a\x1b[2Jb\n"}))).status == 404
+        assert relay.requests.views()[0].asked == "a\ufffd[2Jb\ufffd"
+        long = await ask(relay.port, post(CHAT, {**body, "model": "a" * 513}))
+        assert (long.status, long.json()["error"]["param"]) == (400, "model")
 
 
 async def test_only_the_last_requests_are_remembered() -> None:
