@@ -12,7 +12,7 @@ from tests.fakes.installation import Installation
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "primary", "messages": [{"role": "user", "content": "Hello!"}]}
-DEEP = b'{"messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+DEEP = b'{"messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 
 
 @pytest.fixture(scope="module")
