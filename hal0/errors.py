@@ -185,7 +185,7 @@ _add(
     404,
     "there is no model named {model!r}{nearest}",
     cause="The model is neither shipped with hal0, nor listed in [models], nor a file in a model folder.",
-    remedy="`curl localhost:8080/v1/models` lists what is known; add the file as [models.NAME] or to a model folder.",
+    remedy="`hal0 model list` shows what is known; add the file as [models.NAME] or to a model folder.",
 )
 _add(
     "model.file_missing",

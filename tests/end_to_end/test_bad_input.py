@@ -34,6 +34,7 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
 BODIES = {
     "empty": (b"", 400, "dispatch.invalid_json"),
     "broken": (b'{"model": "primary", ', 400, "dispatch.invalid_json"),
+    "very deep": (b'{"messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, None),
     "deep": (DEEP, 400, "dispatch.invalid_json"),
     "nan": (b'{"model": "primary", "messages": [{"role": "user", "content": "x"}], "temperature": NaN}', 400, None),
     "infinity": (b'{"messages": [{"role": "user", "content": "x"}], "temperature": 1e999}', 400, None),
