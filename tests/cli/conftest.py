@@ -42,9 +42,9 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, *, seconds: float = LIMIT_SECONDS) -> None:
         """Read until `text` is on the screen."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + seconds
         while text not in self.screen:
             assert self._read(deadline - time.monotonic()), f"no {text!r} in {self.screen!r}"
 

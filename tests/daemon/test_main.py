@@ -102,8 +102,9 @@ def served(env: dict[str, str], command: list[str]) -> tuple[int, str]:
     while "hal0.sock" not in told and (line := daemon.stderr.readline()):
         told += line
     daemon.terminate()
-    told += daemon.communicate(timeout=30)[1]
-    return daemon.returncode, told
+    with daemon.stderr:
+        told += daemon.stderr.read()  # not communicate(), which forgets what readline() had taken ahead
+    return daemon.wait(30), told
 
 
 @pytest.mark.parametrize("stream", [0, 1, 2])
