@@ -35,6 +35,9 @@ def _serve(argv: Sequence[str] | None) -> None:
     parser = argparse.ArgumentParser(prog="hal0d", description="The hal0 daemon: owns the slots and serves the API.")
     parser.add_argument("--config", metavar="FILE", help="the configuration file (default: see docs/config.md)")
     args = parser.parse_args(argv)
+    # Until the event loop hears signals nothing has begun that would need an end; raised as an exception in the middle
+    # of an import, an interrupt may come out as anything.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is read yet, so there is nothing to read again
     os.umask(PRIVATE_UMASK)
 
