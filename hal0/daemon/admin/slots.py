@@ -50,7 +50,7 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/slots/<name>/why")
     async def show_ledger(name: str) -> Response:
-        return list_reply("entries", services.supervisor.get(name).ledger.entries())
+        return list_reply("entries", services.supervisor.get(name).journal.entries())
 
     @routes.get("/slots/<name>/logs")
     async def show_logs(name: str) -> Response:

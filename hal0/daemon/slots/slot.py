@@ -9,52 +9,29 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, Provider, SlotSpec, apis_of, spec_of
 from hal0.daemon.slots import restart
-from hal0.daemon.slots.crashes import Crashes
 from hal0.daemon.slots.effects import effect_on
-from hal0.daemon.slots.ledger import Ledger
+from hal0.daemon.slots.entrance import Entrance, Lease
+from hal0.daemon.slots.journal import Journal, error_view
 from hal0.daemon.slots.lifecycle import State, Trigger, after
 from hal0.daemon.slots.output import Output
-from hal0.daemon.slots.run import Ending, Hold, Line, ModelFiles, Run, Tools
-from hal0.daemon.slots.turns import Turns
+from hal0.daemon.slots.quiet import Quiet
+from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
 from hal0.errors import Hal0Error
-from hal0.wire import CrashBundle, ErrorView, Kind, LedgerEntry, SlotEffect, SlotView
+from hal0.wire import Kind, SlotEffect, SlotView
 
 ERROR_LINES = 20  # of output, shown with a failure
-BUNDLE_LINES = 200  # of output, kept in a crash bundle
 BY_REQUEST = "request"
 ANNOUNCE_SECONDS = 0.1  # counts that change many times a second are announced at most this often
 
 log = logging.getLogger("hal0.slots")
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A request's hold on a ready run: the run is not stopped under it while draining allows."""
-
-    endpoint: Endpoint
-    spec: SlotSpec
-    queue_ms: float
-    load_ms: float
-    run: Run
-    hold: Hold
-
-    def carried_by(self, line: Line) -> None:
-        """The answer comes over this connection: while it moves, the backend needs no other proof of life."""
-        self.hold.line = line
-
-    async def failure(self, reason: str) -> Hal0Error:
-        """Why the backend broke off: its own end if it has one, else `reason`."""
-        return await self.run.failure(reason, slot=self.spec.name)
 
 
 class Slot:
@@ -68,9 +45,7 @@ class Slot:
         revision: int,
         tools: Tools,
         log_file: Path,
-        ledger: Ledger,
-        crashes: Crashes,
-        memory_of: Callable[[str], list[int]],
+        journal: Journal,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
         on_change: Callable[["Slot"], object],
         on_failure: Callable[["Slot", Hal0Error], object],
@@ -79,9 +54,7 @@ class Slot:
         self.config = config
         self.revision = revision
         self.output = Output(log_file)
-        self.ledger = ledger
-        self._crashes = crashes
-        self._memory_of = memory_of
+        self.journal = journal
         self.kind: Kind = "chat"  # what it is for: configured, or told from its model
         self.model = ""  # its id, or what the configuration calls it as long as it is not found
         self.model_names: tuple[str, ...] = ()  # the names under which its model may be asked for
@@ -91,19 +64,17 @@ class Slot:
         self._on_failure = on_failure
         self._state = State.OFFLINE
         self._since = time.time()
-        self._run: Run | None = None
+        self.run: Run | None = None  # changed here alone
         self._runs = 0
-        self._waiting = 0  # for a run to become ready
-        self._turns = Turns(name)  # for room in it
         self._failures = 0
         self._error: Hal0Error | None = None
         self._error_tail: list[str] = []
         self._next_by: str | None = None  # start again once the current run has ended, and who asked for it
         self._last_load_ms: float | None = None
-        self._timer: asyncio.TimerHandle | None = None  # idle, then unload
-        self._unload_at: float | None = None
         self._healthy_timer: asyncio.TimerHandle | None = None
         self._announcement: asyncio.TimerHandle | None = None
+        self._entrance = Entrance(self)
+        self._quiet = Quiet(on_idle=lambda cause: self._fire(Trigger.QUIET, cause), on_unload=self.unload)
         self._learn_model()
 
     # What it is -----------------------------------------------------------------------------------------------
@@ -114,12 +85,12 @@ class Slot:
 
     @property
     def in_flight(self) -> int:
-        return self._run.in_flight if self._run else 0
+        return self.run.in_flight if self.run else 0
 
     @property
     def process_group(self) -> int | None:
         """The pid of the backend, which is also its process group; None while there is none."""
-        process = self._run.process if self._run else None
+        process = self.run.process if self.run else None
         return process.pid if process and not process.exited.done() else None
 
     @property
@@ -137,7 +108,7 @@ class Slot:
         return spec_of(self.name, self.config, provider=self.provider, find=find, revision=self.revision)
 
     def view(self) -> SlotView:
-        run, config = self._run, self.config
+        run, config = self.run, self.config
         launch = run.launch if run else None
         failed = self._state is State.ERROR
         retry_in = run.starts_at - asyncio.get_running_loop().time() if run and run.starts_at else None
@@ -156,142 +127,80 @@ class Slot:
             pid=self.process_group,
             run=self._runs,
             in_flight=self.in_flight,
-            waiting=self._waiting + len(self._turns),
+            waiting=self._entrance.waiting,
             load_ms=self._last_load_ms,
             progress=run.progress if run else None,
-            error=_error_view(self._error) if self._error else None,
+            error=error_view(self._error) if self._error else None,
             log_tail=self._error_tail if failed else [],
             failures=self._failures,
             retry_at=time.time() + retry_in if retry_in is not None else None,
-            unload_at=self._unload_at,
+            unload_at=self._quiet.unload_at,
             revision=self.revision,
             aliases=list(config.aliases),
         )
 
-    # What requests ask ----------------------------------------------------------------------------------------
+    # What its entrance asks -----------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def lease(self, *, request: str = "") -> AsyncIterator[Lease]:
-        """Hold a ready run, starting one if there is none; any number of callers share one start.
+    def lease(self, *, request: str = "") -> AbstractAsyncContextManager[Lease]:
+        """Hold a ready run, starting one if there is none; `request` is the id that the ledger names then."""
+        return self._entrance.lease(request=request)
 
-        `request` is the id that the ledger names if this caller's coming starts the slot.
-        """
-        asked = time.monotonic()
-        run, hold, load_seconds = await self._enter(request)
-        entered = time.monotonic()
+    @property
+    def most_in_flight(self) -> int:
+        launch = self.run.launch if self.run else None
+        return self.config.max_in_flight or (launch.parallel if launch else self.config.parallel)
+
+    def start_limit(self) -> float:
+        return self._tools.start_limit(self.config)
+
+    def start_for(self, request: str) -> Run:
+        return self._start(by=BY_REQUEST, request=request)
+
+    def refusal(self, run: Run) -> Hal0Error | None:
+        """A start planned for later is waited for if it is near; else the caller is told when it is worth asking."""
+        if run.starts_at is None:
+            return None
+        seconds = max(0.0, run.starts_at - asyncio.get_running_loop().time())
+        if seconds <= restart.PATIENCE_SECONDS:
+            return None
+        return Hal0Error(
+            "slot.crash_looping",
+            retry_after_seconds=seconds,
+            slot=self.name,
+            failures=self._failures,
+            reason=self._error.message if self._error else "unknown",
+            parked=restart.is_parked(self._failures),
+        )
+
+    def nobody_waits(self) -> None:
+        """Those who asked for this start have all left: nobody needs it."""
+        run = self.run
+        if run and run.by == BY_REQUEST and not (run.proven or run.stopping or self._next_by):
+            self._stop("nobody waits for it any more", drain_seconds=0.0)
+
+    def entered(self) -> None:
         if self._state in (State.READY, State.IDLE):
             self._fire(Trigger.LEASE)
         else:
-            self._announce()
-        try:
-            assert run.endpoint is not None
-            assert run.spec is not None
-            yield Lease(
-                run.endpoint,
-                run.spec,
-                queue_ms=(entered - asked - load_seconds) * 1000,
-                load_ms=load_seconds * 1000,
-                run=run,
-                hold=hold,
-            )
-        finally:
-            run.leave(hold)
-            self._turns.held_for(time.monotonic() - entered)
-            self._grant_turns()
-            if run is self._run and run.in_flight == 0 and self._state is State.SERVING:
-                self._fire(Trigger.RELEASE)
-            else:
-                self._announce()
+            self.announce()
 
-    async def _enter(self, request: str) -> tuple[Run, Hold, float]:
-        """Wait for a ready run and for a turn, and be counted by the run; also the seconds spent on its start."""
-        load_seconds = 0.0
-        has_turn = False
-        try:
-            while True:
-                began = time.monotonic()
-                run = await self._ready_run(request)
-                load_seconds += time.monotonic() - began
-                if has_turn or self._turns.is_free(run.in_flight, most=self._most_in_flight):
-                    # In the same step as the checks that it is ready and has room.
-                    return run, run.enter(request), load_seconds
-                self._announce()
-                await self._turns.wait(most_waiting=self.config.queue_limit, at_once=self._most_in_flight)
-                has_turn = True
-        finally:
-            if has_turn:
-                self._turns.taken()
-            self._grant_turns()
+    def left(self, run: Run) -> None:
+        if run is self.run and run.in_flight == 0 and self._state is State.SERVING:
+            self._fire(Trigger.RELEASE)
+        else:
+            self.announce()
 
-    @property
-    def _most_in_flight(self) -> int:
-        launch = self._run.launch if self._run else None
-        return self.config.max_in_flight or (launch.parallel if launch else self.config.parallel)
-
-    def _grant_turns(self) -> None:
-        self._turns.grant(self.in_flight, most=self._most_in_flight)
-
-    async def _ready_run(self, request: str) -> Run:
-        if (run := self._run) and run.is_leasable:
-            return run
-        self._waiting += 1
-        limit = self._tools.start_limit(self.config)
-        try:
-            async with asyncio.timeout(limit):
-                return await self._wait_for_run(request)
-        except TimeoutError:  # the run has a limit of its own, and will say what became of it
-            raise Hal0Error("slot.start_timeout", slot=self.name, seconds=limit) from None
-        except asyncio.CancelledError:
-            if self._waiting == 1:
-                self._drop_unwanted_start()
-            raise
-        finally:
-            self._waiting -= 1
-            self._announce()
-
-    async def _wait_for_run(self, request: str) -> Run:
-        while True:
-            run = self._run or self._start(by=BY_REQUEST, request=request)
-            if run.stopping or run.failing:
-                await asyncio.wait({run.ended})
-                continue
-            self._refuse_if_not_soon(run)
-            self._announce()
-            await asyncio.wait({run.ready})  # wait() leaves the future alone when this waiter is cancelled
-            outcome = run.ready.result()
-            if isinstance(outcome, Hal0Error):
-                raise outcome
-            if outcome is not None and run is self._run and run.is_leasable:
-                return run
-
-    def _refuse_if_not_soon(self, run: Run) -> None:
-        """A start planned for later is waited for if it is near; else the caller is told when it is worth asking."""
-        if run.starts_at is None:
-            return
-        seconds = max(0.0, run.starts_at - asyncio.get_running_loop().time())
-        if seconds > restart.PATIENCE_SECONDS:
-            reason = self._error.message if self._error else "unknown"
-            raise Hal0Error(
-                "slot.crash_looping",
-                retry_after_seconds=seconds,
-                slot=self.name,
-                failures=self._failures,
-                reason=reason,
-                parked=restart.is_parked(self._failures),
-            )
-
-    def _drop_unwanted_start(self) -> None:
-        """Those who asked for this start have all left: nobody needs it."""
-        run = self._run
-        if run and run.by == BY_REQUEST and not (run.proven or run.stopping or self._next_by):
-            self._stop("nobody waits for it any more", drain_seconds=0.0)
+    def announce(self) -> None:
+        """Tell of changed counts soon."""
+        if self._announcement is None:
+            self._announcement = asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._changed)
 
     # What people, the configuration and the daemon ask --------------------------------------------------------
 
     def load(self, *, by: str) -> None:
         """Start it unless it runs; by hand this also forgets earlier failures."""
         self._failures = 0
-        run = self._run
+        run = self.run
         if run is None:
             self._start(by=by)
         elif run.stopping:
@@ -312,9 +221,9 @@ class Slot:
     def restart(self, *, by: str) -> None:
         """Drain, stop, start."""
         self._failures = 0
-        if self._run is None:
+        if self.run is None:
             self._start(by=by)
-        elif self._run.starts_at is not None:
+        elif self.run.starts_at is not None:
             self.load(by=by)
         else:
             self._next_by = by
@@ -329,7 +238,7 @@ class Slot:
         self._failures = 0
         if not stays_as_it_was:
             self._learn_model()
-        run = self._run
+        run = self.run
         if run is None:
             if self._state is State.ERROR:
                 self._dismiss()
@@ -341,17 +250,17 @@ class Slot:
             # Without a launch it is yet to be rendered, and will be from the new configuration.
             if run.launch and not stays_as_it_was:
                 run.spec = self.plan()
-            self._arm_timer()
-            self._grant_turns()
+            self._quiet.arm(self._state, self.config)
+            self._entrance.grant()
             self._changed()
         else:
             self._next_by = f"config r{revision}"
             self._stop(self._next_by, drain_seconds=None)
-        self._announce()
+        self.announce()
 
     def effect_of(self, config: SlotConfig, models: ModelFiles) -> SlotEffect:
         """What this configuration would do to the slot as it runs now."""
-        run = self._run
+        run = self.run
         return effect_on(
             self.name,
             before=self.config,
@@ -388,7 +297,7 @@ class Slot:
             on_trigger=self._on_trigger,
             delay_seconds=delay_seconds,
         )
-        self._run = run
+        self.run = run
         self._start_task(self._drive(run))
         return run
 
@@ -413,8 +322,8 @@ class Slot:
         return f"ready after {run.load_ms or 0:.0f} ms" if trigger is Trigger.PROVE else ""
 
     def _on_ended(self, run: Run, ending: Ending) -> None:
-        assert run is self._run
-        self._run = None
+        assert run is self.run
+        self.run = None
         if self._healthy_timer:
             self._healthy_timer.cancel()
         next_by, self._next_by = self._next_by, None
@@ -435,7 +344,9 @@ class Slot:
         self._error = ending.error
         self._error_tail = self.output.tail(ERROR_LINES)
         if ending.had_process:
-            self._keep_bundle(run, ending.error)
+            self.journal.keep_bundle(
+                run, ending.error, state=self._state.value, revision=self.revision, output=self.output
+            )
         log.error("%s: %s", self.name, ending.error)
         if ending.had_process and next_by is None:
             delay = restart.delay_seconds(self._failures, chance=random.random())
@@ -443,29 +354,8 @@ class Slot:
         self._fire(Trigger.FAIL, ending.error.message, run=run.number)
         self._on_failure(self, ending.error)
 
-    def _keep_bundle(self, run: Run, error: Hal0Error) -> None:
-        now = time.time()
-        bundle = CrashBundle(
-            id=self._crashes.new_id(stamp=time.strftime("%Y%m%d-%H%M%S", time.localtime(now))),
-            at=now,
-            slot=self.name,
-            run=run.number,
-            revision=self.revision,
-            error=_error_view(error),
-            argv=run.launch.argv(run.endpoint.port if run.endpoint else 0) if run.launch else [],
-            exit=error.details.get("exit"),
-            out_of_memory=bool(error.details.get("out_of_memory")),
-            state=self._state.value,
-            ran_seconds=time.monotonic() - run.spawned_at if run.spawned_at else 0.0,
-            requests=[hold.request for hold in run.holds if hold.request],
-            memory_bytes=self._memory_of(self.name),
-            output=self.output.tail(BUNDLE_LINES),
-        )
-        self._crashes.keep(bundle)
-        error.details["crash"] = bundle.id
-
     def _stop(self, reason: str, *, drain_seconds: float | None) -> asyncio.Future[Ending] | None:
-        run = self._run
+        run = self.run
         if run is None:
             if self._state is State.ERROR:
                 self._dismiss()
@@ -495,23 +385,19 @@ class Slot:
         self._since = time.time()
         if cause:
             self._record(trigger, cause, run=self._runs if run is None else run)
-        self._arm_timer()
+        self._quiet.arm(self._state, self.config)
         self._changed()
 
     def _record(self, trigger: Trigger, cause: str, *, run: int) -> None:
-        error = self._error if trigger is Trigger.FAIL else None
-        asked = self._run if trigger in (Trigger.FETCH, Trigger.SPAWN) else None
-        self.ledger.record(
-            LedgerEntry(
-                at=self._since,
-                state=self._state.value,
-                cause=cause,
-                run=run,
-                revision=self.revision,
-                error=error.code if error else "",
-                crash=error.details.get("crash", "") if error else "",
-                request=asked.request if asked else "",
-            )
+        asked = self.run if trigger in (Trigger.FETCH, Trigger.SPAWN) else None
+        self.journal.record(
+            cause,
+            at=self._since,
+            state=self._state.value,
+            run=run,
+            revision=self.revision,
+            error=self._error if trigger is Trigger.FAIL else None,
+            request=asked.request if asked else "",
         )
 
     def _changed(self) -> None:
@@ -520,35 +406,11 @@ class Slot:
             self._announcement = None
         self._on_change(self)
 
-    def _announce(self) -> None:
-        """Tell of changed counts soon."""
-        if self._announcement is None:
-            self._announcement = asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._changed)
-
     def _forget_failures(self) -> None:
         self._failures = 0
         self._error = None
         self._changed()
 
-    def _arm_timer(self) -> None:
-        """Ready → idle after `idle_after`, idle → unloading after `unload_after`, counted from the last change."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-        self._unload_at = None
-        loop = asyncio.get_running_loop()
-        if self._state is State.READY:
-            cause = f"no request for {self.config.idle_after:g} s"
-            self._timer = loop.call_later(self.config.idle_after, self._fire, Trigger.QUIET, cause)
-        elif self._state is State.IDLE and self.config.unload_after:
-            left = max(0.0, self._since + self.config.unload_after - time.time())
-            self._unload_at = time.time() + left
-            self._timer = loop.call_later(left, self.unload, "idle for longer than unload_after")
-
 
 def _port(run: Run) -> int | None:
     return run.endpoint.port if run.endpoint else None
-
-
-def _error_view(error: Hal0Error) -> ErrorView:
-    return ErrorView(code=error.code, message=error.message, details=error.details)

@@ -12,6 +12,7 @@ from typing import Any
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.crashes import Crashes
 from hal0.daemon.slots.effects import rendered
+from hal0.daemon.slots.journal import Journal
 from hal0.daemon.slots.ledger import Ledger
 from hal0.daemon.slots.process import finish
 from hal0.daemon.slots.run import ModelFiles, Tools
@@ -130,9 +131,12 @@ class Supervisor:
             revision=revision,
             tools=self._tools,
             log_file=self._logs / f"{name}.log",
-            ledger=Ledger(self._ledgers / f"{name}.jsonl"),
-            crashes=self.crashes,
-            memory_of=self._memory_of,
+            journal=Journal(
+                name,
+                ledger=Ledger(self._ledgers / f"{name}.jsonl"),
+                crashes=self.crashes,
+                memory_of=self._memory_of,
+            ),
             start_task=self._start_task,
             on_change=self._on_change,
             on_failure=self._on_failure,

@@ -48,7 +48,7 @@ async def test_the_ledger_tells_who_started_and_stopped_a_slot(house: House) -> 
     async with slot.lease(request="r1"):
         pass
     await house.until(lambda: slot.state == "offline")
-    told = [(entry.state, entry.cause, entry.request) for entry in slot.ledger.entries()]
+    told = [(entry.state, entry.cause, entry.request) for entry in slot.journal.entries()]
     assert told[0] == ("starting", "started by request", "r1")
     assert told[1][0] == "ready"
     assert told[1][1].startswith("ready after ")
@@ -71,7 +71,7 @@ async def test_a_crash_leaves_a_bundle_whose_id_is_in_the_error(house: House) ->
     assert bundle.argv[-1] == str(lease.endpoint.port)
     assert lease.endpoint.key not in bundle.model_dump_json()
     assert bundle.memory_bytes == [1, 2, 3]
-    failure = next(entry for entry in slot.ledger.entries() if entry.state == "error")
+    failure = next(entry for entry in slot.journal.entries() if entry.state == "error")
     assert (failure.error, failure.crash, failure.run) == ("slot.crashed", bundle.id, 1)
 
 

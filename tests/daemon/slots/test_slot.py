@@ -165,7 +165,7 @@ async def test_a_backend_that_dies_at_its_start_is_tried_less_and_less_and_then_
     assert first.code == "slot.load_failed"
     assert first.details["reason"] == "out of cheese (exit status 3)"
     for failures in range(2, 6):
-        slot._run.hasten()  # type: ignore[union-attr]  # the clock is not waited for
+        slot.run.hasten()  # type: ignore[union-attr]  # the clock is not waited for
         await house.until(lambda failures=failures: slot.view().failures == failures)  # type: ignore[misc]
     error = await refused(slot)
     assert error.code == "slot.crash_looping"

@@ -1,0 +1,42 @@
+"""The clock of a quiet slot: idle after `idle_after`, unloaded `unload_after` later. Both count on the monotonic clock,
+so that a clock that is set unloads nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.slots.lifecycle import State
+
+
+class Quiet:
+    """One timer at a time. `on_idle` and `on_unload` are called with the cause in words."""
+
+    def __init__(self, *, on_idle: Callable[[str], object], on_unload: Callable[[str], object]) -> None:
+        self._on_idle = on_idle
+        self._on_unload = on_unload
+        self._timer: asyncio.TimerHandle | None = None
+        self._state: State | None = None
+        self._since = 0.0  # loop time of the last change of state
+        self._due: float | None = None  # loop time at which it is unloaded
+
+    @property
+    def unload_at(self) -> float | None:
+        """Unix seconds; None: not planned."""
+        return None if self._due is None else time.time() + self._due - asyncio.get_running_loop().time()
+
+    def arm(self, state: State, config: SlotConfig) -> None:
+        """The state, or how long it may last, has changed."""
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._due = None
+        loop = asyncio.get_running_loop()
+        if state is not self._state:
+            self._state, self._since = state, loop.time()
+        if state is State.READY:
+            cause = f"no request for {config.idle_after:g} s"
+            self._timer = loop.call_at(self._since + config.idle_after, self._on_idle, cause)
+        elif state is State.IDLE and config.unload_after:
+            self._due = max(loop.time(), self._since + config.unload_after)
+            self._timer = loop.call_at(self._due, self._on_unload, "idle for longer than unload_after")
