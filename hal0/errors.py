@@ -555,8 +555,17 @@ _add(
     "system.address_in_use",
     500,
     "cannot listen on {address}: {reason}",
-    cause="Another program holds the address, or this user may not use it.",
+    cause="Another program holds the address.",
     remedy="Choose another port with HAL0_PORT or `port` in [server], or end the other program.",
+)
+_add(
+    "system.address_unusable",
+    500,
+    "cannot listen on {address}: {reason}",
+    cause="This machine has no such address or host name, this user may not use that port, or the path of the socket "
+    "is longer than the kernel takes (107 bytes).",
+    remedy="Correct `host` and `port` in [server], or HAL0_HOST and HAL0_PORT; for a socket name a shorter or another "
+    "folder with HAL0_RUNTIME_DIR.",
 )
 _add(
     "system.state_unwritable",

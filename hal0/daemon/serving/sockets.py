@@ -12,7 +12,7 @@ UNIX_UMASK = 0o117  # the socket gets mode 0660: its owner and group may ask
 
 
 def listen_tcp(host: str, port: int) -> socket.socket:
-    """Bind an address; port 0 takes a free one. Raises `system.address_in_use`."""
+    """Bind an address; port 0 takes a free one. Raises `system.address_in_use` or `system.address_unusable`."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     _bind(sock, (host, port), told=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
@@ -51,7 +51,8 @@ def _bind(sock: socket.socket, address: tuple[str, int] | str, *, told: str) -> 
         sock.close()
         number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
         reason = os.strerror(number) if number else str(error)
-        raise Hal0Error("system.address_in_use", address=told, reason=reason) from error
+        code = "system.address_in_use" if number == errno.EADDRINUSE else "system.address_unusable"
+        raise Hal0Error(code, address=told, reason=reason) from error
 
 
 def _is_answered(path: Path) -> bool:

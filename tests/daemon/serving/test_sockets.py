@@ -95,9 +95,12 @@ async def test_an_address_that_cannot_be_is_an_error_with_a_code() -> None:
     for host in ("203.0.113.1", "no.such.host.invalid"):
         with pytest.raises(Hal0Error) as refused:
             listen_tcp(host, 0)
-        assert refused.value.code == "system.address_in_use"
-    with pytest.raises(Hal0Error):
+        assert refused.value.code == "system.address_unusable"
+        assert host in refused.value.message
+    with pytest.raises(Hal0Error) as refused:
         listen_unix(Path("/tmp") / ("long" * 40))
+    assert refused.value.code == "system.address_unusable"
+    assert "too long" in refused.value.message
 
 
 async def test_backends_do_not_inherit_listening_sockets() -> None:
