@@ -13,8 +13,6 @@ from hal0.wire import DeviceView, GpuProcess
 
 Vendor = Literal["nvidia", "amd", "intel"]
 
-MOST_PROCESSES = 32  # a desktop has dozens of programs with a few megabytes; the largest are told
-
 # What a GPU that does not answer still is.
 LASTING = ("id", "kind", "name", "vendor", "driver", "unified", "memory_total_bytes")
 
@@ -58,7 +56,7 @@ def as_unknown(view: DeviceView, note: str) -> DeviceView:
 
 def largest(holders: Iterable[GpuProcess]) -> list[GpuProcess]:
     """Those that hold most first; one whose share is not told may hold anything."""
-    return sorted(holders, key=_size, reverse=True)[:MOST_PROCESSES]
+    return sorted(holders, key=_size, reverse=True)
 
 
 def _size(holder: GpuProcess) -> float:

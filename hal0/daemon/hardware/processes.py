@@ -1,24 +1,29 @@
 """Memory and processor time of each slot's process group.
 
-Resident size is taken, not the proportional one: for the latter the kernel walks the pages of every mapped weight.
+The proportional size is not asked for: the kernel then walks the pages of every mapped weight (4 ms for 300 MB). What
+is private comes from /proc/PID/status, which costs hardly more than statm (20 against 13 microseconds) and alone tells
+mapped files, whose pages the kernel can take back, from shared memory, which it cannot.
 """
 
 import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 RESCAN_SECONDS = 5.0  # looking through all of /proc for children costs more than reading those we know
+SIZES = (b"VmRSS:", b"RssAnon:", b"RssShmem:")  # lines of /proc/PID/status, in KiB
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What the processes of one slot take."""
 
-    memory_bytes: int
+    memory_bytes: int  # resident, with mapped files
     cpu_percent: float | None  # of one core; None at the first look
+    private_bytes: int | None = None  # RAM without mapped files, with shared memory; None: the kernel does not say
+    gpu_bytes: Mapping[str, int] = field(default_factory=dict)  # by device id; without those that do not tell it
 
 
 class ProcessMeter:
@@ -44,6 +49,7 @@ class ProcessMeter:
         usages: dict[str, Usage] = {}
         for slot, group in groups.items():
             memory, spent, found, known = 0, 0, False, False
+            private: int | None = 0
             for pid in self._members.get(group) or [group]:
                 if (seen := self._read(pid, group)) is None:
                     continue
@@ -51,12 +57,14 @@ class ProcessMeter:
                 started, used, pages = seen
                 ticks[pid, started] = used
                 memory += pages * self._page_bytes
+                own = self._private(pid)
+                private = None if own is None or private is None else private + own
                 if (before := self._ticks.get((pid, started))) is not None:
                     known = True
                     spent += used - before
             if found:
                 percent = 100 * spent * self._tick_seconds / passed if known and passed > 0 else None
-                usages[slot] = Usage(memory, percent)
+                usages[slot] = Usage(memory, percent, private)
         self._ticks, self._looked_at = ticks, now
         return usages
 
@@ -81,6 +89,21 @@ class ProcessMeter:
         if fields is None or int(fields[2]) != group:
             return None
         return int(fields[19]), int(fields[11]) + int(fields[12]), int(fields[21])
+
+    def _private(self, pid: int) -> int | None:
+        """Anonymous and shared memory (tmpfs, memfd) in bytes. What two processes share counts for both."""
+        try:
+            with open(f"{self._proc}/{pid}/status", "rb") as file:
+                lines = file.read().split(b"\n")
+        except OSError:
+            return 0  # it ended meanwhile
+        sizes = {words[0]: words[1] for line in lines if line.startswith(SIZES) and len(words := line.split()) > 1}
+        if b"VmRSS:" not in sizes:
+            return 0  # it ended, and waits for its parent
+        try:
+            return (int(sizes[b"RssAnon:"]) + int(sizes[b"RssShmem:"])) * 1024
+        except (KeyError, ValueError):
+            return None
 
     def _stat(self, pid: str) -> list[str] | None:
         """The fields after the name, which may itself hold blanks and brackets; see proc_pid_stat(5)."""

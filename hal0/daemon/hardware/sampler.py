@@ -5,8 +5,10 @@ A look never ends the daemon: what cannot be read is unknown. It happens in a th
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hal0.daemon.events import EventBus
@@ -15,6 +17,8 @@ from hal0.wire import DeviceView
 
 INTERVAL_SECONDS = 1.0
 KEPT_LOOKS = 60  # at a slot's memory, for the bundle of a crash
+MOST_STRANGERS = 32  # a desktop has dozens of programs with a few megabytes; the largest are told
+MOST_PEAKS = 256  # of slots that have no process any more; those ended first are forgotten
 
 log = logging.getLogger("hal0.hardware")
 
@@ -25,6 +29,22 @@ class Meter(Protocol):
     def sample(self) -> list[DeviceView]:
         """The devices now; called in a thread, never twice at a time."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PeakUsage:
+    """The most that one run of a slot was seen to take, in bytes; each part at its own time."""
+
+    group: int  # the run's process group
+    private_bytes: int | None = None  # see `Usage`; None: the kernel does not say
+    gpu_bytes: Mapping[str, int] = field(default_factory=dict)  # by device id
+
+    def or_more(self, usage: Usage) -> "PeakUsage":
+        """The larger of both, part by part."""
+        told = [size for size in (self.private_bytes, usage.private_bytes) if size is not None]
+        devices = self.gpu_bytes.keys() | usage.gpu_bytes.keys()
+        on_gpus = {each: max(self.gpu_bytes.get(each, 0), usage.gpu_bytes.get(each, 0)) for each in devices}
+        return PeakUsage(self.group, max(told, default=None), on_gpus)
 
 
 class Sampler:
@@ -48,10 +68,17 @@ class Sampler:
         self._interval_seconds = interval_seconds
         self._failed = False
         self._memory: dict[str, deque[int]] = {}
+        self._peaks: dict[str, PeakUsage] = {}
+        self._groups: Mapping[str, int] = {}  # of the latest look
+        self._looking = threading.Lock()  # not of asyncio: a look goes on in its thread when its caller is cancelled
 
     def memory_of(self, slot: str) -> list[int]:
         """Resident bytes of a slot's processes at the last looks, oldest first."""
         return list(self._memory.get(slot, ()))
+
+    def peak_of(self, slot: str) -> PeakUsage | None:
+        """What the slot's present run took at most so far, or its last one if it has none; None: no look has met it."""
+        return self._peaks.get(slot)
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -64,7 +91,7 @@ class Sampler:
             await asyncio.sleep(due - loop.time())
 
     async def sample(self) -> None:
-        """Look once."""
+        """Look once, from now on; may be called between the regular looks, and waits for one that is under way."""
         groups = dict(self._process_groups())
         try:
             self.devices, self.slots = await asyncio.to_thread(self._look, groups)
@@ -77,6 +104,7 @@ class Sampler:
         self._memory = {name: self._memory.get(name, deque(maxlen=KEPT_LOOKS)) for name in self.slots}
         for name, usage in self.slots.items():
             self._memory[name].append(usage.memory_bytes)
+        self._note_peaks(groups)
         if self._bus.watched:
             self._bus.publish("device.sample", self.event())
 
@@ -90,17 +118,45 @@ class Sampler:
             },
         }
 
+    def _note_peaks(self, groups: Mapping[str, int]) -> None:
+        for name, usage in self.slots.items():
+            group, before = groups[name], self._peaks.pop(name, None)
+            # A slot that was without a process has begun anew, even if the number is the same again.
+            if before is None or before.group != group or name not in self._groups:
+                before = PeakUsage(group)
+            self._peaks[name] = before.or_more(usage)
+        self._groups = groups
+        ended = [name for name in self._peaks if name not in groups]
+        for name in ended[: max(0, len(ended) - MOST_PEAKS)]:
+            del self._peaks[name]
+
     def _look(self, groups: Mapping[str, int]) -> tuple[list[DeviceView], dict[str, Usage]]:
-        devices = [device for meter in self._meters for device in meter.sample()]
-        slots: dict[int | None, str] = {group: name for name, group in groups.items()}
-        return [self._with_slots(device, slots) for device in devices], self._processes.sample(groups)
+        with self._looking:
+            devices = [device for meter in self._meters for device in meter.sample()]
+            slots: dict[int | None, str] = {group: name for name, group in groups.items()}
+            devices = [self._with_slots(device, slots) for device in devices]
+            usages = self._processes.sample(groups)
+        on_gpus = _on_gpus(devices)
+        return devices, {name: replace(usage, gpu_bytes=on_gpus.get(name, {})) for name, usage in usages.items()}
 
     def _with_slots(self, device: DeviceView, slots: Mapping[int | None, str]) -> DeviceView:
-        """Say which holders of a GPU's memory are ours."""
+        """Say which holders of a GPU's memory are ours, and leave out the smallest of many strangers."""
         if not device.processes:
             return device
-        named = [
-            process.model_copy(update={"slot": slots.get(self._processes.group_of(process.pid), "")})
-            for process in device.processes
-        ]
+        named, strangers = [], 0
+        for process in device.processes:
+            slot = slots.get(self._processes.group_of(process.pid), "")
+            strangers += not slot
+            if slot or strangers <= MOST_STRANGERS:
+                named.append(process.model_copy(update={"slot": slot}))
         return device.model_copy(update={"processes": named})
+
+
+def _on_gpus(devices: Iterable[DeviceView]) -> dict[str, dict[str, int]]:
+    """The memory of each slot on each GPU that tells it."""
+    sizes: dict[str, dict[str, int]] = defaultdict(dict)
+    for device in devices:
+        for process in device.processes:
+            if process.slot and process.memory_bytes is not None:
+                sizes[process.slot][device.id] = sizes[process.slot].get(device.id, 0) + process.memory_bytes
+    return sizes

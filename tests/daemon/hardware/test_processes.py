@@ -89,6 +89,61 @@ def test_names_with_blanks_and_brackets_do_not_confuse_it(tmp_path: Path, clock:
     assert ProcessMeter(root=tmp_path, clock=clock).sample({"a": 10})["a"].memory_bytes == 4 * PAGE
 
 
+def test_what_is_private_is_anonymous_and_shared_memory_without_mapped_files(tmp_path: Path, clock: Clock) -> None:
+    parent = process(10, group=10, anonymous_kib=300, file_kib=9000, shared_kib=20)
+    plant(tmp_path, parent | process(11, group=10, anonymous_kib=7))
+    assert ProcessMeter(root=tmp_path, clock=clock).sample({"a": 10})["a"].private_bytes == 327 * 1024
+
+
+@pytest.mark.parametrize(
+    ("status", "private"),
+    [
+        ("State:\tZ (zombie)\nThreads:\t1\n", 0),
+        ("VmRSS:\t 40 kB\n", None),  # a kernel that does not tell them apart
+        ("VmRSS:\t 40 kB\nRssAnon:\nRssShmem:\tmuch kB\n", None),
+    ],
+)
+def test_a_kernel_that_does_not_tell_what_is_private(
+    tmp_path: Path, clock: Clock, status: str, private: int | None
+) -> None:
+    plant(tmp_path, process(10, group=10, pages=5) | {"proc/10/status": status})
+    usage = ProcessMeter(root=tmp_path, clock=clock).sample({"a": 10})["a"]
+    assert (usage.private_bytes, usage.memory_bytes) == (private, 5 * PAGE)
+
+
+MAPPER = """
+import mmap, os, sys
+weights = open(sys.argv[1], "rb")
+mapped = mmap.mmap(weights.fileno(), 0, prot=mmap.PROT_READ)
+file = os.memfd_create("weights")
+os.truncate(file, 2**24)
+shared = mmap.mmap(file, 2**24)
+own = bytearray(2**23)
+for place in range(0, 2**26, 4096):
+    mapped[place]
+for place in range(0, 2**24, 4096):
+    shared[place] = 1
+for place in range(0, 2**23, 4096):
+    own[place] = 1
+print("mapped", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_mapped_weights_of_a_real_process_are_not_private_and_those_in_a_memfd_are(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_bytes(bytes(2**26))
+    command = [sys.executable, "-I", "-S", "-c", MAPPER, str(weights)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        usage = ProcessMeter().sample({"a": child.pid})["a"]
+        child.kill()
+    assert usage.memory_bytes > 2**26 + 2**24
+    assert usage.private_bytes is not None
+    assert 2**24 + 2**23 - 2**20 < usage.private_bytes < 2**26
+
+
 def test_a_real_process_and_its_child_are_measured() -> None:
     program = "import subprocess, sys; data = bytearray(2**25); print(len(data), flush=True); sys.stdin.read()"
     child = subprocess.Popen(

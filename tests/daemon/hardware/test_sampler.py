@@ -1,4 +1,6 @@
 import asyncio
+import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from hal0.daemon.events import EventBus
 from hal0.daemon.hardware.cpu import CpuMeter
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.processes import ProcessMeter
-from hal0.daemon.hardware.sampler import Meter, Sampler
+from hal0.daemon.hardware.sampler import MOST_STRANGERS, Meter, PeakUsage, Sampler
 from hal0.wire import DeviceView, GpuProcess
 from tests.daemon.hardware.trees import LAPTOP, plant, process
 
@@ -27,13 +29,13 @@ class BrokenMeter:
         return [DeviceView(id="gpu0", kind="gpu", name="A Card")]
 
 
-def sampler(root: Path, bus: EventBus, *more: Meter) -> Sampler:
+def sampler(root: Path, bus: EventBus, *more: Meter, groups: Mapping[str, int] | None = None) -> Sampler:
     plant(root, {**LAPTOP, **process(10, group=10, pages=3)})
     return Sampler(
         bus,
         meters=[CpuMeter(read_facts(root), root=root), *more],
         processes=ProcessMeter(root=root),
-        process_groups=lambda: {"primary": 10},
+        process_groups=lambda: {"primary": 10} if groups is None else groups,
         interval_seconds=PERIOD_SECONDS,
     )
 
@@ -88,12 +90,18 @@ async def test_a_device_that_fails_is_logged_once_and_asked_again(
     assert [record.message for record in caplog.records] == ["the devices could not be looked at"]
 
 
+HOLDERS = (GpuProcess(pid=10, memory_bytes=3), GpuProcess(pid=11), GpuProcess(pid=999, memory_bytes=1))
+
+
 class Card:
-    """A GPU whose memory three processes hold."""
+    """A GPU whose memory some processes hold."""
+
+    def __init__(self, id: str = "gpu0", processes: Iterable[GpuProcess] = HOLDERS) -> None:
+        self.id = id
+        self.processes = list(processes)
 
     def sample(self) -> list[DeviceView]:
-        holders = [GpuProcess(pid=10, memory_bytes=3), GpuProcess(pid=11), GpuProcess(pid=999, memory_bytes=1)]
-        return [DeviceView(id="gpu0", kind="gpu", name="A Card", processes=holders)]
+        return [DeviceView(id=self.id, kind="gpu", name="A Card", processes=self.processes)]
 
 
 async def test_a_holder_of_gpu_memory_is_told_with_its_slot_and_a_stranger_without(tmp_path: Path) -> None:
@@ -102,3 +110,89 @@ async def test_a_holder_of_gpu_memory_is_told_with_its_slot_and_a_stranger_witho
     await look.sample()
     gpu = look.devices[-1]
     assert [(holder.pid, holder.slot) for holder in gpu.processes] == [(10, "primary"), (11, "primary"), (999, "")]
+
+
+async def test_what_a_slot_holds_of_each_gpu_is_summed_over_its_processes(tmp_path: Path) -> None:
+    look = sampler(tmp_path, EventBus(), Card(), Card("gpu1", [GpuProcess(pid=11, memory_bytes=5)]), Card("gpu2", []))
+    plant(tmp_path, process(11, group=10))
+    await look.sample()
+    assert look.slots["primary"].gpu_bytes == {"gpu0": 3, "gpu1": 5}  # 11 on gpu0 does not tell its share
+
+
+async def test_of_many_strangers_the_smallest_are_left_out_and_never_a_slot(tmp_path: Path) -> None:
+    strangers = [GpuProcess(pid=1000 + number, memory_bytes=100 - number) for number in range(MOST_STRANGERS + 1)]
+    look = sampler(tmp_path, EventBus(), Card("gpu0", [*strangers, GpuProcess(pid=10, memory_bytes=1)]))
+    await look.sample()
+    pids = [holder.pid for holder in look.devices[-1].processes]
+    assert pids == [*range(1000, 1000 + MOST_STRANGERS), 10]
+
+
+async def test_the_peak_of_a_run_outlives_it_and_the_next_run_begins_anew(tmp_path: Path) -> None:
+    card = Card("gpu0", [GpuProcess(pid=10, memory_bytes=700)])
+    groups = {"primary": 10}
+    look = sampler(tmp_path, EventBus(), card, groups=groups)
+    assert look.peak_of("primary") is None
+    plant(tmp_path, process(10, group=10, anonymous_kib=300, file_kib=5000))
+    await look.sample()
+    plant(tmp_path, process(10, group=10, anonymous_kib=100))
+    card.processes = [GpuProcess(pid=10, memory_bytes=900)]
+    await look.sample()
+    most = PeakUsage(10, private_bytes=300 * 1024, gpu_bytes={"gpu0": 900})
+    assert look.peak_of("primary") == most
+    groups.clear()
+    await look.sample()
+    assert look.peak_of("primary") == most
+    groups["primary"] = 20
+    plant(tmp_path, process(20, group=20, anonymous_kib=50))
+    await look.sample()
+    assert look.peak_of("primary") == PeakUsage(20, private_bytes=50 * 1024)
+    groups["primary"] = 30  # restarted between two looks
+    plant(tmp_path, process(30, group=30, anonymous_kib=40))
+    await look.sample()
+    assert look.peak_of("primary") == PeakUsage(30, private_bytes=40 * 1024)
+
+
+async def test_a_number_that_comes_again_is_another_run(tmp_path: Path) -> None:
+    groups = {"primary": 10}
+    look = sampler(tmp_path, EventBus(), groups=groups)
+    plant(tmp_path, process(10, group=10, anonymous_kib=300))
+    await look.sample()
+    groups.clear()
+    await look.sample()
+    groups["primary"] = 10
+    plant(tmp_path, process(10, group=10, anonymous_kib=100))
+    await look.sample()
+    assert look.peak_of("primary") == PeakUsage(10, private_bytes=100 * 1024)
+
+
+class SlowMeter:
+    """Looks when it is allowed to, and tells whether two looks met."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.met = False
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._busy = threading.Lock()
+
+    def sample(self) -> list[DeviceView]:
+        self.met = self.met or not self._busy.acquire(blocking=False)
+        self.looks += 1
+        self.begun.set()
+        self.go.wait(10)
+        self._busy.release()
+        return [DeviceView(id="gpu0", kind="gpu", name=f"look {self.looks}")]
+
+
+async def test_a_look_in_between_waits_for_the_one_under_way_and_is_a_fresh_one(tmp_path: Path) -> None:
+    meter = SlowMeter()
+    look = sampler(tmp_path, EventBus(), meter)
+    regular = asyncio.create_task(look.sample())
+    await asyncio.to_thread(meter.begun.wait, 10)
+    regular.cancel()  # its thread goes on
+    between = asyncio.create_task(look.sample())
+    await asyncio.sleep(0)
+    assert meter.looks == 1
+    meter.go.set()
+    async with asyncio.timeout(10):
+        await between
+    assert (look.devices[-1].name, meter.looks, meter.met) == ("look 2", 2, False)

@@ -39,9 +39,21 @@ LAPTOP = {
 
 
 def process(
-    pid: int, *, group: int, ticks: int = 0, pages: int = 0, started: int = 1, name: str = "x"
+    pid: int,
+    *,
+    group: int,
+    ticks: int = 0,
+    pages: int = 0,
+    started: int = 1,
+    name: str = "x",
+    anonymous_kib: int = 0,
+    file_kib: int = 0,
+    shared_kib: int = 0,
 ) -> dict[str, str]:
-    """/proc/PID/stat with `ticks` of time, half of them in the kernel."""
+    """/proc/PID/stat with `ticks` of time, half of them in the kernel, and what memory /proc/PID/status tells."""
     fields = ["S", "1", str(group), str(group), *["0"] * 7, str(ticks // 2), str(ticks - ticks // 2)]
     fields += [*["0"] * 6, str(started), "0", str(pages), *["0"] * 10]
-    return {f"proc/{pid}/stat": f"{pid} ({name}) {' '.join(fields)}\n"}
+    sizes = {"RssAnon": anonymous_kib, "RssFile": file_kib, "RssShmem": shared_kib}
+    told = {"VmRSS": sum(sizes.values()), **sizes}
+    status = f"Name:\t{name}\nState:\tS (sleeping)\n" + "".join(f"{key}:\t{size:8} kB\n" for key, size in told.items())
+    return {f"proc/{pid}/stat": f"{pid} ({name}) {' '.join(fields)}\n", f"proc/{pid}/status": status + "Threads:\t1\n"}
