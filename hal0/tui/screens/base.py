@@ -93,5 +93,40 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         self.refresh(layout=True)
 
 
+class ScrollingScreen(KeyedScreen, inherit_bindings=False):
+    """A screen of which one pane at a time is scrolled."""
+
+    @property
+    def scrolled(self) -> Pane:
+        """The pane that the keys move."""
+        raise NotImplementedError
+
+    def mark_scrolled(self) -> None:
+        """Tell what is to be painted anew."""
+        raise NotImplementedError
+
+    def _scroll(self, by: int) -> None:
+        self.scrolled.scroll_lines(by)
+        self.mark_scrolled()
+
+    def do_down(self) -> None:
+        self._scroll(1)
+
+    def do_up(self) -> None:
+        self._scroll(-1)
+
+    def do_first(self) -> None:
+        self._scroll(-END)
+
+    def do_last(self) -> None:
+        self._scroll(END)
+
+    def do_page_down(self) -> None:
+        self._scroll(self.scrolled.page)
+
+    def do_page_up(self) -> None:
+        self._scroll(-self.scrolled.page)
+
+
 class KeyedModal(KeyedScreen, ModalScreen[Any], inherit_bindings=False):
     """A dialog over another screen."""

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from hal0.tui import layout, problems
 from hal0.tui.client import Verb
 from hal0.tui.keymap import HOME, Need, Place
-from hal0.tui.screens.base import END, KeyedScreen, bindings
+from hal0.tui.screens.base import ScrollingScreen, bindings
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.help import Help
@@ -33,7 +33,7 @@ STREAMS = 3
 CANCEL_TWICE_SECONDS = 2.0
 
 
-class Home(KeyedScreen):
+class Home(ScrollingScreen):
     """What a person sees all day."""
 
     BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
@@ -223,27 +223,12 @@ class Home(KeyedScreen):
     def do_pane_stream(self) -> None:
         self._focus(self.streams[0])
 
-    def _scroll(self, by: int) -> None:
-        self._current.scroll_lines(by)
+    @property
+    def scrolled(self) -> Pane:
+        return self._current
+
+    def mark_scrolled(self) -> None:
         self.store.mark("slots", "text")
-
-    def do_down(self) -> None:
-        self._scroll(1)
-
-    def do_up(self) -> None:
-        self._scroll(-1)
-
-    def do_first(self) -> None:
-        self._scroll(-END)
-
-    def do_last(self) -> None:
-        self._scroll(END)
-
-    def do_page_down(self) -> None:
-        self._scroll(self._current.page)
-
-    def do_page_up(self) -> None:
-        self._scroll(-self._current.page)
 
     def do_zoom(self) -> None:
         if self._zoomed:

@@ -3,7 +3,7 @@
 from textual.app import ComposeResult
 
 from hal0.tui.lines import Line, line, span
-from hal0.tui.screens.base import END, KeyedScreen
+from hal0.tui.screens.base import ScrollingScreen
 from hal0.tui.store import ALL_TOPICS
 from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
@@ -29,7 +29,7 @@ class Crumb(Pane):
         return [self.look.glyphs.plain.rule(width, line(span(into.join(self._page.trail()))), right)]
 
 
-class Page(KeyedScreen):
+class Page(ScrollingScreen):
     """A screen with a reader; a subclass writes the lines and names the way to them."""
 
     def __init__(self, view: View) -> None:
@@ -54,27 +54,12 @@ class Page(KeyedScreen):
     def on_mount(self) -> None:
         self.reader.focus()
 
-    def _scroll(self, by: int) -> None:
-        self.reader.scroll_lines(by)
+    @property
+    def scrolled(self) -> Pane:
+        return self.reader
+
+    def mark_scrolled(self) -> None:
         self.store.mark("notice")  # every page repaints on any topic; this is the one without meaning here
-
-    def do_down(self) -> None:
-        self._scroll(1)
-
-    def do_up(self) -> None:
-        self._scroll(-1)
-
-    def do_first(self) -> None:
-        self._scroll(-END)
-
-    def do_last(self) -> None:
-        self._scroll(END)
-
-    def do_page_down(self) -> None:
-        self._scroll(self.reader.page)
-
-    def do_page_up(self) -> None:
-        self._scroll(-self.reader.page)
 
     def do_back(self) -> None:
         self.dismiss()
