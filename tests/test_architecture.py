@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"hal0.daemon.proxy"},
     {"hal0.daemon.adapters"},
     {"hal0.daemon.services"},
-    {"hal0.daemon.admin"},
+    {"hal0.daemon.admin", "hal0.daemon.metrics"},
     {"hal0.daemon.front"},
     {"hal0.daemon.serving"},
     {"hal0.daemon.assembly"},
@@ -51,6 +51,7 @@ PURE = [
     "hal0.daemon.routing.rules",
     "hal0.daemon.proxy.body",
     "hal0.daemon.proxy.headers",
+    "hal0.daemon.proxy.meter",
     "hal0.daemon.proxy.tap",
     "hal0.tui.store",
     "hal0.tui.keymap",
@@ -67,6 +68,7 @@ HOMES = {
     "tomlkit": "hal0.daemon.config",
     "tomli_w": "hal0.daemon.config",
     "httpx": ("hal0.cli", "hal0.tui"),
+    "prometheus_client": "hal0.daemon.metrics",
     "uvloop": ("hal0.daemon.main", "hal0.daemon.serving"),
 }
 

@@ -81,13 +81,21 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         return config.current.settings
 
     def on_change(slot: Slot) -> None:
-        bus.publish("slot.transition", slot_view(slot, services))
+        view = slot_view(slot, services)
+        bus.publish("slot.transition", view)
         if slot.state in ANSWERING:
             trial.ready(slot.name)
+            if view.load_ms is not None:
+                services.requests.meter.loaded(slot.name, run=view.run, seconds=view.load_ms / 1000)
 
     def on_failure(slot: Slot, error: Hal0Error) -> None:
         errors.record(error, slot=slot.name)
         trial.failed(slot.name, error)
+        services.requests.meter.failed(slot.name, error.code)
+
+    def on_removed(name: str) -> None:
+        bus.publish("slot.removed", {"name": name})
+        services.requests.meter.forget(name)
 
     async with AsyncExitStack() as cleanup:
         sockets = [listen_tcp(settings.server.host, settings.server.port), listen_unix(paths.socket)]
@@ -107,7 +115,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             state=paths.state,
             memory_of=lambda name: services.sampler.memory_of(name),
             on_change=on_change,
-            on_removed=lambda name: bus.publish("slot.removed", {"name": name}),
+            on_removed=on_removed,
             on_failure=on_failure,
         )
 

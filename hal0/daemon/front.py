@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hal0 import __version__
+from hal0.daemon.metrics import CONTENT_TYPE, exposition
 from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.app import PATHS, ProxyApp
 from hal0.daemon.proxy.replies import Reply
@@ -21,8 +22,9 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 MODELS = "/v1/models"
 HEALTH = "/health"
+METRICS = "/metrics"
 READS = ("GET", "HEAD", "OPTIONS")
-JSON_TYPE = [(b"content-type", b"application/json")]
+JSON_TYPE = b"application/json"
 
 log = logging.getLogger("hal0.front")
 
@@ -57,7 +59,7 @@ class Front:
     async def _answer(self, scope: Any, send: Any) -> None:
         reply = self._reply(scope, send)
         try:
-            body = self._read(scope)
+            kind, body = await self._read(scope)
         except Hal0Error as error:
             await reply.fail(error)
             return
@@ -65,7 +67,7 @@ class Front:
             origins = self._services.config.current.settings.server.cors_origins
             await Reply(scope, send, headers=headers.preflight(origins, scope["headers"])).whole(204, b"", [])
             return
-        await reply.whole(200, json.dumps(body).encode(), list(JSON_TYPE))
+        await reply.whole(200, body, [(b"content-type", kind)])
 
     def _reply(self, scope: Any, send: Any) -> Reply:
         origins = self._services.config.current.settings.server.cors_origins
@@ -73,14 +75,22 @@ class Front:
         reply.headers.append((b"x-request-id", headers.request_id(scope["headers"]).encode()))
         return reply
 
-    def _read(self, scope: Any) -> dict[str, Any]:
-        """What a GET of this path answers; raises `system.not_found`, `system.method_not_allowed` or `model.*`."""
+    async def _read(self, scope: Any) -> tuple[bytes, bytes]:
+        """The type and body of what a GET of this path answers.
+
+        Raises `system.not_found`, `system.method_not_allowed` or `model.*`.
+        """
         path, method = scope["path"], scope["method"]
-        if path != HEALTH and path != MODELS and not path.startswith(MODELS + "/"):
-            known = (HEALTH, MODELS, *PATHS)
+        known = (HEALTH, METRICS, MODELS, *PATHS)
+        if path not in (HEALTH, METRICS, MODELS) and not path.startswith(MODELS + "/"):
             raise Hal0Error("system.not_found", path=path, nearest=did_you_mean(path, known))
         if method not in READS:
             raise Hal0Error("system.method_not_allowed", path=path, method=method, allowed="GET")
+        if path == METRICS:
+            return CONTENT_TYPE, await exposition(self._services)
+        return JSON_TYPE, json.dumps(self._facts(path)).encode()
+
+    def _facts(self, path: str) -> dict[str, Any]:
         if path == HEALTH:
             return self._health()
         if path == MODELS:

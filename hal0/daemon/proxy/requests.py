@@ -14,6 +14,7 @@ from typing import Any
 
 from hal0.daemon.events import EventBus
 from hal0.daemon.proxy.headers import new_request_id
+from hal0.daemon.proxy.meter import Meter
 from hal0.daemon.proxy.tap import Tap
 from hal0.errors import Hal0Error
 from hal0.wire import Outcome, Phase, RequestView, Totals
@@ -67,6 +68,7 @@ class Request:
 
     def leased(self, *, model: str, queue_ms: float, load_ms: float) -> None:
         self.model, self.queue_ms, self.load_ms = model, queue_ms, load_ms
+        self.tap.gaps = self._owner.meter.of(self.slot).gaps
         self.phase = "prefill"
         if self._is_announced:
             self._owner.bus.publish("request.phase", self.facts(with_text=False))
@@ -104,6 +106,7 @@ class Request:
         self._announce()
         self.phase = "finished"
         self._task = None
+        self._count()
         self._owner.finished(self)
 
     @property
@@ -162,6 +165,17 @@ class Request:
             facts = self.facts(with_text=False)
             self._owner.bus.publish("request.started", {**facts, "prompt": self.prompt[:EVENT_PROMPT_CHARACTERS]})
 
+    def _count(self) -> None:
+        meter = self._owner.meter.of(self.slot)
+        meter.requests[self.path, self.outcome or ""] += 1
+        meter.tokens += self.tokens
+        meter.prompt_tokens += self.prompt_tokens or 0
+        meter.whole.observe(self._owner.clock() - self._begun)
+        if self.queue_ms is not None:
+            meter.queue.observe(self.queue_ms / 1000)
+        if self.ttft_ms is not None:
+            meter.ttft.observe(self.ttft_ms / 1000)
+
     def _measured_speed(self) -> float | None:
         first, tokens = self.tap.first_at, self.tap.tokens
         elapsed = self._owner.clock() - first if first is not None else 0.0
@@ -179,6 +193,7 @@ class Requests:
         on_failure: Callable[[Request, Hal0Error], None] | None = None,
     ) -> None:
         self.bus = bus
+        self.meter = Meter()
         self.clock = time.monotonic
         self._capture = capture
         self._captured = True  # something may have been kept since `capture` was last seen to be off

@@ -9,6 +9,8 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+from hal0.daemon.proxy.meter import Histogram
+
 RAW_BYTES = 64 * 2**10  # not yet decoded; the oldest goes first
 TEXT_CHARACTERS = 64 * 2**10
 HELD_BYTES = 64 * 2**10  # of an event that has not come to its end
@@ -60,13 +62,27 @@ class Usage:
 class Tap:
     """Looks at one answer."""
 
-    __slots__ = ("_before_last", "_keeps_text", "_last", "_raw", "_start", "first_at", "fresh_bytes", "text", "tokens")
+    __slots__ = (
+        "_before_last",
+        "_keeps_text",
+        "_last",
+        "_last_at",
+        "_raw",
+        "_start",
+        "first_at",
+        "fresh_bytes",
+        "gaps",
+        "text",
+        "tokens",
+    )
 
     def __init__(self, *, keeps_text: bool) -> None:
         self.tokens = 0  # events with a delta so far
         self.first_at: float | None = None  # when the first of them came
+        self.gaps: Histogram | None = None  # where the seconds between tokens are counted
         self.text = ""  # the last of the answer that was decoded, reasoning and tool arguments included
         self._keeps_text = keeps_text
+        self._last_at = 0.0
         self._raw: deque[bytes] = deque()
         self.fresh_bytes = 0  # not yet decoded
         self._start = b""
@@ -74,13 +90,20 @@ class Tap:
 
     def look(self, data: bytes, now: float) -> bool:
         """Take note of whole events, or of a part of another body; tells whether the first token was among them."""
-        self.tokens += data.count(b"data: {")
+        new = data.count(b"data: {")
         for mark in NO_TOKEN:
-            self.tokens -= data.count(mark)
+            new -= data.count(mark)
+        self.tokens += new
         self._keep(data)
-        if self.first_at is None and self.tokens > 0:
-            self.first_at = now
+        if self.first_at is None:
+            if self.tokens <= 0:
+                return False
+            self.first_at = self._last_at = now
             return True
+        if new > 0:
+            if self.gaps is not None:
+                self.gaps.observe((now - self._last_at) / new, new)
+            self._last_at = now
         return False
 
     def keep(self, data: bytes) -> None:
