@@ -380,6 +380,79 @@ def slots_NAME_aliases(hal0: Installation) -> None:  # noqa: N802
     assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": "mine"})) == "200 t"
 
 
+def fit(hal0: Installation, slot: str = "t") -> dict[str, Any]:
+    """Whether the slot would fit now."""
+    found: dict[str, Any] = hal0.admin("GET", f"/api/models/{STARTER}?slot={slot}")["fit"]
+    return found
+
+
+def room(hal0: Installation, slot: str = "t") -> dict[str, Any]:
+    (found,) = fit(hal0, slot)["rooms"]
+    return found  # type: ignore[no-any-return]
+
+
+def quiet(hal0: Installation, *slots: str) -> None:
+    """They are idle from now on."""
+    for name in slots:
+        change(hal0, **{f"slots.{name}.idle_after": 0.05})
+        hal0.wait_for_slot(name, "idle")
+
+
+def daemon_memory_reserve(hal0: Installation) -> None:
+    assert room(hal0)["free_bytes"] > 0
+    change(hal0, **{"daemon.memory_reserve": 2**40})
+    assert room(hal0)["free_bytes"] == 0
+
+
+def daemon_memory_limit(hal0: Installation) -> None:
+    assert fit(hal0)["verdict"] == "fits"
+    change(hal0, **{"daemon.memory_limit": 2**20})
+    assert fit(hal0)["verdict"] == "impossible"
+
+
+def slots_NAME_memory(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, memory="1TiB")
+    assert room(hal0)["need_bytes"] == 2**40
+    assert fit(hal0)["verdict"] == "impossible"
+    change(hal0, memory="ignore")
+    assert fit(hal0) == {"verdict": "fits", "would_go": [], "waits_for": [], "reason": "", "rooms": []}
+
+
+def slots_NAME_pinned(hal0: Installation) -> None:  # noqa: N802
+    quiet(hal0, "primary")
+    change(hal0, memory="512MiB", **{"slots.primary.memory": "512MiB", "daemon.memory_limit": "600MiB"})
+    assert fit(hal0)["would_go"] == ["primary"]
+    change(hal0, **{"slots.primary.pinned": True})
+    assert fit(hal0)["verdict"] == "impossible"
+
+
+def slots_NAME_priority(hal0: Installation) -> None:  # noqa: N802
+    load(hal0)
+    quiet(hal0, "primary", "t")
+    half = {f"slots.{name}.memory": "512MiB" for name in ("primary", "t", "other")}
+    change(hal0, **{"slots.other": {"model": STARTER}, **half, "daemon.memory_limit": "1100MiB"})
+    change(hal0, priority=-1)
+    assert fit(hal0, "other")["would_go"] == ["t"]
+    change(hal0, priority=1)
+    assert fit(hal0, "other")["would_go"] == ["primary"]
+
+
+def slots_NAME_group(hal0: Installation) -> None:  # noqa: N802
+    quiet(hal0, "primary")
+    change(hal0, exclusive=True, group="g", **{"slots.primary.group": "other"})
+    assert fit(hal0)["would_go"] == []
+    change(hal0, **{"slots.primary.group": "g"})
+    assert fit(hal0)["would_go"] == ["primary"]
+
+
+def slots_NAME_exclusive(hal0: Installation) -> None:  # noqa: N802
+    quiet(hal0, "primary")
+    change(hal0, group="g", **{"slots.primary.group": "g"})
+    assert fit(hal0)["would_go"] == []
+    change(hal0, exclusive=True)
+    assert fit(hal0)["would_go"] == ["primary"]
+
+
 def observe_capture(hal0: Installation) -> None:
     def prompt() -> str:
         post(hal0, "/v1/chat/completions", {**HELLO, "model": "primary"})
@@ -402,7 +475,8 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_port, slots_NAME_binary,
         slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout, slots_NAME_idle_after,
         slots_NAME_unload_after, slots_NAME_drain_timeout, slots_NAME_stop_timeout, slots_NAME_aliases,
-        observe_capture,
+        daemon_memory_reserve, daemon_memory_limit, slots_NAME_memory, slots_NAME_pinned, slots_NAME_priority,
+        slots_NAME_group, slots_NAME_exclusive, observe_capture,
     )
 }  # fmt: skip
 OTHER_VALUES = {"host": "::1", "port": 9001, "header_limit": 8192, "request_timeout": 5, "keep_alive": 5}

@@ -5,6 +5,7 @@ import asyncio
 from quart import Blueprint, Response, request
 
 from hal0.daemon.admin.replies import list_reply, query_number, reply
+from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.hardware.room import free_memory_bytes
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.memory import Needs
@@ -20,6 +21,7 @@ from hal0.daemon.slots.admission import (
     free_of,
     need_of,
     plan,
+    within,
 )
 from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.daemon.slots.lifecycle import State
@@ -71,7 +73,7 @@ def make(services: Services) -> Blueprint:
                 gpus=list(appraised.gpus),
                 ram=_needs(appraised.needs.ram),
                 gpu=_needs(appraised.needs.gpu) if appraised.needs.gpu else None,
-                fit=_fit(appraised, like.name if like else model.id, holders, devices),
+                fit=_fit(appraised, like.name if like else model.id, like.config if like else None, holders, services),
             )
         )
 
@@ -133,7 +135,7 @@ def _holders(slots: list[Slot], appraisal: Appraisal, devices: list[DeviceView],
         if appraised is None:
             reserved, private = {MEMORY: resident}, resident
         else:
-            reserved = need_of(appraised.needs, appraised.gpus)
+            reserved = need_of(appraised.needs, appraised.gpus, wanted=slot.config.memory)
             private = max(0, resident - appraised.needs.ram.weights_bytes)
         holders.append(
             Holder(
@@ -144,6 +146,10 @@ def _holders(slots: list[Slot], appraisal: Appraisal, devices: list[DeviceView],
                 is_starting=slot.state in (State.PULLING, State.STARTING, State.WARMING),
                 is_leaving=slot.state is State.UNLOADING,
                 is_idle=slot.state is State.IDLE,
+                pinned=slot.config.pinned,
+                priority=slot.config.priority,
+                group=slot.config.group,
+                exclusive=slot.config.exclusive,
                 last_used=slot.view().since,
             )
         )
@@ -158,9 +164,17 @@ def _on_gpus(slot: str, devices: list[DeviceView]) -> dict[str, int]:
     }
 
 
-def _fit(appraised: Appraised, name: str, holders: list[Holder], devices: list[DeviceView]) -> FitView:
-    need, free = need_of(appraised.needs, appraised.gpus), free_of(devices, memory_bytes=free_memory_bytes())
-    decision = plan(Candidate(name, need), free, holders)
+def _fit(
+    appraised: Appraised, name: str, config: SlotConfig | None, holders: list[Holder], services: Services
+) -> FitView:
+    need = need_of(appraised.needs, appraised.gpus, wanted=config.memory if config else None)
+    given = services.config.current.settings.daemon
+    measured = free_of(services.sampler.devices, memory_bytes=free_memory_bytes())
+    free = within(measured, holders, reserve=given.memory_reserve, limit=given.memory_limit)
+    candidate = Candidate(
+        name, need, group=config.group if config else None, exclusive=config.exclusive if config else False
+    )
+    decision = plan(candidate, free, holders)
     others = [holder for holder in holders if holder.name != name]
     rooms = [
         RoomView(

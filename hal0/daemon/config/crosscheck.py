@@ -1,4 +1,4 @@
-"""What no single key can tell: names given twice, ports given twice, defaults that name no slot.
+"""What no single key can tell: names or ports given twice, groups that cannot take turns, defaults that name no slot.
 
 Pure, over the values as they stand in the files, so that it also works while other keys are wrong. Whether a model
 exists is not judged here; the registry knows that.
@@ -20,6 +20,7 @@ def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding
     yield from _names_given_twice("models", "model", _tables(tree.get("models")))
     yield from _slot_aliases_that_hide_models(slots, _tables(tree.get("models")))
     yield from _ports(slots, server_port)
+    yield from _groups(slots)
     yield from _range(tree.get("daemon"))
     yield from _default_slots(tree.get("dispatch"), slots)
 
@@ -82,6 +83,32 @@ def _ports(slots: Mapping[str, Mapping[str, Any]], server_port: int) -> Iterator
             )
         else:
             taken[port] = f"[{dotted(('slots', name))}]"
+
+
+def _groups(slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Keys of turns without turns, and a pinned slot that would keep others of its group from ever running."""
+    groups: dict[str, list[str]] = {}
+    for name, slot in slots.items():
+        group, key = slot.get("group"), ("slots", name)
+        if isinstance(group, str):
+            groups.setdefault(group, []).append(name)
+        if slot.get("exclusive") is True and group is None:
+            message = "`exclusive` has no effect without a `group`"
+            yield Finding("config.invalid", message, (*key, "exclusive"), 'add `group = "gpu0"` or the like', "key")
+    for group, names in groups.items():
+        for name in names:
+            if slots[name].get("pinned") is not True:
+                continue
+            others = [each for each in names if each != name]
+            is_exclusive = slots[name].get("exclusive") is True
+            if rivals := [each for each in others if is_exclusive or slots[each].get("exclusive") is True]:
+                message = (
+                    f"a pinned slot never makes room, so {', '.join(rivals)} of its group {shown(group)} could not run "
+                    "while it does"
+                )
+                yield Finding(
+                    "config.clash", message, ("slots", name, "pinned"), "leave out `pinned` or `group`", "key"
+                )
 
 
 def _range(daemon: object) -> Iterator[Finding]:

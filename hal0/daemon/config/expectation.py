@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hal0.daemon.config.schema import AtStart, Like, Unit
+from hal0.daemon.config.schema import AtStart, Like, Unit, WordForNone
 from hal0.daemon.config.units import show_bytes, show_seconds
 
 
@@ -24,6 +24,7 @@ class Shape:
     above: float | None = None
     high: float | None = None
     at_start: bool = False
+    word_for_none: str = ""
     parts: tuple["Shape", ...] = field(default=())
 
     @property
@@ -69,8 +70,10 @@ def _note(shape: Shape, mark: Any) -> None:
             shape.like = mark.words
         case AtStart():
             shape.at_start = True
+        case WordForNone():
+            shape.word_for_none = mark.word
         case Ge(ge=low):
-            shape.low = max(float(low), shape.low or 0.0)  # type: ignore[arg-type]
+            shape.low = max(float(low), float("-inf") if shape.low is None else shape.low)  # type: ignore[arg-type]
         case Gt(gt=above):
             shape.above = float(above)  # type: ignore[arg-type]
         case Le(le=high):
@@ -89,7 +92,8 @@ def words_for(shape: Shape) -> str:
         bound = " above 0" if shape.above == 0 else ""
         return f'a duration{bound} in seconds or such as "30s", "5m", "1h30m"'
     if shape.type is int and shape.unit == "bytes":
-        return f'a size in bytes or such as "64MiB", "8GiB", {_range(shape)}'
+        word = f', or "{shape.word_for_none}"' if shape.word_for_none else ""
+        return f'a size in bytes or such as "64MiB", "8GiB", {_range(shape)}{word}'
     if shape.type is int:
         return f"a whole number {_range(shape)}"
     if shape.type is str:

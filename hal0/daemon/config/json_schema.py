@@ -43,7 +43,6 @@ def _tables(shape: Shape) -> dict[str, Any]:
 
 def _as_written(prop: dict[str, Any], shape: Shape) -> dict[str, Any]:
     """A key as TOML has it: durations and sizes also as texts, and nothing is ever null."""
-    prop = {name: value for name, value in prop.items() if name not in ("title", "ge", "le")}
     if prop.get("default", 0) is None:
         del prop["default"]
     alternatives = [each for each in prop.pop("anyOf", []) if each != {"type": "null"}]
@@ -51,11 +50,14 @@ def _as_written(prop: dict[str, Any], shape: Shape) -> dict[str, Any]:
         prop = {**alternatives[0], **prop}
     elif alternatives:
         prop["anyOf"] = alternatives
+    prop = {name: value for name, value in prop.items() if name not in ("title", "ge", "le")}
     text = {"seconds": DURATION, "bytes": SIZE}.get(shape.unit)
     if text is not None:
         bounds = {name: prop.pop(name) for name in ("minimum", "maximum", "exclusiveMinimum") if name in prop}
         bounds.setdefault("minimum", shape.low or 0)
         prop["anyOf"] = [{"type": prop.pop("type"), **bounds}, {"type": "string", "pattern": text}]
+        if shape.word_for_none:
+            prop["anyOf"].append({"const": shape.word_for_none})
     elif shape.type is tuple and shape.like and shape.like != "pair":
         listed = {name: prop.pop(name) for name in ("type", "items", "minItems") if name in prop}
         prop["anyOf"] = [listed, {"type": "string", "minLength": 1}]

@@ -31,6 +31,13 @@ class Like:
 
 
 @dataclass(frozen=True, slots=True)
+class WordForNone:
+    """A word that may stand for 0."""
+
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
 class AtStart:
     """The running daemon keeps the value it was started with."""
 
@@ -86,6 +93,14 @@ Seconds = Annotated[
     Unit("seconds"),
 ]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0, le=2**40), Unit("bytes")]
+# What is reserved for a slot; "ignore": nothing.
+Reserved = Annotated[
+    int,
+    BeforeValidator(lambda value: 0 if value == "ignore" else parse_bytes(value)),
+    Field(ge=0, le=2**44),
+    Unit("bytes"),
+    WordForNone("ignore"),
+]
 Port = Annotated[int, Field(ge=1, le=65535), Unit("port")]
 ListenPort = Annotated[int, Field(ge=0, le=65535), Unit("port")]
 Name = Annotated[
@@ -160,6 +175,12 @@ class Daemon(Table):
     )
     drain_timeout: Seconds = Field(
         30.0, description="How long requests in flight may go on after the daemon was asked to stop."
+    )
+    memory_reserve: Bytes = Field(
+        256 * 2**20, description="RAM that no slot is given: it stays free for everything else on the machine."
+    )
+    memory_limit: Annotated[int | None, BeforeValidator(parse_bytes), Unit("bytes")] = Field(
+        None, ge=2**20, le=2**44, description="The most RAM that all slots together are given; left out: what is free."
     )
     auto_rollback: bool = Field(
         False, description="Go back to the revision before when a slot that an edit starts anew does not become ready."
@@ -283,6 +304,19 @@ class Slot(Table):
     drain_timeout: Seconds = Field(30.0, description="How long its requests may go on when it is unloaded.")
     stop_timeout: Seconds = Field(10.0, description="Time between SIGTERM and SIGKILL.")
     aliases: tuple[ModelName, ...] = Field((), description="Other names that requests may use for it.")
+    memory: Reserved | None = Field(
+        None,
+        description='What is reserved for it, on its GPUs or else in RAM; left out: estimated; "ignore": nothing, so '
+        "that it starts whatever is free.",
+    )
+    pinned: bool = Field(False, description="Never unloaded to make room for another slot.")
+    priority: Annotated[int, Unit("rank")] = Field(
+        0, ge=-1000, le=1000, description="Who stays when room is needed: of idle slots the lowest goes first."
+    )
+    group: Name | None = Field(
+        None, description="Slots of one group take turns, if one of the two that meet is `exclusive`."
+    )
+    exclusive: bool = Field(False, description="No other slot of its `group` runs while this one does.")
 
 
 class Observe(Table):

@@ -190,13 +190,31 @@ def _sum(pool: str, candidate: Candidate, free: Amounts, others: Iterable[Holder
     )
 
 
-def need_of(needs: SlotNeeds, gpus: Sequence[str]) -> dict[str, int]:
-    """Which device must give how much; a model on several GPUs is spread over them evenly."""
+def need_of(needs: SlotNeeds, gpus: Sequence[str], *, wanted: int | None = None) -> dict[str, int]:
+    """Which device must give how much; a model on several GPUs is spread over them evenly.
+
+    `wanted` is what a person says instead of the estimate: of the GPUs together, or of RAM where there are none.
+    """
+    if wanted == 0:
+        return {}
     amounts = {MEMORY: _with_margin(needs.ram)}
     if needs.gpu is not None and gpus:
-        each = -(-_with_margin(needs.gpu) // len(gpus))
+        each = -(-(_with_margin(needs.gpu) if wanted is None else wanted) // len(gpus))
         amounts.update(dict.fromkeys(gpus, each))
+    elif wanted is not None:
+        amounts[MEMORY] = wanted
     return amounts
+
+
+def within(free: Amounts, holders: Iterable[Holder], *, reserve: int, limit: int | None) -> dict[str, int]:
+    """What is free for slots: `reserve` bytes of RAM stay free, and together they may take `limit`."""
+    left = dict(free)
+    rooms = [max(0, free[MEMORY] - reserve)] if MEMORY in free else []
+    if limit is not None:
+        rooms.append(max(0, limit - sum(holder.taken.get(MEMORY, 0) for holder in holders)))
+    if rooms:
+        left[MEMORY] = min(rooms)
+    return left
 
 
 def free_of(devices: Iterable[DeviceView], *, memory_bytes: int | None = None) -> dict[str, int]:

@@ -136,6 +136,7 @@ class Slot:
             retry_at=time.time() + retry_in if retry_in is not None else None,
             unload_at=self._quiet.unload_at,
             revision=self.revision,
+            pinned=config.pinned,
             aliases=list(config.aliases),
         )
 

@@ -230,6 +230,15 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, int, str, str]]]] = {
         "[models.m]\npath='m'\n[slots.a]\nmodel='x'\naliases=['m']\n",
         [(5, 10, "config.clash", "does not serve")],
     ),
+    "exclusive of nothing": (SLOT + "exclusive = true\n", [(3, 1, "config.invalid", "without a `group`")]),
+    "pinned before an exclusive one": (
+        SLOT + "group = 'g'\npinned = true\n[slots.b]\nmodel = 'm'\ngroup = 'g'\nexclusive = true\n",
+        [(4, 1, "config.clash", "b of its group")],
+    ),
+    "exclusive and pinned": (
+        SLOT + "group = 'g'\npinned = true\nexclusive = true\n[slots.b]\nmodel = 'm'\ngroup = 'g'\n",
+        [(4, 1, "config.clash", "b of its group")],
+    ),
     "default slot that is not there": (SLOT + "[dispatch]\nchat = 'aa'\n", [(4, 8, "config.clash", 'mean "a"?')]),
     "no TOML": ("[server]\nport 8080\n", [(2, 6, "config.syntax", "not valid TOML")]),
     "YAML": ("server:\n  port: 8080\n", [(1, 7, "config.syntax", "TOML writes `key = value`")]),
