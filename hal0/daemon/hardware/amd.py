@@ -8,8 +8,9 @@ believed only when the clocks do not contradict it.
 import re
 from pathlib import Path
 
-from hal0.daemon.hardware.card import Card, find_sensors, read_number, read_text, scaled, share
+from hal0.daemon.hardware.card import Card, find_sensors, scaled, share
 from hal0.daemon.hardware.clients import Use
+from hal0.daemon.hardware.files import read_amount, read_number, read_text
 from hal0.wire import DeviceView
 
 APU_METRICS = (2, 3)  # the major version of gpu_metrics: 1 is a card's, the others are of processors with graphics
@@ -38,28 +39,28 @@ def read(card: Card, use: Use) -> DeviceView:
     """Look at a card that is awake."""
     folder = card.folder
     sensors = find_sensors(folder) or folder / "no-sensors"
-    power = read_number(sensors / "power1_average")
-    fan, fan_full = read_number(sensors / "pwm1"), read_number(sensors / "pwm1_max") or 255
+    power = read_amount(sensors / "power1_average")
+    fan, fan_full = read_amount(sensors / "pwm1"), read_amount(sensors / "pwm1_max") or 255
     return card.view().model_copy(
         update={
             "utilisation": _utilisation(folder, use),
             "memory_used_bytes": _memory(folder, "used", card.unified),
             "memory_total_bytes": _memory(folder, "total", card.unified) or card.memory_bytes,
             "temperature_c": scaled(_temperature(sensors), 1000),
-            "power_w": scaled(power if power is not None else read_number(sensors / "power1_input"), 1e6),
-            "power_limit_w": scaled(read_number(sensors / "power1_cap") or None, 1e6),
-            "clock_mhz": scaled(read_number(sensors / "freq1_input"), 1e6),
-            "memory_clock_mhz": scaled(read_number(sensors / "freq2_input"), 1e6),
-            "fan_percent": None if fan is None else 100 * fan / fan_full,
-            "fan_rpm": read_number(sensors / "fan1_input"),
+            "power_w": scaled(power if power is not None else read_amount(sensors / "power1_input"), 1e6),
+            "power_limit_w": scaled(read_amount(sensors / "power1_cap") or None, 1e6),
+            "clock_mhz": scaled(read_amount(sensors / "freq1_input"), 1e6),
+            "memory_clock_mhz": scaled(read_amount(sensors / "freq2_input"), 1e6),
+            "fan_percent": None if fan is None else min(100.0, 100 * fan / fan_full),
+            "fan_rpm": read_amount(sensors / "fan1_input"),
             "processes": use.processes(UNIFIED if card.unified else VRAM),
         }
     )
 
 
 def _memory(folder: Path, what: str, unified: bool) -> int | None:
-    vram = read_number(folder / f"mem_info_vram_{what}")
-    gtt = read_number(folder / f"mem_info_gtt_{what}") if unified else 0
+    vram = read_amount(folder / f"mem_info_vram_{what}")
+    gtt = read_amount(folder / f"mem_info_gtt_{what}") if unified else 0
     return None if vram is None or gtt is None else vram + gtt
 
 
@@ -70,7 +71,7 @@ def _temperature(sensors: Path) -> int | None:
 
 
 def _utilisation(folder: Path, use: Use) -> float | None:
-    busy = read_number(folder / "gpu_busy_percent")
+    busy = read_amount(folder / "gpu_busy_percent")
     if busy is None or (busy >= 100 and _is_resting(folder)):
         return use.busy
     return share(busy)

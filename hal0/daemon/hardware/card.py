@@ -1,7 +1,4 @@
-"""One GPU as the kernel knows it, and how its small files are read.
-
-A file that is missing, unreadable or strange is None: it costs its value, never the look.
-"""
+"""One GPU as the kernel knows it."""
 
 import os
 from collections.abc import Iterable
@@ -9,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hal0.daemon.hardware.files import parse_fields, read_text
 from hal0.wire import DeviceView, GpuProcess
 
 Vendor = Literal["nvidia", "amd", "intel"]
@@ -61,26 +59,6 @@ def largest(holders: Iterable[GpuProcess]) -> list[GpuProcess]:
 
 def _size(holder: GpuProcess) -> float:
     return float("inf") if holder.memory_bytes is None else holder.memory_bytes
-
-
-def read_text(file: Path) -> str | None:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return None
-
-
-def read_number(file: Path) -> int | None:
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def parse_fields(text: str, separator: str) -> dict[str, str]:
-    """Lines of a name and a value."""
-    pairs = (line.partition(separator) for line in text.splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def facts_of(folder: Path) -> dict[str, str]:

@@ -3,10 +3,12 @@
 Version 2 and version 1. A limit may be set on any group above ours, so the smallest on the way up counts.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from hal0.daemon.hardware.files import as_number, read_amount, read_lines, read_text
 
 UNLIMITED_BYTES = 2**60  # version 1 writes a number near 2**63 for "no limit"
 
@@ -28,9 +30,9 @@ class Cgroup:
         if not limits:
             return None
         folder = limits[0][1]
-        used = _number(folder / "memory.current")
+        used = read_amount(folder / "memory.current")
         if used is None:
-            used = _number(folder / "memory.usage_in_bytes")
+            used = read_amount(folder / "memory.usage_in_bytes")
         return None if used is None else max(0, used - _inactive_file(folder))
 
     def cpu_quota(self) -> float | None:
@@ -41,7 +43,7 @@ class Cgroup:
     def _memory_limits(self) -> Iterator[tuple[int, Path]]:
         for folder in self.memory:
             for name in ("memory.max", "memory.limit_in_bytes"):
-                limit = _number(folder / name)
+                limit = read_amount(folder / name)
                 if limit is not None and limit < UNLIMITED_BYTES:
                     yield limit, folder
 
@@ -51,50 +53,44 @@ def find_cgroup(root: Path = Path("/")) -> Cgroup:
     mounted = root / "sys/fs/cgroup"
     memory: tuple[Path, ...] = ()
     cpu: tuple[Path, ...] = ()
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            names = controllers.split(",")
-            if controllers == "" and (mounted / "cgroup.controllers").exists():
-                memory = cpu = _upwards(mounted, path, lambda folder: (folder / "cgroup.controllers").exists())
-                break
-            if "memory" in names:
-                memory = _upwards(mounted / "memory", path, lambda f: (f / "memory.limit_in_bytes").exists())
-            if "cpu" in names:
-                cpu = _upwards(mounted / "cpu", path, lambda f: (f / "cpu.cfs_quota_us").exists())
+    for line in read_lines(root / "proc/self/cgroup"):
+        _, _, rest = line.partition(":")
+        controllers, is_whole, path = rest.partition(":")
+        if not is_whole:
+            continue
+        names = controllers.split(",")
+        if controllers == "" and os.path.exists(mounted / "cgroup.controllers"):
+            memory = cpu = _upwards(mounted, path, "cgroup.controllers")
+            break
+        if "memory" in names:
+            memory = _upwards(mounted / "memory", path, "memory.limit_in_bytes")
+        if "cpu" in names:
+            cpu = _upwards(mounted / "cpu", path, "cpu.cfs_quota_us")
     return Cgroup(memory=memory, cpu=cpu)
 
 
-def _upwards(mount: Path, path: str, is_group: Callable[[Path], bool]) -> tuple[Path, ...]:
+def _upwards(mount: Path, path: str, sign: str) -> tuple[Path, ...]:
     """The group and those above it. In a container the path may be the host's: then only the mount itself is there."""
     folders = []
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     for depth in range(len(parts), -1, -1):
         folder = mount.joinpath(*parts[:depth])
-        if is_group(folder):
+        if os.path.exists(folder / sign):
             folders.append(folder)
     return tuple(folders)
 
 
-def _number(file: Path) -> int | None:
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):  # not there, or "max"
-        return None
-
-
 def _inactive_file(folder: Path) -> int:
-    with suppress(OSError, ValueError):
-        for line in (folder / "memory.stat").read_text().splitlines():
-            name, _, value = line.partition(" ")
-            if name in ("inactive_file", "total_inactive_file"):
-                return int(value)
+    for line in read_lines(folder / "memory.stat"):
+        name, _, value = line.partition(" ")
+        if name in ("inactive_file", "total_inactive_file"):
+            return max(0, as_number(value) or 0)
     return 0
 
 
 def _cpu_quota(folder: Path) -> float | None:
-    with suppress(OSError, ValueError):
-        quota, period = (folder / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    quota_us, period_us = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    if words := (read_text(folder / "cpu.max") or "").split():
+        quota, period = as_number(words[0]), as_number(words[-1])  # "max 100000": no limit
+        return quota / period if quota and period and quota > 0 else None
+    quota_us, period_us = read_amount(folder / "cpu.cfs_quota_us"), read_amount(folder / "cpu.cfs_period_us")
     return quota_us / period_us if quota_us and period_us and quota_us > 0 else None

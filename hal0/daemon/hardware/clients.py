@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hal0.daemon.hardware.card import largest, process_name
+from hal0.daemon.hardware.files import as_number
+from hal0.daemon.hardware.rates import Window
 from hal0.wire import GpuProcess
 
 RESCAN_SECONDS = 5.0  # looking through the files of all processes costs more than reading those we know
@@ -65,7 +67,8 @@ class Clients:
         self._complete = True
         self._scanned_at = float("-inf")
         self._seen: dict[tuple[str, str], Client] = {}
-        self._looked_at = clock()
+        self._busy: dict[str, float | None] = {}  # by PCI address
+        self._window = Window(clock)
 
     def look(self, addresses: Iterable[str]) -> dict[str, Use]:
         """The use of each of these GPUs, by PCI address."""
@@ -78,13 +81,15 @@ class Clients:
                 key, client = _parse(pid, Path(file).read_text(errors="replace"))
                 if key is not None:
                     seen.setdefault(key, client)
-        passed_ns = (now - self._looked_at) * 1e9
+        passed = self._window.turn()
         uses = {}
         for address in addresses:
             own = {key: client for key, client in seen.items() if key[0] == address}
-            busy = self._busy(own, passed_ns)
-            uses[address] = Use(tuple(own.values()), busy, self._names, self._complete)
-        self._seen, self._looked_at = seen, now
+            if passed is not None:
+                self._busy[address] = self._busiest(own, passed * 1e9)
+            uses[address] = Use(tuple(own.values()), self._busy.get(address), self._names, self._complete)
+        if passed is not None:
+            self._seen = seen
         return uses
 
     def _scan(self, now: float) -> None:
@@ -103,7 +108,7 @@ class Clients:
                 continue  # it ended
         self._names = {pid: process_name(self._proc, pid) for pid, _ in self._files}
 
-    def _busy(self, clients: dict[tuple[str, str], Client], passed_ns: float) -> float | None:
+    def _busiest(self, clients: dict[tuple[str, str], Client], passed_ns: float) -> float | None:
         shares: dict[str, float] = defaultdict(float)
         for key, client in clients.items():
             if (before := self._seen.get(key)) is None:
@@ -144,8 +149,7 @@ def _parse(pid: int, text: str) -> tuple[tuple[str, str] | None, Client]:
             address = words[0].lower()
         elif key == "drm-client-id":
             number = words[0]
-        elif words[0].isdigit():
-            value = int(words[0])
+        elif (value := as_number(words[0])) is not None and value >= 0:
             what, _, name = key.removeprefix("drm-").partition("-")
             if key.startswith("drm-engine-capacity-"):
                 client.capacity[key.removeprefix("drm-engine-capacity-")] = max(1, value)

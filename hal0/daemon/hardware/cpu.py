@@ -3,14 +3,17 @@
 Utilisation is the share of time between two looks; where our control group has a memory limit, that is the memory.
 """
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from hal0.daemon.hardware.cgroup import find_cgroup
 from hal0.daemon.hardware.facts import Facts, read_meminfo
+from hal0.daemon.hardware.files import as_number, read_number, read_text
 from hal0.wire import DeviceView
 
 CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cputemp")
+TICKS_APART = 10  # of each processor, 0.1 s: over less than that they tell 0 or 100 percent
 CPU_ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal", "soc_thermal")
 
 
@@ -22,7 +25,8 @@ class CpuMeter:
         self._root = root
         self._cgroup = find_cgroup(root)
         self._thermometer = _find_thermometer(root)
-        self._busy, self._total = self._ticks()
+        self._ticks = self._read_ticks()
+        self._share: float | None = None
 
     def sample(self) -> list[DeviceView]:
         """The devices now. The first look tells the utilisation since the meter was made."""
@@ -39,21 +43,30 @@ class CpuMeter:
         ]
 
     def _utilisation(self) -> float | None:
-        busy, total = self._ticks()
-        spent, passed = busy - self._busy, total - self._total
-        self._busy, self._total = busy, total
-        return min(1.0, max(0.0, spent / passed)) if passed > 0 else None
+        """Since the last look, or as of then if that was just now; None: not known."""
+        before, now = self._ticks, self._read_ticks()
+        if now is None or before is None:
+            self._ticks, self._share = now, None
+            return None
+        spent, passed = now[0] - before[0], now[1] - before[1]
+        if not 0 <= passed < TICKS_APART * self._facts.logical_cpus:
+            self._ticks = now
+            self._share = min(1.0, max(0.0, spent / passed)) if passed > 0 else None
+        return self._share
 
-    def _ticks(self) -> tuple[int, int]:
-        """Busy and all clock ticks since boot.
+    def _read_ticks(self) -> tuple[int, int] | None:
+        """Busy and all clock ticks since boot; None: the kernel does not say.
 
         Time that a hypervisor took away is neither busy nor idle; that of our own guests is user time already.
         """
         try:
-            with (self._root / "proc/stat").open() as file:
-                ticks = [int(word) for word in file.readline().split()[1:8]]
-        except (OSError, ValueError):
-            return 0, 0
+            with (self._root / "proc/stat").open(errors="replace") as file:
+                words = [as_number(word) for word in file.readline().split()[1:8]]
+        except OSError:
+            return None
+        ticks = [word for word in words if word is not None]
+        if len(ticks) < max(4, len(words)):
+            return None
         idle = sum(ticks[3:5])  # idle and waiting for a disk
         return sum(ticks) - idle, sum(ticks)
 
@@ -68,10 +81,8 @@ class CpuMeter:
         return DeviceView(id="memory", kind="memory", name="RAM", memory_used_bytes=used, memory_total_bytes=total)
 
     def _temperature(self) -> float | None:
-        if self._thermometer is not None:
-            with suppress(OSError, ValueError):
-                return int(self._thermometer.read_text()) / 1000
-        return None
+        value = read_number(self._thermometer) if self._thermometer is not None else None
+        return None if value is None else value / 1000
 
 
 def _find_thermometer(root: Path) -> Path | None:
@@ -80,9 +91,9 @@ def _find_thermometer(root: Path) -> Path | None:
         (root / "sys/class/hwmon", CPU_SENSORS, "temp1_input"),
         (root / "sys/class/thermal", CPU_ZONES, "temp"),
     ):
-        for sensor in sorted(folder.iterdir()) if folder.is_dir() else []:
-            for label in ("name", "type"):
-                with suppress(OSError):
-                    if (sensor / label).read_text().strip() in names and (sensor / value).exists():
-                        return sensor / value
+        with suppress(OSError):
+            for sensor in sorted(folder.iterdir()):
+                is_named = any(read_text(sensor / label) in names for label in ("name", "type"))
+                if is_named and os.path.exists(sensor / value):
+                    return sensor / value
     return None

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hal0.daemon.hardware import amd, intel
-from hal0.daemon.hardware.card import Card, Vendor, facts_of, parse_fields, read_text
+from hal0.daemon.hardware.card import Card, Vendor, facts_of
+from hal0.daemon.hardware.files import parse_fields, read_text
 from hal0.daemon.hardware.pci_names import name_of
 
 VENDORS: dict[str, Vendor] = {"amdgpu": "amd", "i915": "intel", "xe": "intel"}
@@ -84,7 +85,7 @@ def _drm(root: Path, listed: Path) -> Iterator[_Found]:
             continue
         # The card's number may change when its driver is loaded again, its place on the bus does not.
         folder = root / "sys/bus/pci/devices" / address
-        folder = folder if folder.is_dir() else device
+        folder = folder if os.path.isdir(folder) else device
         make = amd if VENDORS[driver] == "amd" else intel
         unified = make.is_unified(folder)
         yield _Found(

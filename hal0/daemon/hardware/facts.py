@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hal0.daemon.hardware.cgroup import find_cgroup
+from hal0.daemon.hardware.files import as_number, parse_fields, read_lines, read_text
 from hal0.daemon.hardware.gpus import find_cards
 
 if TYPE_CHECKING:
     from hal0.daemon.hardware.card import Card
+
+MOST_CPUS = 2**16  # more than any kernel knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +59,19 @@ def read_facts(root: Path = Path("/")) -> Facts:
 def read_meminfo(root: Path) -> dict[str, int]:
     """/proc/meminfo in bytes."""
     sizes: dict[str, int] = {}
-    with suppress(OSError):
-        for line in (root / "proc/meminfo").read_text().splitlines():
-            name, _, rest = line.partition(":")
-            words = rest.split()
-            if words and words[0].isdigit():
-                sizes[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+    for line in read_lines(root / "proc/meminfo"):
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words and (size := as_number(words[0])) is not None and size >= 0:
+            sizes[name] = size * (1024 if words[1:] == ["kB"] else 1)
     return sizes
 
 
 def allowed_cpus(root: Path) -> set[int]:
     """The logical processors this process may run on (taskset, cpuset); empty if the kernel does not say."""
-    with suppress(OSError):
-        for line in (root / "proc/self/status").read_text().splitlines():
-            if line.startswith("Cpus_allowed_list:"):
-                return parse_cpu_list(line.partition(":")[2])
+    for line in read_lines(root / "proc/self/status"):
+        if line.startswith("Cpus_allowed_list:"):
+            return parse_cpu_list(line.partition(":")[2])
     return set()
 
 
@@ -80,19 +81,17 @@ def parse_cpu_list(text: str) -> set[int]:
     for part in text.strip().split(","):
         first, _, last = part.partition("-")
         with suppress(ValueError):
-            cpus.update(range(int(first), int(last or first) + 1))
+            cpus.update(range(int(first), min(int(last or first), MOST_CPUS) + 1))
     return cpus
 
 
 def _cpuinfo(root: Path) -> list[dict[str, str]]:
     """One record per logical processor."""
     records: list[dict[str, str]] = []
-    with suppress(OSError):
-        for block in (root / "proc/cpuinfo").read_text(errors="replace").split("\n\n"):
-            pairs = (line.partition(":") for line in block.splitlines())
-            record = {name.strip(): value.strip() for name, _, value in pairs}
-            if "processor" in record:
-                records.append(record)
+    for block in (read_text(root / "proc/cpuinfo") or "").split("\n\n"):
+        record = parse_fields(block, ":")
+        if "processor" in record:
+            records.append(record)
     return records
 
 
@@ -103,8 +102,6 @@ def _physical_cores(root: Path, allowed: set[int], cpuinfo: list[dict[str, str]]
     for cpu in allowed:
         topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
         record = by_number.get(str(cpu), {})
-        try:
-            cores.add(topology.read_text().strip())
-        except OSError:
-            cores.add(f"{record.get('physical id', 0)}/{record.get('core id', f'cpu{cpu}')}")
+        siblings = read_text(topology)
+        cores.add(siblings or f"{record.get('physical id', 0)}/{record.get('core id', f'cpu{cpu}')}")
     return max(1, len(cores))

@@ -61,4 +61,4 @@ def _has_nvidia(root: Path) -> bool:
     with suppress(OSError):
         if os.listdir(root / NVIDIA):
             return True
-    return any((root / sign).exists() for sign in NVIDIA_SIGNS)
+    return any(os.path.exists(root / sign) for sign in NVIDIA_SIGNS)

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hal0.daemon.hardware.card import Card, facts_of, find_sensors, read_number, read_text, scaled
+from hal0.daemon.hardware.card import Card, facts_of, find_sensors, scaled
 from hal0.daemon.hardware.clients import Use
+from hal0.daemon.hardware.files import find, read_amount, read_number, read_text
+from hal0.daemon.hardware.rates import SHORTEST_WINDOW_SECONDS
 from hal0.wire import DeviceView
 
 VRAM = ("vram", "local")  # xe, i915
@@ -27,11 +29,11 @@ def memory_total(folder: Path, *, unified: bool) -> int | None:
     """What xe tells; on i915 what its out-of-tree build tells, else the size of the window onto the memory."""
     if unified:
         return None
-    tiles = [read_number(file) for file in sorted(folder.glob("tile*/physical_vram_size_bytes"))]
+    tiles = [read_amount(file) for file in find(folder, "tile*/physical_vram_size_bytes")]
     if sizes := [size for size in tiles if size]:
         return sum(sizes)
-    for file in sorted(folder.glob("drm/card*/lmem_total_bytes")):
-        if size := read_number(file):
+    for file in find(folder, "drm/card*/lmem_total_bytes"):
+        if size := read_amount(file):
             return size
     return _window(folder)
 
@@ -42,12 +44,13 @@ class IntelReader:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._before: dict[tuple[str, str], tuple[float, int]] = {}
+        self._rates: dict[tuple[str, str], float | None] = {}
 
     def read(self, card: Card, use: Use) -> DeviceView:
         """Look at a card that is awake."""
         folder, regions = card.folder, UNIFIED if card.unified else VRAM
         sensors = find_sensors(folder) or folder / "no-sensors"
-        limit = read_number(sensors / "power1_max") or read_number(sensors / "power1_rated_max")  # 0: no limit set
+        limit = read_amount(sensors / "power1_max") or read_amount(sensors / "power1_rated_max")  # 0: no limit set
         return card.view().model_copy(
             update={
                 "utilisation": use.busy if use.clients else self._awake(card),
@@ -56,7 +59,7 @@ class IntelReader:
                 "power_w": self._power(card, sensors),
                 "power_limit_w": scaled(limit or None, 1e6),
                 "clock_mhz": _clock_mhz(folder),
-                "fan_rpm": read_number(sensors / "fan1_input"),
+                "fan_rpm": read_amount(sensors / "fan1_input"),
                 "processes": use.processes(regions),
                 "note": "" if use.complete else "memory in use: of the processes that can be seen",
             }
@@ -65,31 +68,34 @@ class IntelReader:
     def _power(self, card: Card, sensors: Path) -> float | None:
         """Microjoules a second, of the card (1) or else of the chip (2)."""
         for name in ("energy1_input", "energy2_input"):
-            if (energy := read_number(sensors / name)) is not None:
+            if (energy := read_amount(sensors / name)) is not None:
                 return scaled(self._rate(card.pci, name, energy), 1e6)
         return None
 
     def _awake(self, card: Card) -> float | None:
         for pattern in ("tile0/gt0/gtidle/idle_residency_ms", "drm/card*/gt/gt0/rc6_residency_ms"):
-            for file in sorted(card.folder.glob(pattern)):
-                if (asleep_ms := read_number(file)) is not None:
+            for file in find(card.folder, pattern):
+                if (asleep_ms := read_amount(file)) is not None:
                     rate = self._rate(card.pci, "asleep", asleep_ms)
                     return None if rate is None else min(1.0, max(0.0, 1 - rate / 1000))
         return None
 
     def _rate(self, address: str, name: str, value: int) -> float | None:
         """How much a counter grew per second since the last look; None at the first, and when it began anew."""
-        now = self._clock()
-        at, before = self._before.get((address, name), (now, value))
-        self._before[address, name] = now, value
-        return (value - before) / (now - at) if now > at and value >= before else None
+        now, key = self._clock(), (address, name)
+        at, before = self._before.get(key, (float("-inf"), value))
+        if now - at >= SHORTEST_WINDOW_SECONDS:
+            is_known = key in self._before and value >= before
+            self._before[key] = now, value
+            self._rates[key] = (value - before) / (now - at) if is_known else None
+        return self._rates[key]
 
 
 def _clock_mhz(folder: Path) -> float | None:
     """What the chip decided on, not what was asked of it; 0 while it sleeps."""
     for pattern in ("tile0/gt0/freq0/act_freq", "drm/card*/gt/gt0/rps_act_freq_mhz", "drm/card*/gt_act_freq_mhz"):
-        for file in sorted(folder.glob(pattern)):
-            if (clock := read_number(file)) is not None:
+        for file in find(folder, pattern):
+            if (clock := read_amount(file)) is not None:
                 return float(clock)
     return None
 

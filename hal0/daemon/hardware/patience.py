@@ -44,11 +44,12 @@ class PatientMeter:
 
     def sample(self) -> list[DeviceView]:
         """The devices as of this look, or of the last one that came back."""
-        if self._answered.is_set():
+        until = time.monotonic() + self._patience_seconds
+        if self._answered.wait(self._patience_seconds):  # one that was late may end just now
             self._answered.clear()
             self._asked_at = self._clock()
             threading.Thread(target=self._look, name="hal0-gpu", daemon=True).start()
-        if not self._answered.wait(self._patience_seconds):
+        if not self._answered.wait(max(0.0, until - time.monotonic())):
             waited = self._clock() - self._asked_at
             if waited >= self._stale_seconds:
                 return [as_unknown(view, f"the driver has not answered for {waited:.0f} s") for view in self._views]

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+from hal0.daemon.hardware.rates import Window
 
 RESCAN_SECONDS = 5.0  # looking through all of /proc for children costs more than reading those we know
 SIZES = (b"VmRSS:", b"RssAnon:", b"RssShmem:")  # lines of /proc/PID/status, in KiB
@@ -37,58 +40,56 @@ class ProcessMeter:
         self._members: dict[int, list[int]] = {}  # by group
         self._scanned_at = float("-inf")
         self._ticks: dict[tuple[int, int], int] = {}  # by pid and start time, as numbers are used again
-        self._looked_at = clock()
+        self._percents: dict[int, float | None] = {}  # by group
+        self._window = Window(clock)
 
     def sample(self, groups: Mapping[str, int]) -> dict[str, Usage]:
         """What each slot's process group takes now; a slot whose processes are all gone is left out."""
         now = self._clock()
         if groups and now - self._scanned_at >= RESCAN_SECONDS:
             self._scan(set(groups.values()), now)
-        passed = now - self._looked_at
+        passed = self._window.turn()
         ticks: dict[tuple[int, int], int] = {}
+        percents = self._percents if passed is None else {}
         usages: dict[str, Usage] = {}
         for slot, group in groups.items():
             memory, spent, found, known = 0, 0, False, False
             private: int | None = 0
             for pid in self._members.get(group) or [group]:
-                if (seen := self._read(pid, group)) is None:
+                seen = self._stat(str(pid))
+                if seen is None or seen.group != group:  # it ended, or its number went to another one
                     continue
                 found = True
-                started, used, pages = seen
-                ticks[pid, started] = used
-                memory += pages * self._page_bytes
+                ticks[pid, seen.started] = seen.ticks
+                memory += seen.pages * self._page_bytes
                 own = self._private(pid)
                 private = None if own is None or private is None else private + own
-                if (before := self._ticks.get((pid, started))) is not None:
+                if (before := self._ticks.get((pid, seen.started))) is not None:
                     known = True
-                    spent += used - before
+                    spent += seen.ticks - before
             if found:
-                percent = 100 * spent * self._tick_seconds / passed if known and passed > 0 else None
-                usages[slot] = Usage(memory, percent, private)
-        self._ticks, self._looked_at = ticks, now
+                if passed is not None:
+                    percents[group] = 100 * spent * self._tick_seconds / passed if known else None
+                usages[slot] = Usage(memory, percents.get(group), private)
+        if passed is not None:
+            self._ticks, self._percents = ticks, percents
         return usages
 
     def group_of(self, pid: int) -> int | None:
         """The process group of any process; None if it is gone."""
-        fields = self._stat(str(pid))
-        return int(fields[2]) if fields is not None else None
+        stat = self._stat(str(pid))
+        return stat.group if stat is not None else None
 
     def _scan(self, groups: set[int], now: float) -> None:
         self._scanned_at = now
         self._members = {group: [group] for group in groups}
         with suppress(OSError):
             for name in os.listdir(self._proc):
-                if name.isdigit() and int(name) not in groups and (fields := self._stat(name)) is not None:
-                    group = int(fields[2])
-                    if group in groups:
-                        self._members[group].append(int(name))
-
-    def _read(self, pid: int, group: int) -> tuple[int, int, int] | None:
-        """Start time, clock ticks used and resident pages of a process that is (still) in the group."""
-        fields = self._stat(str(pid))
-        if fields is None or int(fields[2]) != group:
-            return None
-        return int(fields[19]), int(fields[11]) + int(fields[12]), int(fields[21])
+                if not name.isdigit() or int(name) in groups:
+                    continue
+                stat = self._stat(name)
+                if stat is not None and stat.group in groups:
+                    self._members[stat.group].append(int(name))
 
     def _private(self, pid: int) -> int | None:
         """Anonymous and shared memory (tmpfs, memfd) in bytes. What two processes share counts for both."""
@@ -105,10 +106,20 @@ class ProcessMeter:
         except (KeyError, ValueError):
             return None
 
-    def _stat(self, pid: str) -> list[str] | None:
-        """The fields after the name, which may itself hold blanks and brackets; see proc_pid_stat(5)."""
+    def _stat(self, pid: str) -> "_Stat | None":
+        """See proc_pid_stat(5). The name, which comes before, may itself hold blanks and brackets."""
         try:
             with open(f"{self._proc}/{pid}/stat", "rb") as file:
-                return file.read().rpartition(b")")[2].decode("ascii", "replace").split()
-        except OSError:
+                fields = file.read().rpartition(b")")[2].split()
+            return _Stat(int(fields[2]), int(fields[11]) + int(fields[12]), int(fields[19]), int(fields[21]))
+        except (OSError, ValueError, IndexError):  # it ended
             return None
+
+
+class _Stat(NamedTuple):
+    """What /proc/PID/stat says of a process."""
+
+    group: int
+    ticks: int  # of the clock, used in user mode and in the kernel
+    started: int  # in ticks since boot
+    pages: int  # resident

@@ -3,11 +3,11 @@
 Cached files count as free: weights that are mapped by a running backend are known to whoever asks, from their files.
 """
 
-from contextlib import suppress
 from pathlib import Path
 
 from hal0.daemon.hardware.cgroup import find_cgroup
 from hal0.daemon.hardware.facts import read_meminfo
+from hal0.daemon.hardware.files import as_number, read_amount, read_lines
 
 FILE_PAGES = ("inactive_file", "active_file", "total_inactive_file", "total_active_file")
 
@@ -23,19 +23,17 @@ def free_memory_bytes(root: Path = Path("/")) -> int | None:
 
 
 def _room(folder: Path, limit_name: str, used_name: str) -> int | None:
-    try:
-        limit, used = int((folder / limit_name).read_text()), int((folder / used_name).read_text())
-    except (OSError, ValueError):  # not there, or "max"
+    limit, used = read_amount(folder / limit_name), read_amount(folder / used_name)
+    if limit is None or used is None:  # not there, or "max"
         return None
     return max(0, limit - max(0, used - _file_pages(folder)))
 
 
 def _file_pages(folder: Path) -> int:
     found: dict[str, int] = {}
-    with suppress(OSError, ValueError):
-        for line in (folder / "memory.stat").read_text().splitlines():
-            name, _, value = line.partition(" ")
-            if name in FILE_PAGES:
-                found[name] = int(value)
+    for line in read_lines(folder / "memory.stat"):
+        name, _, value = line.partition(" ")
+        if name in FILE_PAGES:
+            found[name] = max(0, as_number(value) or 0)
     with_children = [value for name, value in found.items() if name.startswith("total_")]
     return sum(with_children) if with_children else sum(found.values())

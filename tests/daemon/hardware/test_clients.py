@@ -92,6 +92,23 @@ def test_the_busiest_kind_of_engine_tells_how_busy_the_gpu_is(tmp_path: Path, cl
     assert clients.look([ARC])[ARC].busy == 1.0
 
 
+def test_a_look_right_after_another_tells_the_memory_of_now_and_the_load_of_then(tmp_path: Path, clock: Clock) -> None:
+    def run(spent_ms: int, held_mib: int) -> Use:
+        keys = f"drm-engine-render:\t{spent_ms}000000 ns\ndrm-memory-vram:\t{held_mib} MiB\n"
+        gpu_file(tmp_path, 50, 3, ARC, 9, keys)
+        return clients.look([ARC])[ARC]
+
+    clients = Clients(root=tmp_path, clock=clock)
+    run(0, 1)
+    clock.advance(1)
+    run(500, 1)
+    clock.advance(0.004)
+    use = run(504, 2)
+    assert (use.busy, held(use)) == (pytest.approx(0.5), {50: 2 * MIB})
+    clock.advance(0.996)
+    assert run(700, 2).busy == pytest.approx(0.2)
+
+
 def test_a_counter_that_falls_behind_counts_again_when_it_has_caught_up(tmp_path: Path, clock: Clock) -> None:
     clients = Clients(root=tmp_path, clock=clock)
     shares = []

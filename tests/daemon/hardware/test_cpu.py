@@ -31,6 +31,26 @@ def test_utilisation_is_the_busy_share_between_two_looks(tmp_path: Path) -> None
     assert cpu_of(look.sample()).utilisation == 1.0
 
 
+def test_a_look_right_after_another_tells_the_load_of_then(tmp_path: Path) -> None:
+    look = meter(tmp_path)
+    plant(tmp_path, {"proc/stat": "cpu  140 0 100 760 100 0 0 0\n"})
+    assert cpu_of(look.sample()).utilisation == pytest.approx(0.4)
+    plant(tmp_path, {"proc/stat": "cpu  142 0 100 760 100 0 0 0\n"})  # 8 processors, 2 clock ticks
+    assert cpu_of(look.sample()).utilisation == pytest.approx(0.4)
+    plant(tmp_path, {"proc/stat": "cpu  160 0 100 840 100 0 0 0\n"})
+    assert cpu_of(look.sample()).utilisation == pytest.approx(0.2)
+
+
+def test_a_processor_that_could_not_be_read_once_is_not_compared_with_the_start_of_the_machine(tmp_path: Path) -> None:
+    look = meter(tmp_path)
+    plant(tmp_path, {"proc/stat": "cpu  what\n"})
+    assert cpu_of(look.sample()).utilisation is None
+    plant(tmp_path, {"proc/stat": "cpu  1100 0 100 700 100 0 0 0\n"})
+    assert cpu_of(look.sample()).utilisation is None
+    plant(tmp_path, {"proc/stat": "cpu  1100 0 100 800 100 0 0 0\n"})
+    assert cpu_of(look.sample()).utilisation == 0.0
+
+
 def test_time_of_guests_and_of_other_machines_does_not_count_as_work(tmp_path: Path) -> None:
     look = meter(tmp_path)
     plant(tmp_path, {"proc/stat": "cpu  110 0 100 790 100 0 0 900 900 900\n"})

@@ -138,6 +138,17 @@ def test_an_energy_counter_that_began_anew_gives_no_power(tmp_path: Path, clock:
     assert look.sample()[0].power_w == 60.0
 
 
+def test_a_look_right_after_another_tells_the_power_of_then(tmp_path: Path, clock: Clock) -> None:
+    device = arc_a770_xe(tmp_path)
+    look = meter(tmp_path, clock)
+    watts = []
+    for passed, joules in ((0, 1000), (1, 1060), (0.004, 1062), (0.996, 1160)):
+        clock.advance(passed)
+        plant(device, {"hwmon/hwmon3/energy1_input": f"{joules}000000\n"})
+        watts.append(look.sample()[0].power_w)
+    assert watts == [None, 60.0, 60.0, pytest.approx(100.0)]
+
+
 def test_a_card_with_nothing_to_read_is_shown_as_unknown(tmp_path: Path, clock: Clock) -> None:
     device = arc_a770_xe(tmp_path)
     look = meter(tmp_path, clock)

@@ -79,6 +79,18 @@ def test_it_is_shown_again_when_the_driver_answers(tmp_path: Path) -> None:
     assert (device.note, device.utilisation is not None) == ("", True)
 
 
+def test_after_a_late_answer_it_looks_again_instead_of_showing_what_was(tmp_path: Path) -> None:
+    def shown_after_a_late_answer(root: Path) -> float | None:
+        driver = Driver()
+        meter = patient(driver, root, Clock(), patience_seconds=0.1)
+        meter.sample()
+        threading.Timer(0.02, driver.free.set).start()
+        return meter.sample()[0].utilisation
+
+    # A busy machine may use up the patience with waiting, but not at every attempt.
+    assert any(shown_after_a_late_answer(tmp_path / str(attempt)) == 0.2 for attempt in range(30))
+
+
 def test_before_the_first_answer_the_cards_are_known_by_name(tmp_path: Path) -> None:
     driver = Driver()
     [device] = patient(driver, tmp_path, Clock(), patience_seconds=0.01).sample()

@@ -39,6 +39,22 @@ def test_processor_time_is_told_in_percent_of_a_core_from_the_second_look_on(tmp
     assert meter.sample({"a": 10})["a"].cpu_percent == pytest.approx(150.0)
 
 
+def test_a_look_right_after_another_tells_the_memory_of_now_and_the_time_of_then(tmp_path: Path, clock: Clock) -> None:
+    plant(tmp_path, process(10, group=10, ticks=1000))
+    meter = ProcessMeter(root=tmp_path, clock=clock)
+    meter.sample({"a": 10})
+    clock.now += 1.0
+    plant(tmp_path, process(10, group=10, ticks=1000 + TICKS // 2))
+    meter.sample({"a": 10})
+    clock.now += 0.004
+    plant(tmp_path, process(10, group=10, ticks=1001 + TICKS // 2, anonymous_kib=7))
+    usage = meter.sample({"a": 10})["a"]
+    assert (usage.private_bytes, usage.cpu_percent) == (7 * 1024, pytest.approx(50.0))
+    clock.now += 0.996
+    plant(tmp_path, process(10, group=10, ticks=1000 + 2 * TICKS))
+    assert meter.sample({"a": 10})["a"].cpu_percent == pytest.approx(150.0)
+
+
 def test_a_number_that_was_given_to_another_process_does_not_count_twice(tmp_path: Path, clock: Clock) -> None:
     plant(tmp_path, process(10, group=10) | process(11, group=10, ticks=5000, started=1))
     meter = ProcessMeter(root=tmp_path, clock=clock)
