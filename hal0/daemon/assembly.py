@@ -33,7 +33,8 @@ from hal0.daemon.providers.base import Api
 from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.daemon.proxy.app import ProxyApp
 from hal0.daemon.proxy.pool import Pool
-from hal0.daemon.proxy.requests import Request, Requests
+from hal0.daemon.proxy.request import Request
+from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.services import Services

@@ -20,7 +20,8 @@ from hal0.daemon.proxy.faults import fault
 from hal0.daemon.proxy.pool import Pool
 from hal0.daemon.proxy.relay import DONE, TooSlow, Watch, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
-from hal0.daemon.proxy.requests import Request, Requests
+from hal0.daemon.proxy.request import Request
+from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.proxy.seams import Adapter, Choice, Dispatcher, Lease
 from hal0.errors import Hal0Error
 from hal0.wire import Outcome

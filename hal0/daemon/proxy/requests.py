@@ -10,176 +10,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from hal0.daemon.events import EventBus
 from hal0.daemon.proxy.headers import new_request_id
 from hal0.daemon.proxy.meter import Meter
-from hal0.daemon.proxy.tap import Tap
+from hal0.daemon.proxy.request import Request
 from hal0.errors import Hal0Error
-from hal0.wire import Outcome, Phase, RequestView, Totals
+from hal0.wire import RequestView, Totals
 
 KEPT_REQUESTS = 200
 TICK_SECONDS = 0.1
 SHORT_BYTES = 4096
-EVENT_PROMPT_CHARACTERS = 500  # the bus remembers thousands of events
 TEXTS = ("prompt", "text", "reasoning")  # the fields of events that hold what people wrote and were answered
 
 log = logging.getLogger("hal0.requests")
-
-
-class Request:
-    """One request on its way. The proxy tells it what happens; it tells the bus."""
-
-    def __init__(self, owner: "Requests", *, id: str, path: str, client: str) -> None:
-        self.id = id
-        self.path = path
-        self.client = client
-        self.asked = ""
-        self.slot = ""
-        self.model = ""
-        self.rule = ""
-        self.prompt = ""
-        self.stream = False
-        self.phase: Phase = "queued"
-        self.outcome: Outcome | None = None
-        self.status: int | None = None
-        self.error: Hal0Error | None = None
-        self.started_at = time.time()
-        self.finished_at: float | None = None
-        self.queue_ms: float | None = None
-        self.load_ms: float | None = None
-        self.prompt_tokens: int | None = None
-        self.tap = Tap(keeps_text=owner.captures())
-        self.interruption: Hal0Error | None = None
-        self._owner = owner
-        self._begun = owner.clock()
-        self._task = asyncio.current_task()
-        self._is_announced = False
-        self._announcement: asyncio.Handle | None = None
-        self._tokens: int | None = None  # the backend's own figures, at the end
-        self._speed: float | None = None
-
-    def dispatched(self, *, slot: str, rule: str, is_up: bool) -> None:
-        self.slot, self.rule = slot, rule
-        self.phase = "queued" if is_up else "loading"
-        # A slot that is up is mostly leased in the same step: then one event tells both.
-        self._announcement = asyncio.get_running_loop().call_soon(self._announce)
-
-    def leased(self, *, model: str, queue_ms: float, load_ms: float) -> None:
-        self.model, self.queue_ms, self.load_ms = model, queue_ms, load_ms
-        self.tap.gaps = self._owner.meter.of(self.slot).gaps
-        self.phase = "prefill"
-        if self._is_announced:
-            self._owner.bus.publish("request.phase", self.facts(with_text=False))
-        else:
-            self._announce()
-
-    def decoding(self) -> None:
-        self.phase = "decoding"
-        self._owner.bus.publish("request.phase", self.facts(with_text=False))
-        self._owner.wake()
-
-    def interrupt(self, error: Hal0Error) -> bool:
-        """End it from outside: the client is told `error`. False if it is ending already."""
-        if self.interruption is not None or self._task is None:
-            return False
-        self.interruption = error
-        self._task.cancel()
-        return True
-
-    def was_interrupted(self) -> Hal0Error | None:
-        """Called by the proxy when it was cancelled: the reason, unless it was the client who left."""
-        if self.interruption is None or self._task is None:
-            return None
-        return self.interruption if self._task.uncancel() == 0 else None
-
-    def finish(self, outcome: Outcome, *, status: int | None, error: Hal0Error | None = None) -> None:
-        """The last thing that happens to a request."""
-        usage = self.tap.usage()
-        self.tap.end()
-        self._tokens, self.prompt_tokens, self._speed = usage.tokens, usage.prompt_tokens, usage.tokens_per_second
-        if self._speed is None:
-            self._speed = self._measured_speed()
-        self.outcome, self.status, self.error = outcome, status, error
-        self.finished_at = time.time()
-        self._announce()
-        self.phase = "finished"
-        self._task = None
-        self._count()
-        self._owner.finished(self)
-
-    @property
-    def tokens(self) -> int:
-        return self._tokens if self._tokens is not None else max(0, self.tap.tokens)
-
-    @property
-    def tokens_per_second(self) -> float | None:
-        return self._speed if self.finished_at is not None else self._measured_speed()
-
-    @property
-    def ttft_ms(self) -> float | None:
-        return None if self.tap.first_at is None else (self.tap.first_at - self._begun) * 1000
-
-    def forget(self) -> None:
-        """Drop what was asked and answered."""
-        self.prompt = ""
-        self.tap.forget()
-
-    def view(self) -> RequestView:
-        return RequestView.model_validate(self.facts(with_text=True))
-
-    def facts(self, *, with_text: bool) -> dict[str, Any]:
-        """The fields of a RequestView. Plain, because every request makes several and not every one is looked at."""
-        error = self.error
-        return {
-            "id": self.id,
-            "path": self.path,
-            "asked": self.asked,
-            "slot": self.slot,
-            "model": self.model,
-            "rule": self.rule,
-            "stream": self.stream,
-            "client": self.client,
-            "phase": self.phase,
-            "outcome": self.outcome,
-            "status": self.status,
-            "error": {"code": error.code, "message": error.message, "details": error.details} if error else None,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
-            "queue_ms": self.queue_ms,
-            "load_ms": self.load_ms,
-            "ttft_ms": self.ttft_ms,
-            "tokens": self.tokens,
-            "prompt_tokens": self.prompt_tokens,
-            "tokens_per_second": self.tokens_per_second,
-            "prompt": self.prompt if with_text else "",
-            "text": self.tap.text if with_text else "",
-        }
-
-    def _announce(self) -> None:
-        if not self._is_announced:
-            self._is_announced = True
-            if self._announcement is not None:
-                self._announcement.cancel()
-            facts = self.facts(with_text=False)
-            self._owner.bus.publish("request.started", {**facts, "prompt": self.prompt[:EVENT_PROMPT_CHARACTERS]})
-
-    def _count(self) -> None:
-        meter = self._owner.meter.of(self.slot)
-        meter.requests[self.path, self.outcome or ""] += 1
-        meter.tokens += self.tokens
-        meter.prompt_tokens += self.prompt_tokens or 0
-        meter.whole.observe(self._owner.clock() - self._begun)
-        if self.queue_ms is not None:
-            meter.queue.observe(self.queue_ms / 1000)
-        if self.ttft_ms is not None:
-            meter.ttft.observe(self.ttft_ms / 1000)
-
-    def _measured_speed(self) -> float | None:
-        first, tokens = self.tap.first_at, self.tap.tokens
-        elapsed = self._owner.clock() - first if first is not None else 0.0
-        return (tokens - 1) / elapsed if tokens > 1 and elapsed > 0 else None
 
 
 class Requests:
