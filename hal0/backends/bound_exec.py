@@ -1,8 +1,8 @@
 """Become another program that the kernel kills as soon as the parent dies.
 
-`python -I -S bound_exec.py PARENT_PID PROGRAM ARG...`: asks for PR_SET_PDEATHSIG, which outlives `exec`,
-then executes the program. It is a program of its own because code that runs between fork and exec in a process with
-threads can deadlock.
+`python -I -S bound_exec.py PARENT_PID PROGRAM ARG...`: asks for PR_SET_PDEATHSIG, which outlives `exec`, then executes
+the program. With `-` for the parent it is bound to nobody and outlives the daemon. This is a program of its own because
+code that runs between fork and exec in a process with threads can deadlock.
 """
 
 import ctypes
@@ -11,15 +11,17 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+UNBOUND = "-"
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
 
 
 def main() -> int:
     parent, program, *_ = sys.argv[1:]
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):  # it died before we asked
-        return 1
+    if parent != UNBOUND:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != int(parent):  # it died before we asked
+            return 1
     try:
         os.execvp(program, sys.argv[2:])
     except FileNotFoundError:

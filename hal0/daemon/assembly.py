@@ -43,6 +43,7 @@ from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.appraisal import Appraisal
+from hal0.daemon.slots.bonds import Bonds
 from hal0.daemon.slots.lifecycle import ANSWERING
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.run import Tools, base_environment
@@ -111,6 +112,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 ports=Ports(lambda: current().daemon.ports),
                 start_timeout=lambda: current().dispatch.start_timeout,
                 environ=base_environment(),
+                bonds=Bonds(paths.state, keep=False),
             ),
             logs=paths.logs,
             state=paths.state,

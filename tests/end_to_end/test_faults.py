@@ -110,15 +110,33 @@ def test_nothing_survives_a_killed_daemon(tmp_path: Path) -> None:
     hal0.wait_for_slot("embed", "ready")
     assert len(hal0.backends()) == 2
     hal0.stop(signal.SIGKILL)
-    deadline = time.monotonic() + 5.0
-    while hal0.backends():
-        assert time.monotonic() < deadline, "a backend outlived the daemon"
-        time.sleep(0.02)
+    hal0.wait_until_nothing_is_left()
     # What the dead one left does not keep a new one from starting.
     hal0.start()
     hal0.wait_for_slot("primary", "ready")
     assert hal0.stop() == 0
-    assert hal0.backends() == []
+    assert hal0.left() == []
+
+
+# Neither the shell nor what goes into a session of its own hears of the end of the other.
+FAMILY = (
+    "{python} -S {program} --listen ${{port}} & setsid sh -c 'sleep 600 & sleep 600 & wait' & "
+    "{python} -S -c 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)' & wait"
+)
+
+
+def test_nothing_that_a_backend_started_survives_a_killed_daemon(tmp_path: Path) -> None:
+    program = Path(__file__).parents[1] / "fakes" / "any_server.py"
+    command = json.dumps(["sh", "-c", FAMILY.format(python=sys.executable, program=program)])
+    hal0 = Installation(
+        tmp_path, f'[daemon]\nports = @PORTS@\n[slots.primary]\nprovider = "command"\ncommand = {command}\n'
+    )
+    hal0.start()
+    hal0.admin("POST", "/api/slots/primary/load", {})
+    hal0.wait_for_slot("primary", "ready")
+    assert len(hal0.backends()) == 6
+    hal0.stop(signal.SIGKILL)
+    hal0.wait_until_nothing_is_left()
 
 
 async def test_sigterm_lets_streams_end(own: Installation) -> None:

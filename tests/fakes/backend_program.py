@@ -4,6 +4,7 @@ Runs as a program of its own (standard library only). SCRIPT is a JSON object:
   listen_after, ready_after   seconds until the port is bound / until /health says 200 (before: 503)
   exit_after, exit_code       end by itself so many seconds after start
   ignore_sigterm, fork        do not end when asked / leave a grandchild in the group
+  stray                       leave a grandchild in a session of its own, whose parent has ended
   say                         a line printed at the start
   reason                      printed as the last line before exit_code
   log                         a file to which the pid of every start is appended
@@ -61,6 +62,9 @@ async def main() -> None:
     if SCRIPT.get("fork"):
         child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])  # noqa: ASYNC220
         print(f"grandchild {child.pid}", flush=True)
+    if SCRIPT.get("stray"):
+        code = "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(600)"
+        subprocess.run([sys.executable, "-S", "-c", code], check=True)  # noqa: ASYNC221
     if "exit_after" in SCRIPT:
         asyncio.get_running_loop().call_later(SCRIPT["exit_after"], leave)
     await asyncio.sleep(SCRIPT.get("listen_after", 0))

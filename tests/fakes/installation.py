@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from hal0.marks import marked
 from tests.fakes.scripted import port_range
 
 START_SECONDS = 30.0
@@ -91,18 +92,19 @@ class Installation:
         return view
 
     def backends(self) -> list[int]:
-        """The pids of every backend process of this installation that is alive."""
-        found = []
-        marker = f"HAL0_STATE_DIR={self.folder / 'state'}".encode()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (self.process is None or int(entry.name) != self.process.pid):
-                try:
-                    environ = (entry / "environ").read_bytes()
-                except OSError:
-                    continue
-                if marker in environ.split(b"\0"):
-                    found.append(int(entry.name))
-        return found
+        """The pids of every process that a backend of this installation is or has started."""
+        return list(marked(f"HAL0_BACKEND={self.folder / 'state'}"))
+
+    def left(self) -> list[int]:
+        """The pids of everything else than the daemon: backends, warden."""
+        own = self.process.pid if self.process else None
+        return [pid for pid in marked(f"HAL0_STATE_DIR={self.folder / 'state'}") if pid != own]
+
+    def wait_until_nothing_is_left(self, seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while left := self.left():
+            assert time.monotonic() < deadline, f"outlived the daemon: {left}"
+            time.sleep(0.02)
 
     def stop(self, number: int = signal.SIGTERM, *, seconds: float = 20.0) -> int:
         """End the daemon; its exit status."""
@@ -122,7 +124,7 @@ def installed(folder: Path, config: str | None = None) -> Iterator[Installation]
         yield installation
     finally:
         installation.stop()
-        assert installation.backends() == []
+        assert installation.left() == []
 
 
 def events_of(text: str) -> list[dict[str, Any]]:

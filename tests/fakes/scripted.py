@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.client import fetch
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, Launch, Loading, ModelFile, NotUp, Probe, Ready, SlotSpec, Unfit, Word
+from hal0.daemon.slots.bonds import Bonds
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.run import Tools
 from hal0.errors import Hal0Error
@@ -101,6 +104,7 @@ def tools(models: Models | None = None, *, start_timeout: float = 20.0) -> Tools
         ports=Ports(port_range),
         start_timeout=lambda: start_timeout,
         environ=dict(os.environ),
+        bonds=Bonds(Path(tempfile.gettempdir()) / uuid.uuid4().hex, keep=False),
         health_seconds=0.2,
     )
 

@@ -1,24 +1,32 @@
-"""A backend process: its own group, bound to the daemon's life, noticed the moment it ends, closed as a whole."""
+"""A backend process: in a group of its own, noticed the moment it ends, closed with all that it has started."""
 
 import asyncio
+import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import hal0
 from hal0.errors import Hal0Error
+from hal0.marks import end_all, is_marked, signal_all
 
 T = TypeVar("T")
+Child = subprocess.Popen[bytes]
 
 BOUND_EXEC = Path(hal0.__file__).parent / "backends" / "bound_exec.py"
+UNBOUND = "-"
 READ_BYTES = 65_536
+PIPE_BYTES = 2**20  # of output that can wait while nobody reads; what a user without privileges may have
 AFTER_KILL_SECONDS = 5.0  # a process that outlives SIGKILL this long is stuck in the kernel
-GROUP_POLL_SECONDS = 0.02
+# Threads of their own, so that no checksum of a large file stands in the way of an end.
+THREADS = ThreadPoolExecutor(8, "processes")
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
@@ -39,25 +47,35 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-class Process:
-    """One running program in a process group of its own.
+async def in_thread(work: Callable[[], T]) -> T:
+    """Look through the machine's processes, or wait for some, beside the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(THREADS, work)
 
-    `exited` resolves to the return code (negative: the signal) as soon as the leader has ended.
+
+class Process:
+    """One running program in a process group of its own, and all that it has started.
+
+    `exited` resolves as soon as the leader has ended: to its return code (negative: the signal), or to None if nobody
+    can know, as it is no child of this daemon.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], on_output: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, pid: int, *, mark: str, output: int, on_output: Callable[[bytes], None], child: Child | None
+    ) -> None:
+        """`mark` is carried by the program and what it starts; `output` is the reading end of its pipe, -1: none."""
         self._child = child
+        self._mark = mark
         self._on_output = on_output
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self.pid = child.pid
-        self.exited: asyncio.Future[int] = self._loop.create_future()
-        self._pidfd = os.pidfd_open(child.pid)
+        self.pid = pid
+        self.exited: asyncio.Future[int | None] = self._loop.create_future()
+        self._pidfd = os.pidfd_open(pid)
         self._loop.add_reader(self._pidfd, self._notice_end)
-        assert child.stdout is not None
-        self._pipe = child.stdout.fileno()
-        os.set_blocking(self._pipe, False)
-        self._loop.add_reader(self._pipe, self._read)
+        self._pipe = output
+        if output >= 0:
+            os.set_blocking(output, False)
+            self._loop.add_reader(output, self._read)
 
     @classmethod
     def spawn(
@@ -66,28 +84,41 @@ class Process:
         *,
         slot: str,
         env: Mapping[str, str],
+        mark: str,
+        bound_to: int | None,
         cwd: str = "",
         on_output: Callable[[bytes], None],
     ) -> "Process":
-        """Start the program; raises `slot.spawn_failed`."""
+        """Start the program, which the kernel ends with the process `bound_to`; raises `slot.spawn_failed`.
+
+        `env` must hold the mark.
+        """
         try:
-            child = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(BOUND_EXEC), str(os.getpid()), *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=dict(env),
-                cwd=cwd or None,
-                start_new_session=True,
-            )
+            with _pipe() as (output, entrance):
+                child = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(BOUND_EXEC), str(bound_to or UNBOUND), *argv],
+                    stdin=subprocess.DEVNULL,
+                    stdout=entrance,
+                    stderr=entrance,
+                    env=dict(env),
+                    cwd=cwd or None,
+                    start_new_session=True,
+                )
+                try:
+                    return cls(child.pid, mark=mark, output=os.dup(output), on_output=on_output, child=child)
+                except OSError:  # too many open files: nobody would look after it
+                    child.kill()
+                    child.wait()
+                    raise
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
             raise Hal0Error("slot.spawn_failed", slot=slot, reason=str(error)) from error
-        return cls(child, on_output)
 
     def _notice_end(self) -> None:
         self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
         self._read()  # its last words, before anyone hears of its end
+        if self._child is None:
+            self.exited.set_result(None)
+            return
         # Not reaped yet: as long as the leader is a zombie, the kernel gives its number to no other process or group.
         end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         assert end is not None
@@ -110,51 +141,88 @@ class Process:
     def _close_pipe(self) -> None:
         if self._pipe >= 0:
             self._loop.remove_reader(self._pipe)
+            os.close(self._pipe)
             self._pipe = -1
-            assert self._child.stdout is not None
-            self._child.stdout.close()
 
     async def close(self, *, slot: str, stop_timeout: float) -> None:
-        """End the whole group: SIGTERM, up to `stop_timeout` seconds of patience, SIGKILL. Safe to call twice.
+        """End it and all it has started: SIGTERM, up to `stop_timeout` seconds of patience, SIGKILL.
 
-        What the leader leaves behind in its group is killed as soon as the leader has gone. Raises
+        Safe to call twice. What the leader leaves behind is killed as soon as the leader has gone. Raises
         `slot.stop_timeout` if something survives even SIGKILL.
         """
         if self._closed:
             return
         self._closed = True
         try:
-            os.killpg(self.pid, signal.SIGTERM)
-            if not await self._ends_within(stop_timeout):
-                os.killpg(self.pid, signal.SIGKILL)
-                if not await self._ends_within(AFTER_KILL_SECONDS):
-                    raise Hal0Error("slot.stop_timeout", slot=slot, pid=self.pid)
-            os.killpg(self.pid, signal.SIGKILL)
-            self._child.wait()
-            await self._group_vanishes(slot)
+            await in_thread(lambda: signal_all(self._belongs, signal.SIGTERM))
+            await asyncio.wait({self.exited}, timeout=stop_timeout)
+            left = await in_thread(
+                lambda: end_all(self._belongs, patience_seconds=0.0, limit_seconds=AFTER_KILL_SECONDS)
+            )
+            if left:
+                raise Hal0Error("slot.stop_timeout", slot=slot, pid=left[0])
+            await self.exited
+            if self._child is not None:
+                self._child.wait()
         finally:
             self._close_pipe()
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
 
-    async def _ends_within(self, seconds: float) -> bool:
-        await asyncio.wait({self.exited}, timeout=seconds)
-        return self.exited.done()
+    def _belongs(self, pid: int) -> bool:
+        """Whether a process is of this backend: it carries the mark, or it is in the leader's group.
 
-    async def _group_vanishes(self, slot: str) -> None:
-        deadline = self._loop.time() + AFTER_KILL_SECONDS
-        while any(members(self.pid)):  # grandchildren are not ours to wait for; they can only be looked for
-            if self._loop.time() > deadline:
-                raise Hal0Error("slot.stop_timeout", slot=slot, pid=self.pid)
-            await asyncio.sleep(GROUP_POLL_SECONDS)
+        The number of the group is the leader's own until that is reaped. A child of ours is reaped when nobody is left;
+        any other leader's number counts only while that lives, which is looked at last.
+        """
+        if pid == self.pid and not self._has_ended():
+            return True
+        if group_of(pid) == self.pid and (self._child is not None or not self._has_ended()):
+            return True
+        return is_marked(pid, self._mark)
+
+    def _has_ended(self) -> bool:
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(0))
+
+
+@contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """A reading end, and an end for a program's output that can be read as well.
+
+    So the program itself is a reader as long as it lives, and whoever else reads may go and another may come: without
+    a reader its next line would end it by SIGPIPE. What it prints meanwhile waits in the pipe; when that is full,
+    so does the program.
+    """
+    output, entrance = os.pipe()
+    try:
+        both = os.open(f"/proc/self/fd/{entrance}", os.O_RDWR | os.O_CLOEXEC)
+        os.close(entrance)
+        entrance = both
+        with suppress(OSError):  # a user may have only so many large pipes
+            fcntl.fcntl(entrance, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        yield output, entrance
+    finally:
+        os.close(output)
+        os.close(entrance)
+
+
+def group_of(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """The process group of a living process; one that has ended and only waits to be reaped has none."""
+    try:
+        with open(proc / str(pid) / "stat", "rb") as file:
+            state, _, group = file.read().rpartition(b")")[2].split()[:3]
+    except (OSError, ValueError):
+        return None
+    return None if state in b"ZX" else int(group)
 
 
 def members(group: int, proc: Path = Path("/proc")) -> Iterator[int]:
-    """The living processes of a process group; those that have ended and only wait to be reaped do not count."""
+    """The living processes of a process group."""
     for entry in proc.iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-                if int(its_group) == group and state not in "ZX":
-                    yield int(entry.name)
+        if entry.name.isdigit() and group_of(pid := int(entry.name), proc) == group:
+            yield pid
 
 
 def oom_kills(proc: Path = Path("/proc")) -> int:
@@ -166,8 +234,11 @@ def oom_kills(proc: Path = Path("/proc")) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
-def describe_exit(code: int, *, out_of_memory: bool) -> str:
-    """What an exit status says, in words."""
+def describe_exit(code: int | None, *, out_of_memory: bool) -> str:
+    """What an exit status says, in words; None: it is not known."""
+    if code is None:
+        guess = "; the kernel, which had run out of memory, has killed some process meanwhile" if out_of_memory else ""
+        return f"it has ended; how is not known, as an earlier daemon had started it{guess}"
     if code >= 0:
         return f"exit status {code}"
     if out_of_memory:

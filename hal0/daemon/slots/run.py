@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Launch, Loading, ModelFile, NotUp, Provider, Ready, SlotSpec, Unfit
+from hal0.daemon.slots.bonds import Bonds
 from hal0.daemon.slots.lifecycle import Trigger
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.ports import Ports, listens
@@ -52,6 +53,7 @@ class Tools:
     ports: Ports
     start_timeout: Callable[[], float]
     environ: Mapping[str, str]
+    bonds: Bonds
     health_seconds: float = HEALTH_SECONDS
 
     def start_limit(self, config: SlotConfig) -> float:
@@ -229,10 +231,14 @@ class Run:
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
             self.spawned_at = time.monotonic()
             self._oom_kills = oom_kills()
+            mark = self._tools.bonds.mark(name)
+            self._tools.bonds.tighten()
             self.process = Process.spawn(
                 launch.argv(port, key=endpoint.key),
                 slot=name,
-                env=self._environment(launch, endpoint),
+                env={**self._environment(launch, endpoint), **mark.env},
+                mark=mark.run,
+                bound_to=self._tools.bonds.bound_to,
                 cwd=launch.cwd,
                 on_output=self._output.feed,
             )
@@ -275,9 +281,9 @@ class Run:
             raise self._death(name, provider, process.exited.result())
         watch.result()
 
-    def _death(self, name: str, provider: Provider, code: int) -> Hal0Error:
+    def _death(self, name: str, provider: Provider, code: int | None) -> Hal0Error:
         self._output.end()
-        out_of_memory = code == -signal.SIGKILL and oom_kills() > self._oom_kills
+        out_of_memory = code in (-signal.SIGKILL, None) and oom_kills() > self._oom_kills
         reason = describe_exit(code, out_of_memory=out_of_memory)
         if words := provider.failure_reason(self._output.tail(TAIL_LINES)):
             reason = f"{words} ({reason})"

@@ -53,7 +53,11 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await finish(self.stop_all(drain_seconds=0.0))
+        await finish(self._end())
+
+    async def _end(self) -> None:
+        await self.stop_all(drain_seconds=0.0)
+        await self._tools.bonds.close()
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self._slots.values())

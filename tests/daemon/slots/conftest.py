@@ -10,6 +10,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
+from hal0.marks import marked
 from tests.fakes.scripted import Models, slot_config, tools
 
 WAIT_SECONDS = 15.0
@@ -26,8 +27,10 @@ class House:
         self.removed: list[str] = []
         self._news = asyncio.Event()
         (folder / "ledger").mkdir()
+        made = tools(self.models, **settings)
+        self.bonds = made.bonds
         self.supervisor = Supervisor(
-            tools=tools(self.models, **settings),
+            tools=made,
             logs=folder,
             state=folder,
             memory_of=lambda name: [1, 2, 3],
@@ -57,6 +60,10 @@ class House:
         path = self.folder / f"{name}.pids"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
+    def family(self) -> set[int]:
+        """The pids of all that backends of this supervisor are and have started."""
+        return set(marked(self.bonds.state_mark))
+
     async def until(self, what: Callable[[], bool]) -> None:
         """Wait for a claim about the slots to become true; every change wakes it."""
         async with asyncio.timeout(WAIT_SECONDS):
@@ -78,6 +85,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     built = House(tmp_path)
     async with built.supervisor:
         yield built
+    assert built.family() == set(), "something that a backend had started outlived its supervisor"
     for name in {name for name, _ in built.states}:
         assert all(is_gone(pid) for pid in built.started(name)), "a backend outlived its supervisor"
 
