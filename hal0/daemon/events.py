@@ -7,7 +7,7 @@ event, after which it fetches the state again; the daemon does not slow down for
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,14 +34,21 @@ class Event:
 
 
 class Subscription:
-    """One reader's queue of events."""
+    """One reader's queue of events. A topic is a kind or its first part: `slot` is every `slot.*`; none means all."""
 
-    def __init__(self) -> None:
+    def __init__(self, topics: Collection[str] = ()) -> None:
+        self._topics = frozenset(topics)
         self._queue: deque[Event] = deque()
         self._wake = asyncio.Event()
         self._lost: tuple[int, int] | None = None
 
+    def wants(self, kind: EventKind) -> bool:
+        """The gap is always told."""
+        return not self._topics or kind == "gap" or not self._topics.isdisjoint((kind, kind.partition(".")[0]))
+
     def offer(self, event: Event) -> None:
+        if not self.wants(event.kind):
+            return
         if len(self._queue) >= QUEUE_EVENTS:
             first = self._lost[0] if self._lost else self._queue[0].id
             self._lost = (first, event.id)
@@ -77,6 +84,7 @@ class EventBus:
         self._clock = clock
         self._last_id = 0
         self._ring: deque[Event] = deque(maxlen=RING_EVENTS)
+        self._forgotten_to = 0  # the newest that the ring had to give up
         self._subscriptions: set[Subscription] = set()
 
     @property
@@ -88,10 +96,18 @@ class EventBus:
         """Whether anyone listens now; those who would do work only for an audience ask this first."""
         return bool(self._subscriptions)
 
-    def publish(self, kind: EventKind, data: BaseModel | dict[str, Any]) -> Event:
+    def watches(self, kind: EventKind) -> bool:
+        """Whether anyone listens to events of this kind."""
+        return any(subscription.wants(kind) for subscription in self._subscriptions)
+
+    def publish(self, kind: EventKind, data: BaseModel | dict[str, Any], *, keep: bool = True) -> Event:
+        """Tell everyone who listens. `keep=False`: the next of its kind says all again, so nobody needs it later."""
         self._last_id += 1
         event = Event(self._last_id, self._clock(), kind, data)
-        self._ring.append(event)
+        if keep:
+            if len(self._ring) == RING_EVENTS:
+                self._forgotten_to = self._ring[0].id
+            self._ring.append(event)
         for subscription in self._subscriptions:
             subscription.offer(event)
         return event
@@ -103,9 +119,9 @@ class EventBus:
                 event.data.update((name, "") for name in fields if isinstance(event.data.get(name), str))
 
     @contextmanager
-    def subscribe(self, *, since: int | None = None) -> Iterator[Subscription]:
+    def subscribe(self, *, since: int | None = None, topics: Collection[str] = ()) -> Iterator[Subscription]:
         """Listen from now on, or from the event after `since`; a `gap` comes first if those are no longer kept."""
-        subscription = Subscription()
+        subscription = Subscription(topics)
         if since is not None and since != self._last_id:
             self._replay(subscription, since)
         self._subscriptions.add(subscription)
@@ -115,10 +131,9 @@ class EventBus:
             self._subscriptions.discard(subscription)
 
     def _replay(self, subscription: Subscription, since: int) -> None:
-        oldest = self._ring[0].id if self._ring else self._last_id + 1
         missed = [event for event in self._ring if event.id > since]
         # A number from the future belongs to an earlier daemon: its reader knows nothing of this one.
-        if since > self._last_id or since < oldest - 1 or len(missed) > QUEUE_EVENTS:
+        if since > self._last_id or since < self._forgotten_to or len(missed) > QUEUE_EVENTS:
             gap = {"missed_from": since + 1, "missed_to": self._last_id}
             missed = [Event(self._last_id, self._clock(), "gap", gap)]
         for event in missed:

@@ -30,7 +30,7 @@ ALL_TOPICS: frozenset[Topic] = frozenset(
     ("link", "host", "slots", "requests", "text", "devices", "config", "errors", "notice", "time")
 )
 FINISHED_KEPT = 64  # finished requests whose text is still shown
-HISTORY_SAMPLES = 3_600  # an hour at one a second
+HISTORY_SECONDS = 3_600
 PROMPT_SHOWN = 240  # characters of the question shown in front of its answer
 LANE_MARKS = 500  # changes of state remembered per slot
 NOTICE_SECONDS = 6.0
@@ -105,7 +105,8 @@ class Store:
         self.slots: dict[str, SlotView] = {}
         self.streams: dict[str, Stream] = {}  # in the order they started
         self.devices: dict[str, DeviceView] = {}
-        self.utilisation: dict[str, deque[tuple[float, float]]] = {}
+        self.utilisation: dict[str, deque[tuple[float, float]]] = {}  # one mean a second
+        self._samples: dict[str, int] = {}  # that make up the newest of these
         self.lanes: dict[str, deque[tuple[float, SlotState]]] = {}
         self.config: ConfigView | None = None
         self.errors: dict[int, ErrorRecord] = {}
@@ -327,10 +328,17 @@ class Store:
             lane.append((slot.since, slot.state))
 
     def _note_devices(self, at: float) -> None:
-        for device in self.devices.values():
-            if device.utilisation is not None:
-                history = self.utilisation.setdefault(device.id, deque(maxlen=HISTORY_SAMPLES))
-                history.append((at, device.utilisation))
+        for id, value in ((device.id, device.utilisation) for device in self.devices.values()):
+            if value is None:
+                continue
+            history = self.utilisation.setdefault(id, deque(maxlen=HISTORY_SECONDS))
+            if history and int(history[-1][0]) == int(at):
+                began, mean = history.pop()
+                self._samples[id] += 1
+                history.append((began, mean + (value - mean) / self._samples[id]))
+            else:
+                self._samples[id] = 1
+                history.append((at, value))
 
     def _forget_streams(self) -> None:
         finished = [id for id, stream in self.streams.items() if not stream.in_flight]

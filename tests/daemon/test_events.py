@@ -1,6 +1,9 @@
 import asyncio
 
 from hal0.daemon.events import QUEUE_EVENTS, RING_EVENTS, EventBus
+from hal0.wire import EventKind
+
+KINDS: tuple[EventKind, ...] = ("slot.removed", "slot.transition", "device.sample", "config.rejected")
 
 
 def filled(count: int) -> EventBus:
@@ -28,6 +31,40 @@ async def test_a_returning_reader_gets_what_it_missed() -> None:
 async def test_what_is_no_longer_kept_is_a_gap() -> None:
     bus = filled(RING_EVENTS + 10)
     assert (await ids(bus, 3))[0] == (bus.last_id - 1, "gap")
+
+
+async def test_what_is_told_again_anyway_is_not_kept_and_leaves_no_gap() -> None:
+    bus = filled(3)
+    for _ in range(RING_EVENTS + 10):
+        bus.publish("device.sample", {}, keep=False)
+    assert await ids(bus, 1) == [(2, "slot.removed"), (3, "slot.removed"), (bus.last_id, "slot.removed")]
+    bus = filled(0)
+    for _ in range(3):
+        bus.publish("device.sample", {}, keep=False)
+    assert await ids(bus, 1) == [(4, "slot.removed")]
+    assert await ids(bus, 1) == [(4, "slot.removed"), (5, "slot.removed")]
+
+
+async def test_a_reader_of_some_topics_gets_only_those_also_of_what_it_missed_and_is_told_of_a_gap() -> None:
+    bus = filled(2)
+    bus.publish("slot.transition", {})
+    bus.publish("config.applied", {})
+    with bus.subscribe(since=0, topics=("config", "slot.transition")) as subscription:
+        for kind in KINDS:
+            bus.publish(kind, {})
+        told = [event.kind for event in await subscription.next_batch()]
+    assert told == ["slot.transition", "config.applied", "slot.transition", "config.rejected"]
+    with bus.subscribe(since=99, topics=("config",)) as subscription:
+        assert [event.kind for event in await subscription.next_batch()] == ["gap"]
+
+
+async def test_a_reader_of_other_topics_is_no_audience() -> None:
+    bus = EventBus()
+    with bus.subscribe(topics=("slot", "error")):
+        assert bus.watches("slot.transition")
+        assert not bus.watches("device.sample")
+        with bus.subscribe():
+            assert bus.watches("device.sample")
 
 
 async def test_a_number_from_another_daemon_is_a_gap() -> None:

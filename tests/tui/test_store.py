@@ -158,6 +158,15 @@ def test_a_sample_updates_devices_their_history_and_the_memory_of_slots() -> Non
     assert {"devices", "slots"} <= store.take_dirty()
 
 
+def test_more_samples_than_one_a_second_are_one_point_of_the_history_their_mean() -> None:
+    store = loaded()
+    before = len(store.utilisation["cpu"])
+    for quarter, value in enumerate((0.2, 0.4, 0.6, 0.8, 1.0)):
+        devices = [CPU.model_copy(update={"utilisation": value}).model_dump()]
+        tell(store, "device.sample", {"devices": devices, "slots": {}}, at=NOW + 3 + quarter / 4)
+    assert list(store.utilisation["cpu"])[before:] == [(NOW + 3, pytest.approx(0.5)), (NOW + 4, 1.0)]
+
+
 def test_an_unchanged_memory_figure_does_not_repaint_the_slots() -> None:
     store = loaded()
     memory = store.slots["primary"].memory_bytes

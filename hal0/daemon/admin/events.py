@@ -27,7 +27,7 @@ def make(services: Services) -> Blueprint:
 
 
 async def _follow(services: Services, since: int | None, topics: frozenset[str]) -> AsyncIterator[str]:
-    with services.bus.subscribe(since=since) as subscription:
+    with services.bus.subscribe(since=since, topics=topics) as subscription:
         yield ": connected\n\n"
         while True:
             try:
@@ -36,15 +36,7 @@ async def _follow(services: Services, since: int | None, topics: frozenset[str])
             except TimeoutError:
                 yield ": keep-alive\n\n"
                 continue
-            if wanted := [event for event in batch if _is_wanted(event, topics)]:
-                yield "".join(map(_encode, wanted))
-
-
-def _is_wanted(event: Event, topics: frozenset[str]) -> bool:
-    """A topic is a kind or its first part: `slot` is every `slot.*`. The gap is always told."""
-    if not topics or event.kind == "gap":
-        return True
-    return event.kind in topics or event.kind.partition(".")[0] in topics
+            yield "".join(map(_encode, batch))
 
 
 def _encode(event: Event) -> str:

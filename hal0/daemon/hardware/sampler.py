@@ -1,11 +1,13 @@
-"""Looks at the machine and at the slots' processes once a second, and tells the bus while anyone listens.
+"""Looks at the machine and at the slots' processes: once a second, and more often while somebody watches the devices.
 
 A look never ends the daemon: what cannot be read is unknown. It happens in a thread, as sensors may make one wait.
+Those beyond one a second take a tenth of the time at most, so a slow driver is asked less often.
 """
 
 import asyncio
 import logging
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,9 @@ from hal0.daemon.hardware.processes import ProcessMeter, Usage
 from hal0.wire import DeviceView
 
 INTERVAL_SECONDS = 1.0
-KEPT_LOOKS = 60  # at a slot's memory, for the bundle of a crash
+WATCHED_INTERVAL_SECONDS = 0.25
+LARGEST_SHARE = 0.1  # of the time, that more frequent looks may take
+KEPT_LOOKS = 60  # at a slot's memory, one a second, for the bundle of a crash
 MOST_STRANGERS = 32  # a desktop has dozens of programs with a few megabytes; the largest are told
 MOST_PEAKS = 256  # of slots that have no process any more; those ended first are forgotten
 
@@ -58,6 +62,7 @@ class Sampler:
         processes: ProcessMeter,
         process_groups: Callable[[], Mapping[str, int]],
         interval_seconds: float = INTERVAL_SECONDS,
+        watched_interval_seconds: float = WATCHED_INTERVAL_SECONDS,
     ) -> None:
         self.devices: list[DeviceView] = []
         self.slots: dict[str, Usage] = {}
@@ -66,6 +71,9 @@ class Sampler:
         self._processes = processes
         self._process_groups = process_groups
         self._interval_seconds = interval_seconds
+        self._watched_interval_seconds = watched_interval_seconds
+        self._look_seconds = 0.0  # what the latest look took
+        self._kept_at = float("-inf")
         self._failed = False
         self._memory: dict[str, deque[int]] = {}
         self._peaks: dict[str, PeakUsage] = {}
@@ -73,7 +81,7 @@ class Sampler:
         self._looking = threading.Lock()  # not of asyncio: a look goes on in its thread when its caller is cancelled
 
     def memory_of(self, slot: str) -> list[int]:
-        """Resident bytes of a slot's processes at the last looks, oldest first."""
+        """Resident bytes of a slot's processes at the last looks, one a second, oldest first."""
         return list(self._memory.get(slot, ()))
 
     def peak_of(self, slot: str) -> PeakUsage | None:
@@ -87,26 +95,32 @@ class Sampler:
         while True:
             await self.sample()
             # After a stall (a suspended machine) it goes on from now, instead of catching up.
-            due = max(due + self._interval_seconds, loop.time())
+            due = max(due + self.pause_seconds, loop.time())
             await asyncio.sleep(due - loop.time())
+
+    @property
+    def pause_seconds(self) -> float:
+        """Until the next regular look."""
+        if not self._bus.watches("device.sample"):
+            return self._interval_seconds
+        bearable = self._look_seconds / LARGEST_SHARE
+        return min(self._interval_seconds, max(self._watched_interval_seconds, bearable))
 
     async def sample(self) -> None:
         """Look once, from now on; may be called between the regular looks, and waits for one that is under way."""
         groups = dict(self._process_groups())
         try:
-            self.devices, self.slots = await asyncio.to_thread(self._look, groups)
+            self.devices, self.slots, self._look_seconds = await asyncio.to_thread(self._look, groups)
             self._failed = False
         except Exception:  # a strange file in /proc or /sys costs the picture of a second, and one entry in the log
             if not self._failed:
                 log.warning("the devices could not be looked at", exc_info=True)
             self._failed = True
             return
-        self._memory = {name: self._memory.get(name, deque(maxlen=KEPT_LOOKS)) for name in self.slots}
-        for name, usage in self.slots.items():
-            self._memory[name].append(usage.memory_bytes)
+        self._keep_memory()
         self._note_peaks(groups)
-        if self._bus.watched:
-            self._bus.publish("device.sample", self.event())
+        if self._bus.watches("device.sample"):
+            self._bus.publish("device.sample", self.event(), keep=False)
 
     def event(self) -> dict[str, object]:
         """The latest look as the data of a `device.sample` event."""
@@ -117,6 +131,16 @@ class Sampler:
                 for name, usage in self.slots.items()
             },
         }
+
+    def _keep_memory(self) -> None:
+        """Looks that are more frequent than one a second do not shorten the time that is remembered."""
+        now = asyncio.get_running_loop().time()
+        if now - self._kept_at < self._interval_seconds * 0.9:
+            return
+        self._kept_at = now
+        self._memory = {name: self._memory.get(name, deque(maxlen=KEPT_LOOKS)) for name in self.slots}
+        for name, usage in self.slots.items():
+            self._memory[name].append(usage.memory_bytes)
 
     def _note_peaks(self, groups: Mapping[str, int]) -> None:
         for name, usage in self.slots.items():
@@ -130,14 +154,17 @@ class Sampler:
         for name in ended[: max(0, len(ended) - MOST_PEAKS)]:
             del self._peaks[name]
 
-    def _look(self, groups: Mapping[str, int]) -> tuple[list[DeviceView], dict[str, Usage]]:
+    def _look(self, groups: Mapping[str, int]) -> tuple[list[DeviceView], dict[str, Usage], float]:
         with self._looking:
+            began = time.perf_counter()
             devices = [device for meter in self._meters for device in meter.sample()]
-            slots: dict[int | None, str] = {group: name for name, group in groups.items()}
-            devices = [self._with_slots(device, slots) for device in devices]
+            names: dict[int | None, str] = {group: name for name, group in groups.items()}
+            devices = [self._with_slots(device, names) for device in devices]
             usages = self._processes.sample(groups)
+            took = time.perf_counter() - began
         on_gpus = _on_gpus(devices)
-        return devices, {name: replace(usage, gpu_bytes=on_gpus.get(name, {})) for name, usage in usages.items()}
+        slots = {name: replace(usage, gpu_bytes=on_gpus.get(name, {})) for name, usage in usages.items()}
+        return devices, slots, took
 
     def _with_slots(self, device: DeviceView, slots: Mapping[int | None, str]) -> DeviceView:
         """Say which holders of a GPU's memory are ours, and leave out the smallest of many strangers."""

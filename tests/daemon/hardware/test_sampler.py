@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -29,14 +30,21 @@ class BrokenMeter:
         return [DeviceView(id="gpu0", kind="gpu", name="A Card")]
 
 
-def sampler(root: Path, bus: EventBus, *more: Meter, groups: Mapping[str, int] | None = None) -> Sampler:
+def sampler(
+    root: Path,
+    bus: EventBus,
+    *more: Meter,
+    groups: Mapping[str, int] | None = None,
+    interval_seconds: float = PERIOD_SECONDS,
+) -> Sampler:
     plant(root, {**LAPTOP, **process(10, group=10, pages=3)})
     return Sampler(
         bus,
         meters=[CpuMeter(read_facts(root), root=root), *more],
         processes=ProcessMeter(root=root),
         process_groups=lambda: {"primary": 10} if groups is None else groups,
-        interval_seconds=PERIOD_SECONDS,
+        interval_seconds=interval_seconds,
+        watched_interval_seconds=PERIOD_SECONDS / 4,
     )
 
 
@@ -73,6 +81,57 @@ async def test_it_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_it_looks_more_often_while_somebody_watches_the_devices(tmp_path: Path) -> None:
+    bus = EventBus()
+    look = sampler(tmp_path, bus)
+    assert look.pause_seconds == PERIOD_SECONDS
+    with bus.subscribe(topics=("slot",)):
+        assert look.pause_seconds == PERIOD_SECONDS
+    with bus.subscribe(topics=("device",)):
+        assert look.pause_seconds == PERIOD_SECONDS / 4
+    assert look.pause_seconds == PERIOD_SECONDS
+
+
+class LongMeter:
+    """A driver that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def sample(self) -> list[DeviceView]:
+        time.sleep(self.seconds)
+        return []
+
+
+@pytest.mark.parametrize(("look_seconds", "least", "most"), [(0.06, 0.6, 100), (0.2, 2, 100), (0.3, 3, 3)])
+async def test_where_looks_take_long_they_are_fewer_but_as_many_as_when_nobody_watches(
+    tmp_path: Path, look_seconds: float, least: float, most: float
+) -> None:
+    bus = EventBus()
+    look = Sampler(
+        bus,
+        meters=[LongMeter(look_seconds)],
+        processes=ProcessMeter(root=tmp_path),
+        process_groups=dict,
+        interval_seconds=most,
+        watched_interval_seconds=0.25,
+    )
+    with bus.subscribe():
+        await look.sample()
+        assert least <= look.pause_seconds <= most
+
+
+async def test_a_slots_memory_is_kept_once_a_second_however_often_it_is_looked_at(tmp_path: Path) -> None:
+    look = sampler(tmp_path, EventBus(), interval_seconds=1000)
+    for _ in range(5):
+        await look.sample()
+    assert len(look.memory_of("primary")) == 1
+    look = sampler(tmp_path, EventBus(), interval_seconds=0)
+    for _ in range(5):
+        await look.sample()
+    assert len(look.memory_of("primary")) == 5
 
 
 async def test_a_device_that_fails_is_logged_once_and_asked_again(
