@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict
 SlotState = Literal["offline", "pulling", "starting", "warming", "ready", "serving", "idle", "unloading", "error"]
 Phase = Literal["queued", "loading", "prefill", "decoding", "finished"]
 Outcome = Literal["ok", "failed", "cancelled"]
+# How long the requests in flight may go on when their slot is stopped: as long as they take, the slot's
+# `drain_timeout`, or not at all.
+Drain = Literal["wait", "grace", "now"]
 Kind = Literal["chat", "embedding", "rerank", "transcription", "speech", "image"]
 
 # Every kind of event; `Event.data` has the fields of the model named beside it.
@@ -66,7 +69,8 @@ class SlotView(Wire):
     error: ErrorView | None = None  # why it is in `error`, or what the last run died of
     log_tail: list[str] = []  # last lines of the backend's output, when it is in `error`
     failures: int = 0  # in a row
-    retry_at: float | None = None  # when the next automatic start is planned; None in `error` means parked
+    retry_at: float | None = None  # when the next automatic start is planned; None: not by itself
+    parked: bool = False  # failed so often in a row that it is tried only once in a while
     unload_at: float | None = None  # when an idle slot is unloaded
     revision: int = 0  # the config revision that its command line comes from
     pinned: bool = False

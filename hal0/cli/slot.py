@@ -7,12 +7,11 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
-from hal0.cli import slot_tables
+from hal0.cli import slot_tables, slot_verbs
 from hal0.cli.connection import Daemon, part
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import (
     Cell,
-    Progress,
     clean,
     facts,
     heading,
@@ -21,35 +20,12 @@ from hal0.cli.output import (
     say,
     table,
 )
-from hal0.cli.waiting import await_outcome
+from hal0.cli.slot_words import STATES, Slots, next_try, state_cell
 from hal0.errors import Hal0Error
 from hal0.tui import figures
-from hal0.wire import Accepted, CommandView, LogLines, SlotState, SlotView, Wire
+from hal0.wire import CommandView, LogLines, SlotView
 
 ABOUT = "A slot is one named model with its backend process."
-VERBS = {
-    "load": "start the slot's backend and wait until it is ready",
-    "unload": "let its requests finish, then stop its backend",
-    "restart": "let its requests finish, stop its backend and start it anew",
-}
-
-
-# The dashboard's glyphs (`hal0.tui.look`, which needs Textual), with the colour of each state.
-STATES: dict[SlotState, tuple[str, str]] = {
-    "offline": ("○", "dim"),
-    "pulling": ("⇣", "yellow"),
-    "starting": ("◌", "yellow"),
-    "warming": ("◔", "yellow"),
-    "ready": ("●", "green"),
-    "serving": ("▶", "cyan"),
-    "idle": ("◐", "dim"),
-    "unloading": ("⇡", "yellow"),
-    "error": ("✖", "red"),
-}
-
-
-class Slots(Wire):
-    slots: list[SlotView]
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -68,10 +44,9 @@ def configure(parser: ArgumentParser) -> None:
 
     add("list", "list the slots and their states", list_slots, named=False)
     add("show", "everything about one slot, its command line and its last failure", show_slot)
-    for verb, summary in VERBS.items():
-        sub = add(verb, summary, act)
-        sub.set_defaults(verb=verb)
-        sub.add_argument("--no-wait", action="store_true", help="end as soon as the daemon has accepted it")
+    add("command", "print the command line of a slot's backend, as a shell takes it", show_command)
+    for verb, summary in slot_verbs.VERBS.items():
+        slot_verbs.configure(add(verb, summary, slot_verbs.act, named=False), verb)
     create = add("create", "add a slot to hal0.toml", slot_tables.run_create)
     create.add_argument("model", nargs="?", metavar="MODEL", help="the model it serves, by its name in the registry")
     edit = add("edit", "change keys of a slot in hal0.toml", slot_tables.run_edit)
@@ -104,7 +79,7 @@ def print_slots(slots: list[SlotView]) -> None:
         (
             Cell(*STATES[slot.state]),
             Cell(slot.name, "bold"),
-            _state(slot),
+            state_cell(slot),
             slot.kind,
             slot.model,
             slot.device if slot.device != "cpu" else "",
@@ -131,12 +106,12 @@ def show_slot(args: Namespace) -> int:
         print_json({**json.loads(body), "command": json.loads(command_body)})
         return 0
     slot = daemon.parse(body, SlotView)
-    say(Cell(*STATES[slot.state]), " ", Cell(slot.name, "bold"), "  ", _state(slot), f"  {_for(slot.since)}")
+    say(Cell(*STATES[slot.state]), " ", Cell(slot.name, "bold"), "  ", state_cell(slot), f"  {_for(slot.since)}")
     facts(_facts(slot))
     if slot.error:
         heading("last failure")
         say(Cell(slot.error.code, "red"), f"  {slot.error.message}")
-        say(Cell(_next_try(slot), "dim"))
+        say(Cell(next_try(slot), "dim"))
         for line in slot.log_tail:
             say(f"  {line}")
     heading("command line")
@@ -146,6 +121,22 @@ def show_slot(args: Namespace) -> int:
     else:
         _print_command(daemon.parse(command_body, CommandView))
     return 0
+
+
+def show_command(args: Namespace) -> int:
+    """One line that a shell takes, and nothing else, so that it can be copied or piped."""
+    daemon = Daemon.at(args.host)
+    body = daemon.ask("GET", f"/api/slots/{part(args.name)}/command")
+    if args.json:
+        print_answer(body)
+    else:
+        say(_shell_line(daemon.parse(body, CommandView)))
+    return 0
+
+
+def _shell_line(command: CommandView) -> str:
+    environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]
+    return " ".join([*environment, shlex.join(command.argv)])
 
 
 def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
@@ -172,8 +163,7 @@ def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
 
 
 def _print_command(command: CommandView) -> None:
-    environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]
-    say(" ".join([*environment, shlex.join(command.argv)]))
+    say(_shell_line(command))
     if command.cwd:
         say(Cell(f"in the folder {command.cwd}", "dim"))
     if command.key == "":
@@ -187,34 +177,6 @@ def _print_command(command: CommandView) -> None:
         else:
             rows.append((word, origin))
     table(("WORDS", "FROM"), rows)
-
-
-def act(args: Namespace) -> int:
-    """load, unload, restart."""
-    daemon = Daemon.at(args.host)
-    path = f"/api/slots/{part(args.name)}"
-    before = daemon.get(path, SlotView)
-    accepted = daemon.post(f"{path}/{args.verb}", Accepted)
-    if args.no_wait:
-        print_json(accepted.model_dump()) if args.json else say(f"{args.name}: {args.verb} accepted")
-        return 0
-    asked = time.monotonic()
-    progress = Progress()
-
-    def show(slot: SlotView) -> None:
-        done = f" {slot.progress:.0%}" if slot.progress is not None else ""
-        busy = f", {slot.in_flight} in flight" if slot.in_flight else ""
-        progress.show(f"{slot.name}  {slot.state}{done}{busy}  {figures.stopwatch(time.monotonic() - asked)}")
-
-    try:
-        slot = await_outcome(daemon, args.verb, before, show)
-    finally:
-        progress.clear()
-    if args.json:
-        print_json(slot.model_dump(mode="json"))
-    else:
-        say(Cell(slot.name, "bold"), ": ", _state(slot), f" after {time.monotonic() - asked:.1f} s")
-    return 0
 
 
 def show_logs(args: Namespace) -> int:
@@ -241,25 +203,14 @@ def _print_lines(log: LogLines) -> None:
     sys.stdout.flush()
 
 
-def _state(slot: SlotView) -> Cell:
-    done = f" {slot.progress:.0%}" if slot.progress is not None else ""
-    return Cell(slot.state + done, STATES[slot.state][1])
-
-
 def _note(slot: SlotView) -> Cell:
     if slot.state == "error" and slot.error:
-        return Cell(f"{slot.error.code} ×{max(1, slot.failures)}, {_next_try(slot)}", "red")
+        return Cell(f"{slot.error.code} ×{max(1, slot.failures)}, {next_try(slot)}", "red")
     if slot.state == "idle" and slot.unload_at:
         return Cell(f"unload in {figures.span(slot.unload_at - time.time())}", "dim")
     if slot.waiting:
         return Cell(f"{slot.waiting} waiting", "yellow")
     return Cell("")
-
-
-def _next_try(slot: SlotView) -> str:
-    if slot.retry_at:
-        return f"next try in {figures.span(slot.retry_at - time.time())}"
-    return "no retry is planned" if slot.state == "error" else "it has recovered since"
 
 
 def _for(since: float) -> str:

@@ -3,13 +3,12 @@
 Pure: from the store to values, and from a value to lines.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hal0.errors import CATALOGUE, fill
-from hal0.tui import figures
+from hal0.tui import figures, retries
 from hal0.tui.lines import EMPTY, Frame, Line, line, span, spread
 from hal0.tui.look import Glyphs
 from hal0.tui.store import Store
@@ -142,12 +141,10 @@ def _of_slot(slot: SlotView, store: Store) -> Trouble:
     code = slot.error.code if slot.error else "slot.crashed"
     details = {"slot": slot.name, **(slot.error.details if slot.error else {})}
     cause, remedy = _advice(code, details)
-    if slot.retry_at is None:
-        did = f"failure {slot.failures} in a row: parked, it is started again when someone asks for it"
-    else:
-        wait = slot.retry_at - store.now
-        when = f"in {figures.span(math.ceil(wait))}" if wait > 0 else "now"
-        did = f"failure {slot.failures} of 5 in a row: it is started again {when} ({figures.clock(slot.retry_at)})"
+    did = retries.in_words(slot, store.now)
+    if slot.failures:
+        did = f"failure {slot.failures}{'' if slot.parked else ' of 5'} in a row: {did}"
+    did += f" ({figures.clock(slot.retry_at)})" if slot.retry_at else "; it is started when someone asks for it"
     return Trouble(
         key=key_of_slot(slot.name),
         code=code,

@@ -24,7 +24,7 @@ def failed_slot(name: str = "coder", **more: Any) -> SlotView:
         details={"slot": "coder", "reason": "out of memory"},
     )
     values: dict[str, Any] = {
-        "state": "error", "error": error, "failures": 5, "pid": None, "port": None, "model": "qwen3",
+        "state": "error", "error": error, "failures": 5, "parked": True, "pid": None, "port": None, "model": "qwen3",
         "log_tail": ["ggml: failed to allocate", "\x1b[31mE\x1b[0m load failed"],
     }  # fmt: skip
     return slot(name, **{**values, **more})

@@ -49,7 +49,7 @@ def test_every_command_explains_itself_without_a_daemon(hal0: Run, command: str)
     assert hal0("help", command).out == ended.out
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "load", "unload", "restart", "logs"])
+@pytest.mark.parametrize("verb", ["list", "show", "command", "load", "unload", "restart", "logs"])
 def test_every_slot_command_explains_itself(hal0: Run, verb: str) -> None:
     assert hal0("slot", verb, "--help").out.startswith(f"usage: hal0 slot {verb}")
 

@@ -29,7 +29,7 @@ def test_a_list_in_a_pipe_is_aligned_text_of_any_width(hal0: Run, admin: FakeAdm
     header, first, second = hal0("slot", "list").out.splitlines()
     assert long in first
     assert "✖  coder" in second
-    assert "slot.load_failed ×5, no retry is planned" in second
+    assert "slot.load_failed ×5, parked" in second
     assert header.index("STATE") == first.index("ready") == second.index("error")
 
 
@@ -128,6 +128,59 @@ def test_load_waits_until_the_slot_is_ready(hal0: Run, admin: FakeAdmin) -> None
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("primary: ready after 0.")
     assert ("POST /api/slots/primary/load", b"") in admin.asked
+
+
+def of_slots(admin: FakeAdmin, verb: str, **views: list[SlotView]) -> None:
+    admin.answers["GET /api/slots"] = slots_of(*(each[0] for each in views.values()))
+    for name, each in views.items():
+        admin.answers[f"GET /api/slots/{name}"] = list[Body](each)
+        admin.answers[f"POST /api/slots/{name}/{verb}"] = Accepted(operation=f"{verb}-7", slot=name, since=7)
+
+
+def test_several_slots_are_asked_first_and_awaited_then(hal0: Run, admin: FakeAdmin) -> None:
+    coming = [pictures.slot("a", state="offline", since=1), pictures.slot("a", state="ready", since=2)]
+    of_slots(admin, "load", a=coming, b=[pictures.slot("b")])
+    ended = hal0("slot", "load", "a", "b")
+    assert (ended.status, [line.split(" after")[0] for line in ended.out.splitlines()]) == (0, ["a: ready", "b: ready"])
+    asked = [route for route, _ in admin.asked]
+    assert asked[2:4] == ["POST /api/slots/a/load", "POST /api/slots/b/load"]
+
+
+def test_one_slot_that_fails_ends_nothing_for_the_others(hal0: Run, admin: FakeAdmin) -> None:
+    failing = [pictures.slot("coder", state="offline", since=1), pictures.failed_slot(since=2)]
+    of_slots(admin, "load", coder=failing, b=[pictures.slot("b")])
+    ended = hal0("slot", "load", "coder", "b")
+    assert ended.status == 1
+    assert ended.err.startswith("error: slot.load_failed: coder could not load its model: out of memory")
+    assert ended.out.startswith("b: ready after ")
+    assert [each["name"] for each in json.loads(hal0("slot", "load", "b", "b", "--json").out)["slots"]] == ["b", "b"]
+
+
+def test_all_slots_that_run_are_unloaded(hal0: Run, admin: FakeAdmin) -> None:
+    going = [pictures.slot("a", since=1), pictures.slot("a", state="offline", since=2)]
+    of_slots(admin, "unload", a=going, b=[pictures.slot("b", state="offline", pid=None)])
+    assert hal0("slot", "unload", "--all").out.startswith("a: offline after ")
+    assert [route for route, _ in admin.asked if route.startswith("POST")] == ["POST /api/slots/a/unload"]
+
+
+@pytest.mark.parametrize("words", [[], ["--all", "primary"]])
+def test_a_verb_wants_names_or_all_of_them(hal0: Run, words: list[str]) -> None:
+    ended = hal0("slot", "unload", *words)
+    assert (ended.status, "name " in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(("words", "drain"), [((), "grace"), (("--drain", "now"), "now"), (("--drain=wait",), "wait")])
+def test_how_long_requests_may_go_on_is_told(hal0: Run, admin: FakeAdmin, words: tuple[str, ...], drain: str) -> None:
+    prepare(admin, "unload", pictures.slot(state="offline", pid=None))
+    assert hal0("slot", "unload", "primary", *words).status == 0
+    assert ("POST /api/slots/primary/unload", json.dumps({"drain": drain}).encode()) in admin.asked
+
+
+def test_the_command_line_alone_is_one_line_for_a_shell(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/primary/command"] = COMMAND
+    ended = hal0("slot", "command", "primary")
+    assert (ended.status, ended.out) == (0, "OMP_WAIT_POLICY=passive llama-server --ctx-size 1024\n")
+    assert json.loads(hal0("slot", "command", "primary", "--json").out)["origins"] == COMMAND.origins
 
 
 def test_load_shows_how_far_it_is_on_a_terminal(admin: FakeAdmin, terminal: OpenTerminal) -> None:

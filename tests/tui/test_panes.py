@@ -69,7 +69,10 @@ def test_the_note_of_a_slot_fits_its_room() -> None:
     assert note_of(failed, NOW, 30) == ("×3 retry 12s", "bad")
     assert note_of(failed, NOW, 9) == ("retry 12s", "bad")
     assert note_of(failed, NOW, 6) == ("12s", "bad")
-    assert note_of(slot("a", "error", failures=5), NOW, 20) == ("×5 parked", "bad")
+    parked = slot("a", "error", failures=5, parked=True, retry_at=NOW + 598)
+    assert note_of(parked, NOW, 20) == ("×5 parked 9m58", "bad")
+    assert note_of(parked, NOW, 6) == ("parked", "bad")
+    assert note_of(slot("a", "error"), NOW, 20) == ("no retry", "bad")
     assert note_of(slot("a", "idle", unload_at=NOW + 60), NOW, 6) == ("1m00", "muted")
     assert note_of(slot("a"), NOW, 30) is None
 
@@ -137,8 +140,9 @@ def test_problems_come_in_the_order_of_their_weight_and_none_twice() -> None:
 
 def test_a_parked_slot_says_so() -> None:
     store = Store()
-    store.load(default_state(slots=[slot("a", "error", failures=5)]))
-    assert "parked" in problems.troubles(store)[0].did
+    parked = {"failures": 5, "parked": True, "retry_at": NOW + 598}
+    store.load(default_state(slots=[slot("a", "error", **parked)]))
+    assert problems.troubles(store)[0].did.startswith("failure 5 in a row: parked, next try in 9m58 (")
 
 
 def test_every_theme_has_a_style_for_every_role() -> None:

@@ -4,15 +4,22 @@ from collections.abc import AsyncIterator, Callable
 
 from quart import Blueprint, Response, request
 
+from hal0.daemon.admin.bodies import Body, body_of
 from hal0.daemon.admin.replies import event_stream, list_reply, query_number, reply
 from hal0.daemon.admin.views import slot_view
 from hal0.daemon.services import Services
 from hal0.daemon.slots.output import KEPT_LINES
 from hal0.daemon.slots.slot import Slot
-from hal0.wire import Accepted, CommandView, LogLines
+from hal0.wire import Accepted, CommandView, Drain, LogLines
 
 DEFAULT_LINES = 200
 MASK = "<a new random key at each start>"
+
+
+class Stop(Body):
+    """How a slot is stopped."""
+
+    drain: Drain = "grace"
 
 
 def make(services: Services) -> Blueprint:
@@ -28,15 +35,18 @@ def make(services: Services) -> Blueprint:
 
     @routes.post("/slots/<name>/load")
     async def load(name: str) -> Response:
+        await body_of(Body)
         return act(name, "load", lambda slot: slot.load(by="person"))
 
     @routes.post("/slots/<name>/unload")
     async def unload(name: str) -> Response:
-        return act(name, "unload", lambda slot: slot.unload("unloaded by a person"))
+        drain = (await body_of(Stop)).drain
+        return act(name, "unload", lambda slot: slot.unload("unloaded by a person", drain=drain))
 
     @routes.post("/slots/<name>/restart")
     async def restart(name: str) -> Response:
-        return act(name, "restart", lambda slot: slot.restart(by="person"))
+        drain = (await body_of(Stop)).drain
+        return act(name, "restart", lambda slot: slot.restart(by="person", drain=drain))
 
     def act(name: str, verb: str, do: Callable[[Slot], object]) -> Response:
         slot = services.supervisor.get(name)

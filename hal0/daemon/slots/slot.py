@@ -25,7 +25,7 @@ from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.quiet import Quiet
 from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
 from hal0.errors import Hal0Error
-from hal0.wire import Kind, SlotEffect, SlotView
+from hal0.wire import Drain, Kind, SlotEffect, SlotView
 
 ERROR_LINES = 20  # of output, shown with a failure
 BY_REQUEST = "request"
@@ -134,6 +134,7 @@ class Slot:
             log_tail=self._error_tail if failed else [],
             failures=self._failures,
             retry_at=time.time() + retry_in if retry_in is not None else None,
+            parked=failed and restart.is_parked(self._failures),
             unload_at=self._quiet.unload_at,
             revision=self.revision,
             pinned=config.pinned,
@@ -210,17 +211,19 @@ class Slot:
             run.by = by  # now someone wants it even if every waiter leaves
             run.hasten()
 
-    def unload(self, reason: str, *, drain_seconds: float | None = None) -> asyncio.Future[Ending] | None:
-        """Stop it when its requests are done, or after `drain_seconds`; None: the slot's own `drain_timeout`.
+    def unload(
+        self, reason: str, *, drain: Drain = "grace", drain_seconds: float | None = None
+    ) -> asyncio.Future[Ending] | None:
+        """Stop it when its requests are done, or when the patience of `drain`, or `drain_seconds`, is over.
 
-        Returns the end of the run, None if nothing runs.
+        Returns the end of the run, None if nothing runs. Asked again, the sharper of the two limits holds.
         """
         self._next_by = None
-        limit = self.config.drain_timeout if drain_seconds is None else drain_seconds
+        limit = self._patience(drain) if drain_seconds is None else drain_seconds
         return self._stop(reason, drain_seconds=limit)
 
-    def restart(self, *, by: str) -> None:
-        """Drain, stop, start."""
+    def restart(self, *, by: str, drain: Drain = "grace") -> None:
+        """Drain, stop, start. Asked again while it drains, the sharper of the two limits holds."""
         self._failures = 0
         if self.run is None:
             self._start(by=by)
@@ -228,7 +231,7 @@ class Slot:
             self.load(by=by)
         else:
             self._next_by = by
-            self._stop(f"restarted by {by}", drain_seconds=self.config.drain_timeout)
+            self._stop(f"restarted by {by}", drain_seconds=self._patience(drain))
 
     def reconfigure(self, config: SlotConfig, *, revision: int) -> None:
         """Take over a changed configuration: at once, or, if its command line differs, when its requests are done."""
@@ -258,6 +261,10 @@ class Slot:
             self._next_by = f"config r{revision}"
             self._stop(self._next_by, drain_seconds=None)
         self.announce()
+
+    def _patience(self, drain: Drain) -> float | None:
+        """Seconds that the requests in flight may go on; None: as long as they take."""
+        return {"wait": None, "grace": self.config.drain_timeout, "now": 0.0}[drain]
 
     def effect_of(self, config: SlotConfig, models: ModelFiles) -> SlotEffect:
         """What this configuration would do to the slot as it runs now."""

@@ -1,13 +1,12 @@
 """The slots: one row each, the columns that fit, the selected one in reverse video."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 
-from hal0.tui import figures
+from hal0.tui import figures, retries
 from hal0.tui.lines import Line, Span, line, padded, span
 from hal0.tui.look import STATE_ROLE
 from hal0.tui.messages import Touched
@@ -92,20 +91,14 @@ def state_word(slot: SlotView, now: float) -> str:
     return slot.state
 
 
-def retry_note(slot: SlotView, now: float) -> str:
-    if slot.retry_at is None:
-        return "parked"
-    wait = slot.retry_at - now
-    return f"retry {figures.span(math.ceil(wait))}" if wait > 0 else "retry now"
-
-
 def note_of(slot: SlotView, now: float, room: int) -> tuple[str, str] | None:
     """What stands where the live figures would be: text and role. None: show the figures."""
     if slot.state == "error":
         count = f"×{slot.failures} " if slot.failures > 1 else ""
-        retry = retry_note(slot, now)
+        retry = retries.note(slot, now)
         code = f"{slot.error.code} " if slot.error else ""
-        return _longest((f"{code}{count}{retry}", f"{count}{retry}", retry, retry.removeprefix("retry ")), room), "bad"
+        short = "parked" if slot.parked else retry.removeprefix("retry ")
+        return _longest((f"{code}{count}{retry}", f"{count}{retry}", retry, short), room), "bad"
     if slot.state == "idle" and slot.unload_at is not None:
         wait = figures.span(slot.unload_at - now)
         return _longest((f"unload in {wait}", f"unload {wait}", wait), room), "muted"

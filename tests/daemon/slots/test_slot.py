@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hal0.daemon.http.client import fetch
+from hal0.daemon.slots.run import Ending
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
 from tests.daemon.slots.conftest import House, is_gone
@@ -95,6 +96,36 @@ async def test_unloading_ends_a_request_that_outlasts_the_drain(house: House) ->
         error = await lease.failure("connection reset")
     assert error.code == "dispatch.stream_broken"
     assert error.details["reason"] == "unloaded by a person"
+
+
+async def is_held(ended: asyncio.Future[Ending]) -> bool:
+    """Whether the run is still there once whatever is due now has happened."""
+    return not (await asyncio.wait({ended}, timeout=0.2))[0]
+
+
+async def test_draining_lasts_as_long_as_was_asked_for(house: House) -> None:
+    slot = house.add(drain_timeout=0.05)
+    async with slot.lease():
+        ended = slot.unload("test", drain="wait")
+        assert ended is not None
+        assert await is_held(ended), "wait: the slot's own drain_timeout does not count"
+        slot.unload("test")
+        assert (await ended).error is None
+
+
+async def test_a_sharper_choice_shortens_a_drain_and_a_milder_one_does_not_lengthen_it(house: House) -> None:
+    slot = house.add(drain_timeout=60.0)
+    async with slot.lease():
+        ended = slot.unload("test", drain="grace")
+        assert ended is not None
+        slot.unload("test", drain="wait")
+        assert await is_held(ended)
+        slot.unload("test", drain="now")
+        assert (await ended).error is None
+    async with slot.lease():
+        slot.restart(by="person", drain="wait")
+        slot.restart(by="person", drain="now")
+        await house.until(lambda: slot.view().run == 3 and slot.state == "ready")
 
 
 async def test_a_request_during_unloading_starts_the_slot_anew(house: House) -> None:
