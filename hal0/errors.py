@@ -414,6 +414,21 @@ _add(
     remedy="Make room and repeat; the old file is as it was.",
 )
 _add(
+    "config.unfinished",
+    507,
+    "a write of several files of the configuration was cut short and cannot be brought to its end: {reason}",
+    cause="hal0 was killed between two of the files, as in a rollback over drop-ins, or the disk failed. Half of such "
+    "a write is never taken over.",
+    remedy="Make the files named writable again, then start or reload; or put them right by hand and remove {path}.",
+)
+_add(
+    "config.locked",
+    409,
+    "the configuration is being written by another command for {seconds} s already",
+    cause="A `hal0` command that writes without a daemon has not ended: it is stopped, or waits for a slow disk.",
+    remedy="End that command (its pid: {pid}), then repeat.",
+)
+_add(
     "config.not_editable",
     409,
     "hal0 cannot change {key} in {path} by itself",

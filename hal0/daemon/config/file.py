@@ -56,6 +56,7 @@ class Judgement:
     settings: Settings | None
     problems: tuple[Problem, ...]
     names_slots: bool  # whether the files have slots of their own, instead of the embedded default
+    is_appraised: bool = False  # whether it is the appraisal that found problems: by more than what the files say
 
 
 def check(path: Path, env: Mapping[str, str] | None = None) -> list[Problem]:
@@ -101,7 +102,8 @@ def judge_sources(
     if all_read:
         port = server.get("port", _written_port(merged.tree))
         findings += crosscheck(merged.tree, server_port=port)
-    if appraise is not None and settings is not None and not (problems or findings):
+    is_appraised = appraise is not None and settings is not None and not (problems or findings)
+    if appraise is not None and settings is not None and is_appraised:
         findings += [_unworkable(key, error) for key, error in appraise(settings)]
     known = {(problem.file, problem.line, problem.column) for problem in problems}
     for finding in findings:
@@ -109,7 +111,10 @@ def judge_sources(
         if (problem.file, problem.line, problem.column) not in known:
             problems.append(problem)
     ordered = _in_reading_order(problems, sources)[:MAX_PROBLEMS]
-    return Judgement(sources, None if ordered else settings, tuple(ordered), bool(merged.tree.get("slots")))
+    names_slots = bool(merged.tree.get("slots"))
+    return Judgement(
+        sources, None if ordered else settings, tuple(ordered), names_slots, is_appraised and bool(ordered)
+    )
 
 
 def line_for(problem: Problem) -> str:

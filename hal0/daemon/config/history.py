@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hal0.daemon.config.keeping import keep
 from hal0.daemon.config.sources import Source, Sources
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigFile, Revision, RevisionTexts
@@ -25,12 +26,12 @@ class History:
     """The revisions kept in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def numbers(self) -> list[int]:
         """The revisions that are kept, the oldest first."""
         try:
-            names = os.listdir(self._folder)
+            names = os.listdir(self.folder)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -42,7 +43,7 @@ class History:
     def record(self, revision: RevisionTexts) -> None:
         """Keep a revision and forget the oldest. That it cannot be kept is no reason to refuse it, but is said."""
         try:
-            self._put(self._file(revision.revision), _toml(revision.model_dump(exclude_none=True)))
+            keep(self._file(revision.revision), _toml(revision.model_dump(exclude_none=True)))
             for number in self.numbers()[:-KEPT]:
                 self._file(number).unlink(missing_ok=True)
         except OSError as error:
@@ -52,7 +53,7 @@ class History:
         """Keep the last text that was refused and is now overwritten; it never was a revision."""
         texts = [text.model_dump() for text in texts_of(sources)]
         try:
-            self._put(self._folder / REFUSED, _toml({"files": texts}))
+            keep(self.folder / REFUSED, _toml({"files": texts}))
         except OSError as error:
             log.error("the text that was refused could not be set aside: %s", error)
 
@@ -82,17 +83,8 @@ class History:
             log.warning("revision %d in the history is unreadable: %s", number, type(error).__name__)
             return None
 
-    def _put(self, path: Path, text: str) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._folder / f".{path.name}.new"
-        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-
     def _file(self, number: int) -> Path:
-        return self._folder / f"{number:06}.toml"
+        return self.folder / f"{number:06}.toml"
 
 
 def texts_of(sources: Sources) -> list[ConfigFile]:
@@ -127,7 +119,3 @@ def _toml(value: dict[str, Any]) -> str:
 
     has_cr = any("\r" in each["text"] for each in value["files"])
     return tomli_w.dumps(value, multiline_strings=not has_cr)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,6 +1,6 @@
 """What a writer wants the files to become: from the files as they are to the files as they would be.
 
-Pure, but for the writing itself, which is `writes.py`. A proposal is judged as a whole before any file is touched.
+Pure. A proposal is judged as a whole before any file is touched; the writing is in `writes.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,6 @@ from hal0.daemon.config.history import sources_of
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from hal0.daemon.config.sources import Source, Sources, drop_in_folder
-from hal0.daemon.config.writes import remove_file, replace_file
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigFile
 
@@ -75,18 +74,6 @@ def as_in(files: Sequence[ConfigFile]) -> Proposal:
         return earlier if earlier.files else _with(earlier, main, main, NO_FILE.encode())
 
     return propose
-
-
-def write(old: Sources, new: Sources) -> None:
-    """Make the files on disk those of `new`; they must still be those of `old`. Several files go one after another."""
-    before = {source.path: source.raw for source in old.files}
-    after = {source.path: source.raw for source in new.files}
-    for path, raw in after.items():
-        if before.get(path) != raw:
-            replace_file(path, raw, expected=before.get(path))
-    for path, raw in before.items():
-        if path not in after:
-            remove_file(path, expected=raw)
 
 
 def _edit(sources: Sources, main: Path, edit: Edit) -> Sources:

@@ -9,25 +9,31 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hal0.daemon.config.file import Appraise, ConfigProblems, Judgement, judge_sources, line_for
-from hal0.daemon.config.history import History, texts_of
+from hal0.daemon.config.disk import Disk
+from hal0.daemon.config.file import Appraise, ConfigProblems, Judgement, line_for
+from hal0.daemon.config.history import History, sources_of, texts_of
+from hal0.daemon.config.journal import Journal
+from hal0.daemon.config.live import Live, Refusal
 from hal0.daemon.config.plausibility import implausible, is_half_written
-from hal0.daemon.config.proposals import Proposal, as_in, write
+from hal0.daemon.config.proposals import Proposal, as_in
+from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Diff, Snapshot, compare, keys_awaiting_restart
-from hal0.daemon.config.sources import Sources, read_sources
+from hal0.daemon.config.sources import Sources
 from hal0.daemon.config.watch import LOOK_ANYWAY_SECONDS, follow
 from hal0.daemon.events import EventBus
 from hal0.errors import Hal0Error
-from hal0.wire import ConfigTexts, ConfigView, Problem, RevisionTexts, SlotEffect
+from hal0.wire import ConfigTexts, ConfigView, Problem, SlotEffect
 
 log = logging.getLogger("hal0.config")
 
 HALF_WRITTEN_SECONDS = 0.15  # how long a file that shrank may take to be written to its end
 ONLY_COMMENTS = "nothing but comments and formatting"
 BY_FILE = "file"
-TAG_DIGITS = 12
+AT_START = "read at the start of the daemon"
+ON_DISK = "edited on disk"
 
 
 class ConfigStore:
@@ -53,72 +59,73 @@ class ConfigStore:
         self.on_defect: Callable[[Hal0Error], None] | None = None
         self.path = path
         self.history = history
-        self._bus = bus
         self.env = os.environ if env is None else env
-        self._required = required
-        self._appraise = appraise
+        self._bus = bus
+        journal = Journal(history.folder) if history else None
+        self._disk = Disk(path, required, self.env, appraise, journal)
         self._clock = clock
         self._taking_over = asyncio.Lock()
         self._writing: set[asyncio.Task[ConfigView]] = set()
-        self._current: Snapshot | None = None
-        self._judgement: Judgement | None = None  # the files of the current snapshot
+        self._live: Live | None = None
         self._started: Snapshot | None = None
-        self._applied_at = 0.0
-        self._by, self._why = BY_FILE, ""
-        self._changes: tuple[str, ...] = ()
-        self._effects: tuple[SlotEffect, ...] = ()
-        self._failed = ""
-        self._rejected_at: float | None = None
-        self._rejected_hash = ""
-        self._problems: tuple[Problem, ...] = ()
+        self._refusal: Refusal | None = None
+        self._judged_at = 0.0  # by the monotonic clock
 
     @property
     def current(self) -> Snapshot:
-        assert self._current is not None, "load() comes first"
-        return self._current
+        return self._running.snapshot
 
     @property
     def by(self) -> str:
         """Who made the current revision."""
-        return self._by
+        return self._running.by
 
     @property
     def sources(self) -> Sources:
         """The files of the current snapshot."""
-        return self._running.sources
+        return self._running.judgement.sources
 
     def load(self) -> Snapshot:
         """Read the configuration for the first time; raises `ConfigProblems` when it cannot be used."""
-        judgement = self._judged(read_sources(self.path))
+        judgement = self._disk.judge(self._disk.read())
         if judgement.settings is None:
             raise ConfigProblems(self.path, judgement.problems)
+        return self._begin_with(judgement, why=AT_START)
+
+    def load_to_write(self) -> Snapshot:
+        """As `load`, for a writer where no daemon runs: files that cannot be used are there to be mended.
+
+        They count as refused then, and the last good revision as the one that runs.
+        """
+        judgement = self._disk.judge(self._disk.read())
+        if judgement.settings is not None:
+            return self._begin_with(judgement, why=ON_DISK)
         last = self.history.last() if self.history else None
-        if self.history and last and last.hash == judgement.sources.hash:
-            self._swap(judgement, revision=last.revision, by=last.by, why=last.why)
-        else:
-            number = max(self.history.numbers(), default=0) + 1 if self.history else 1
-            self._swap(judgement, revision=number, by=BY_FILE, why="read at the start of the daemon")
-            self._remember()
+        good = self._disk.judge(sources_of(last.files if last else (), self.path))
+        if good.settings is None:  # by the environment of now, or a file of an older hal0
+            good = Judgement(Sources((), (), False), Settings(), (), names_slots=False)
+        self._live = Live.of(good, self.path, revision=last.revision if last else 0, at=0, by=BY_FILE, why=ON_DISK)
         self._started = self.current
+        self._refuse(judgement.sources.hash, judgement.problems)
         return self.current
 
     def view(self) -> ConfigView:
         """What the admin API tells of the configuration."""
-        assert self._started is not None, "load() comes first"
+        live, refusal = self._running, self._refusal
         return ConfigView(
             revision=self.current.revision,
             path=str(self.path),
             exists=self.current.exists,
-            applied_at=self._applied_at,
-            rejected_at=self._rejected_at,
-            problems=list(self._problems),
-            changes=list(self._changes),
+            applied_at=live.at,
+            rejected_at=refusal.at if refusal else None,
+            problems=list(refusal.problems) if refusal else [],
+            changes=list(live.changes),
             needs_restart=self.awaiting_restart(self.current),
-            effects=list(self._effects),
-            by=self._by,
-            why=self._why,
-            tag=self._tag(self._rejected_hash or self.current.hash),
-            failed=self._failed,
+            effects=list(live.effects),
+            by=live.by,
+            why=live.why,
+            tag=live.tag(refusal.hash if refusal else self.current.hash),
+            failed=live.failed,
         )
 
     def awaiting_restart(self, snapshot: Snapshot) -> list[str]:
@@ -128,28 +135,21 @@ class ConfigStore:
 
     async def texts(self) -> ConfigTexts:
         """The files on disk, with the tag that a write based on them sends back."""
-        sources = await asyncio.to_thread(read_sources, self.path)
-        return ConfigTexts(revision=self.current.revision, tag=self._tag(sources.hash), files=texts_of(sources))
+        sources = await asyncio.to_thread(self._disk.look)
+        tag = self._running.tag(sources.hash)
+        return ConfigTexts(revision=self.current.revision, tag=tag, files=texts_of(sources))
 
     async def judge(self, proposal: Proposal | None = None) -> Judgement:
         """What the files on disk, or a proposal for them, would amount to. Changes nothing."""
-
-        def consider() -> Judgement:
-            sources = read_sources(self.path)
-            if proposal is not None:
-                sources = proposal(sources, self.path)
-            return self._judged(sources)
-
-        return await asyncio.to_thread(consider)
+        return await asyncio.to_thread(self._disk.judge_proposal, proposal)
 
     async def reload(self, *, force: bool = False) -> ConfigView:
-        """Take over what is on disk now, or refuse it; `force` takes also what looks cut short."""
+        """Take over what is on disk now, or refuse it; `force` takes also what looks cut short.
+
+        What is refused already is judged anew, for a refusal may be due to more than the files: to a model.
+        """
         async with self._taking_over:
-            sources = await asyncio.to_thread(read_sources, self.path)
-            if not force and is_half_written(self._running.sources, sources):
-                await asyncio.sleep(HALF_WRITTEN_SECONDS)
-                sources = await asyncio.to_thread(read_sources, self.path)
-            await self._consider(sources, force=force)
+            await self._look(force=force, anew=True)
         return self.view()
 
     async def write(
@@ -175,7 +175,7 @@ class ConfigStore:
 
     def note_failure(self, words: str) -> None:
         """Show that an edit did not work as it was meant; forgotten with the next revision."""
-        self._failed = words
+        self._live = replace(self._running, failed=words)
         self._bus.publish("config.applied", self.view())
 
     async def watch(self, *, look_anyway_seconds: float = LOOK_ANYWAY_SECONDS) -> None:
@@ -183,80 +183,86 @@ class ConfigStore:
 
         async def look() -> None:
             try:
-                await self.reload()
+                async with self._taking_over:
+                    refusal = self._refusal
+                    is_due = time.monotonic() - self._judged_at > look_anyway_seconds
+                    await self._look(force=False, anew=refusal is not None and refusal.may_pass and is_due)
             except Exception:  # a defect met on one edit must not make hal0 blind for the next
                 log.exception("the configuration could not be looked at; the next change is another try")
 
         await follow(self.path, look, look_anyway_seconds=look_anyway_seconds)
 
     @property
-    def _running(self) -> Judgement:
-        assert self._judgement is not None, "load() comes first"
-        return self._judgement
+    def _running(self) -> Live:
+        assert self._live is not None, "load() comes first"
+        return self._live
 
-    def _judged(self, sources: Sources) -> Judgement:
-        return judge_sources(self.path, sources, required=self._required, env=self.env, appraise=self._appraise)
-
-    def _tag(self, disk_hash: str) -> str:
-        return f"{self.current.revision}-{disk_hash[:TAG_DIGITS]}"
-
-    def _check_base(self, based_on: str | None, sources: Sources) -> None:
-        """Raises `config.conflict` if the writer has not seen what would be overwritten."""
-        revision = self.current.revision
-        if based_on is None or based_on == self._tag(sources.hash):
-            return
-        if based_on != str(revision):
-            reason = f"it is revision {revision} now, the edit began with {based_on.partition('-')[0]}"
-            if based_on.partition("-")[0] == str(revision):
-                reason = "the file on disk was written meanwhile"
-        elif sources.hash != self.current.hash:
-            reason = f"the file on disk is not that of revision {revision}"
+    def _begin_with(self, judgement: Judgement, *, why: str) -> Snapshot:
+        """Take a first revision: the last one of the history if the files are its, else a new one."""
+        last = self.history.last() if self.history else None
+        if last and last.hash == judgement.sources.hash:
+            self._live = self._made(judgement, revision=last.revision, by=last.by, why=last.why)
         else:
-            return
-        raise Hal0Error("config.conflict", reason=reason, revision=revision)
+            number = max(self.history.numbers(), default=0) + 1 if self.history else 1
+            self._live = self._made(judgement, revision=number, by=BY_FILE, why=why)
+            self._remember()
+        self._started = self.current
+        return self.current
+
+    def _made(self, judgement: Judgement, *, revision: int, by: str, why: str) -> Live:
+        return Live.of(judgement, self.path, revision=revision, at=self._clock(), by=by, why=why)
 
     async def _write(self, proposal: Proposal, by: str, why: str, based_on: str | None, force: bool) -> ConfigView:
         async with self._taking_over:
-            old = await asyncio.to_thread(read_sources, self.path)
-            self._check_base(based_on, old)
-            await self._consider(old, force=False)  # an edit on disk that nobody took over yet comes first
+            old = await asyncio.to_thread(self._disk.read)
+            self._running.check_base(based_on, old)
+            await self._consider(old, force=False, anew=False)  # an edit on disk that nobody took over comes first
             new = await asyncio.to_thread(proposal, old, self.path)
-            judgement = await asyncio.to_thread(self._judged, new)
+            judgement = await asyncio.to_thread(self._disk.judge, new)
             if judgement.settings is None:
                 raise ConfigProblems(self.path, judgement.problems)
-            if not force and (problem := implausible(self._running, judgement, str(self.path))):
+            if not force and (problem := implausible(self._running.judgement, judgement, str(self.path))):
                 raise ConfigProblems(self.path, [problem])
-            if self._rejected_at is not None and self.history is not None:
+            if self._refusal is not None and self.history is not None:
                 await asyncio.to_thread(self.history.set_aside, old)
-            await asyncio.to_thread(write, old, new)
+            await asyncio.to_thread(self._disk.write, old, new)
             if new.hash != self.current.hash:
                 await self._apply(judgement, by=by, why=why)
-            elif self._rejected_at is not None:
+            elif self._refusal is not None:
                 self._accept_as_running()
         return self.view()
 
-    async def _consider(self, sources: Sources, *, force: bool) -> None:
+    async def _look(self, *, force: bool, anew: bool) -> None:
+        sources = await asyncio.to_thread(self._disk.read)
+        if not force and is_half_written(self.sources, sources):
+            await asyncio.sleep(HALF_WRITTEN_SECONDS)
+            sources = await asyncio.to_thread(self._disk.read)
+        await self._consider(sources, force=force, anew=anew)
+
+    async def _consider(self, sources: Sources, *, force: bool, anew: bool) -> None:
+        """Take the files over or refuse them, if they are others than those known, or are to be judged `anew`."""
         if sources.hash == self.current.hash:
-            if self._rejected_at is not None:
+            if self._refusal is not None:
                 self._accept_as_running()
             return
-        if sources.hash == self._rejected_hash and not force:
+        if self._refusal is not None and sources.hash == self._refusal.hash and not (force or anew):
             return
         # In a thread: a large file takes long to parse, and streams must not stutter meanwhile.
-        judgement = await asyncio.to_thread(self._judged, sources)
+        judgement = await asyncio.to_thread(self._disk.judge, sources)
+        self._judged_at = time.monotonic()
         if judgement.settings is None:
-            self._reject(sources, judgement.problems)
-        elif not force and (problem := implausible(self._running, judgement, str(self.path))):
-            self._reject(sources, (problem,))
+            self._refuse(sources.hash, judgement.problems, may_pass=judgement.is_appraised)
+        elif not force and (problem := implausible(self._running.judgement, judgement, str(self.path))):
+            self._refuse(sources.hash, (problem,))
         else:
-            await self._apply(judgement, by=BY_FILE, why="edited on disk")
+            await self._apply(judgement, by=BY_FILE, why=ON_DISK)
 
     async def _apply(self, judgement: Judgement, *, by: str, why: str) -> None:
         before = self.current
-        self._swap(judgement, revision=before.revision + 1, by=by, why=why)
-        diff = compare(before.settings, self.current.settings)
-        self._changes = diff.lines or (ONLY_COMMENTS,)
-        log.info("revision %d is live: %s", self.current.revision, "; ".join(self._changes))
+        diff = compare(before.settings, judgement.settings) if judgement.settings else Diff()
+        live = self._made(judgement, revision=before.revision + 1, by=by, why=why)
+        self._live, self._refusal = replace(live, changes=diff.lines or (ONLY_COMMENTS,)), None
+        log.info("revision %d is live: %s", self.current.revision, "; ".join(self._running.changes))
         self._hand_over(diff)
         self._bus.publish("config.applied", self.view())
         await asyncio.to_thread(self._remember)
@@ -265,48 +271,30 @@ class ConfigStore:
         if self.on_applied is None:
             return
         try:
-            self._effects = tuple(self.on_applied(self.current, diff) or ())
+            effects = tuple(self.on_applied(self.current, diff) or ())
+            self._live = replace(self._running, effects=effects)
         except Exception as error:  # a defect of ours: requests are served by the new revision all the same
             log.exception("revision %d is live, but not everything took it over", self.current.revision)
-            self._failed = f"hal0 itself failed to act on all of it: {error!r}"
+            self._live = replace(self._running, failed=f"hal0 itself failed to act on all of it: {error!r}")
             if self.on_defect is not None:
                 self.on_defect(Hal0Error("system.internal", reason=f"revision {self.current.revision}: {error!r}"))
 
-    def _swap(self, judgement: Judgement, *, revision: int, by: str, why: str) -> None:
-        assert judgement.settings is not None
-        sources = judgement.sources
-        self._judgement = judgement
-        self._current = Snapshot(revision, sources.hash, judgement.settings, self.path, bool(sources.files))
-        self._applied_at = self._clock()
-        self._by, self._why = by, why
-        self._effects, self._failed = (), ""
-        self._forget_rejection()
-
     def _remember(self) -> None:
         if self.history is not None:
-            self.history.record(
-                RevisionTexts(
-                    revision=self.current.revision,
-                    at=self._applied_at,
-                    by=self._by,
-                    why=self._why,
-                    hash=self.current.hash,
-                    changes=list(self._changes),
-                    files=texts_of(self.sources),
-                )
-            )
+            self.history.record(self._running.record)
 
-    def _reject(self, sources: Sources, problems: tuple[Problem, ...]) -> None:
-        self._rejected_at, self._rejected_hash, self._problems = self._clock(), sources.hash, problems
+    def _refuse(self, disk_hash: str, problems: tuple[Problem, ...], *, may_pass: bool = False) -> None:
+        """Keep what runs; told once, however often the same is refused."""
+        known = self._refusal
+        if known is not None and (known.hash, known.problems) == (disk_hash, problems):
+            return
+        self._refusal = Refusal(self._clock(), disk_hash, problems, may_pass)
         log.warning("the configuration is refused, revision %d goes on", self.current.revision)
         for problem in problems:
             log.warning("%s", line_for(problem))
         self._bus.publish("config.rejected", self.view())
 
     def _accept_as_running(self) -> None:
-        self._forget_rejection()
+        self._refusal = None
         log.info("the files are again those of revision %d", self.current.revision)
         self._bus.publish("config.applied", self.view())
-
-    def _forget_rejection(self) -> None:
-        self._rejected_at, self._rejected_hash, self._problems = None, "", ()

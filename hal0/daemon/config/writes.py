@@ -1,118 +1,95 @@
-"""Replaces a configuration file: the old one or the new one, whole, at every moment, and never a mixture.
+"""Writes files of the configuration: the old ones or the new ones at every moment, and never a mixture.
 
-A new file is written beside the old one, flushed to the disk and put in its place; links are followed, mode and owner
-kept. Writers of hal0 wait for one another by a lock on the folder. Whoever else wrote meanwhile wins: the write is
-refused. Blocking; call it in a thread.
+One file is put in its place in one step. Of several, all are written beside the old ones before the first is put in its
+place, and the journal says what they are to become: a write that is cut short in between is finished later, before
+anybody takes the files over. Blocking; call it in a thread.
 """
 
-import errno
-import fcntl
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
 
+from hal0.daemon.config.journal import Change, Journal
+from hal0.daemon.config.replacement import Replacement, content, locked, translated
+from hal0.daemon.config.sources import Sources
 from hal0.errors import Hal0Error
 
-NEW_FILE_MODE = 0o644  # less the umask
-READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+log = logging.getLogger("hal0.config")
 
 
-def replace_file(path: Path, raw: bytes, *, expected: bytes | None) -> None:
-    """Write `raw` to the file at `path`, which now holds `expected` (None: is not there).
+def changes_between(old: Sources, new: Sources) -> list[Change]:
+    """What has to be written for the files to be those of `new`."""
+    before = {source.path: source.raw for source in old.files}
+    after = {source.path: source.raw for source in new.files}
+    changes = (Change(path, before.get(path), after.get(path)) for path in {**after, **before})
+    return [change for change in changes if change.old != change.new]
 
-    Raises `config.conflict`, `config.read_only` or `config.write_failed`; then the old file is as it was.
+
+def make_changes(changes: Sequence[Change], journal: Journal | None = None) -> None:
+    """Make the files be what the changes say; more than one needs the journal.
+
+    Raises `config.conflict`, `config.read_only` or `config.write_failed`; then all files are as they were.
     """
-    target = Path(os.path.realpath(path))
-    with _translated(path):
-        if expected is None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target.parent) as folder:
-            old = _present(path, target, expected)
-            temporary = f".{target.name}.hal0-new"
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=folder)  # of a writer that was killed; ours alone, by the lock
+    assert journal is not None or len(changes) < 2, "several files are one write only by a journal"
+    steps = [Replacement(change) for change in changes]
+    try:
+        with locked(steps):
             try:
-                _write_whole(folder, temporary, raw, target, old)
-                _present(path, target, expected)
-                os.replace(temporary, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+                _carry_out(steps, journal if len(steps) > 1 else None)
             except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary, dir_fd=folder)
+                for step in steps:
+                    with suppress(OSError):
+                        step.clear()
                 raise
-            os.fsync(folder)
+    except BaseException:
+        if journal is not None and len(steps) > 1:
+            _undo(steps, journal)
+        raise
 
 
-def remove_file(path: Path, *, expected: bytes) -> None:
-    """Take away the file at `path`, which now holds `expected`; of a link, the link."""
-    with _translated(path), _locked(path.parent) as folder:
-        _present(path, Path(os.path.realpath(path)), expected)
-        os.unlink(path.name, dir_fd=folder)
-        os.fsync(folder)
+def finish(journal: Journal) -> bool:
+    """End a write of several files that was cut short; tells whether there was one. Raises `config.unfinished`.
 
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """The folder's descriptor, held by one writer of hal0 at a time."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    If none of the files is new yet they stay as they are, and what somebody wrote since then is not touched.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        changes = journal.pending()
+        if not changes:
+            return False
+        now = {change.path: content(change.path) for change in changes}
+        has_begun = any(now[change.path] == change.new for change in changes)
+        for change in changes:
+            if has_begun and now[change.path] == change.old:
+                make_changes([change])
+        journal.end()
+    except (OSError, Hal0Error) as error:
+        reason = error.message if isinstance(error, Hal0Error) else error.strerror or str(error)
+        raise Hal0Error("config.unfinished", path=str(journal.path), reason=reason) from error
+    if has_begun:
+        log.warning("a write of %d files that was cut short has been brought to its end", len(changes))
+    return has_begun
 
 
-def _present(path: Path, target: Path, expected: bytes | None) -> os.stat_result | None:
-    """The file as it is; raises if it is not what the writer looked at, or not for writing."""
-    try:
-        now = target.read_bytes()
-    except FileNotFoundError:
-        now = None
-    if now != expected:
-        raise Hal0Error("config.conflict", reason=f"{path} was written meanwhile", path=str(path))
-    if now is None:
-        return None
-    status = target.stat()
-    # Renaming needs no leave of the file itself, but whoever took its write bits away meant it.
-    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
-        raise Hal0Error("config.read_only", path=str(path), reason="the file is read-only")
-    return status
+def _carry_out(steps: Sequence[Replacement], journal: Journal | None) -> None:
+    for step in steps:
+        step.prepare()
+    if journal is not None:
+        with translated(journal.path):
+            journal.begin(step.change for step in steps)
+    for step in steps:
+        step.look()
+    for step in steps:
+        step.take()
+    if journal is not None:
+        with translated(journal.path):
+            journal.end()
 
 
-def _write_whole(folder: int, name: str, raw: bytes, target: Path, old: os.stat_result | None) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, NEW_FILE_MODE if old is None else 0o600, dir_fd=folder)
-    try:
-        if old is not None:
-            _keep_owner_and_mode(descriptor, target, old)
-        left = memoryview(raw)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _keep_owner_and_mode(descriptor: int, target: Path, old: os.stat_result) -> None:
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        try:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        except PermissionError as error:
-            reason = "it belongs to another user or group, and would not afterwards"
-            raise Hal0Error("config.read_only", path=str(target), reason=reason) from error
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-    with suppress(OSError):  # a file system without attributes has none to lose
-        for name in os.listxattr(target):
-            os.setxattr(descriptor, name, os.getxattr(target, name))
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        code = "config.read_only" if error.errno in READ_ONLY else "config.write_failed"
-        raise Hal0Error(code, path=str(path), reason=reason) from error
+def _undo(steps: Sequence[Replacement], journal: Journal) -> None:
+    """Put back what was taken already; if that fails as well, the journal has it for the next try."""
+    with suppress(OSError, Hal0Error):
+        if any(step.is_taken for step in steps):
+            journal.begin(step.change.backwards for step in steps)
+            finish(journal)
+        else:
+            journal.end()

@@ -1,6 +1,7 @@
 """An edit changes what it says and nothing else of a person's text."""
 
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,15 @@ chat = "primary"
 """
 
 
-def lines_kept(old: str, new: str) -> list[str]:
-    """The old lines that are in the new text, in their order."""
-    left = iter(new.splitlines(keepends=True))
-    return [line for line in old.splitlines(keepends=True) if any(line == other for other in left)]
+def lines_kept(old: str, new: str) -> int:
+    """How many of the old lines stand before and after the one place that an edit touches."""
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    head = _same(before, after)
+    return head + _same(before[head:][::-1], after[head:][::-1])
+
+
+def _same(these: list[str], those: list[str]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(these, those, strict=False)))
 
 
 def test_a_changed_value_leaves_every_other_byte() -> None:
@@ -146,6 +152,5 @@ def test_any_edit_of_any_text_reads_back_equal_and_keeps_the_other_lines(
     new = edited(text, [Edit(("slots", slot, key), value)], path=FILE)
     tree.setdefault("slots", {}).setdefault(slot, {})[key] = value
     assert tomllib.loads(new) == tree
-    kept = lines_kept(text, new)
-    assert len(kept) >= len(text.splitlines()) - 1  # the line with the key, if it was there
+    assert lines_kept(text, new) >= len(text.splitlines()) - 1  # the line with the key, if it was there
     assert edited(new, [Edit(("slots", slot, key), value)], path=FILE) == new

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hal0.daemon.config.edits import Edit
 from hal0.daemon.config.file import ConfigProblems, judge_sources
 from hal0.daemon.config.history import KEPT, History
+from hal0.daemon.config.journal import Change, Journal
 from hal0.daemon.config.proposals import with_edits, with_slot, with_text
 from hal0.daemon.config.schema import Slot
 from hal0.daemon.config.snapshot import Diff, Snapshot
@@ -153,6 +154,64 @@ async def test_a_rollback_brings_the_text_back_with_its_comments(tmp_path: Path)
     view = await store.rollback(1, by="anna", based_on="2")
     assert (view.revision, view.why) == (3, "as revision 1")
     assert store.path.read_text() == A
+
+
+async def test_a_rollback_over_several_files_is_one_revision(tmp_path: Path) -> None:
+    (tmp_path / "hal0.d").mkdir()
+    drop_in, more = tmp_path / "hal0.d" / "c.toml", tmp_path / "hal0.d" / "d.toml"
+    drop_in.write_text('[slots.c]\nmodel = "z"\n')
+    store = store_in(tmp_path)
+    before = store.current.settings
+    store.path.write_text(A.replace('"x"', '"xx"'))
+    drop_in.write_text('[slots.c]\nmodel = "zz"\n')
+    more.write_text('[slots.d]\nmodel = "zz"\n')
+    assert (await store.reload()).revision == 2
+    view = await store.rollback(1, by="anna")
+    assert (view.revision, store.current.settings) == (3, before)
+    assert (store.path.read_text(), drop_in.read_text()) == (A, '[slots.c]\nmodel = "z"\n')
+    assert not more.exists()
+
+
+async def test_a_rollback_of_which_one_file_cannot_be_written_changes_none(tmp_path: Path) -> None:
+    (tmp_path / "hal0.d").mkdir()
+    drop_in = tmp_path / "hal0.d" / "c.toml"
+    drop_in.write_text('[slots.c]\nmodel = "z"\n')
+    store = store_in(tmp_path)
+    await store.write(with_edits([Edit(("slots", name, "context"), 64) for name in ("a", "c")]), by="anna")
+    now = store.path.read_text(), drop_in.read_text()
+    drop_in.chmod(0o444)
+    with pytest.raises(Hal0Error, match=r"config\.read_only"):
+        await store.rollback(1, by="anna")
+    assert (store.path.read_text(), drop_in.read_text()) == now
+    assert (await store.reload()).revision == 2
+
+
+def begun(store: ConfigStore, folder: Path) -> Journal:
+    """A write of two files, killed after the first."""
+    drop_in = folder / "hal0.d" / "c.toml"
+    journal = Journal(folder / "state")
+    journal.begin([Change(store.path, A.encode(), A.replace("x", "xx").encode()), Change(drop_in, None, b"[slots.c]")])
+    store.path.write_text(A.replace("x", "xx"))
+    return journal
+
+
+async def test_half_of_a_write_that_cannot_be_finished_is_refused_and_told(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    in_the_way = tmp_path / "hal0.d"
+    in_the_way.write_text("no folder")
+    journal = begun(store, tmp_path)
+    view = await store.reload()
+    assert view.revision == 1
+    assert str(journal.path) in [problem.file for problem in view.problems if problem.code == "config.unfinished"]
+    with pytest.raises(ConfigProblems, match=r"cut short"):
+        await store.write(context(64), by="anna")
+    with pytest.raises(ConfigProblems, match=r"cut short"):
+        store_in(tmp_path, None)
+    in_the_way.unlink()
+    in_the_way.mkdir()
+    view = await store.reload()
+    assert "config.unfinished" not in [problem.code for problem in view.problems]
+    assert journal.pending() == []
 
 
 async def test_a_rollback_to_no_file_runs_the_embedded_default_again(tmp_path: Path) -> None:

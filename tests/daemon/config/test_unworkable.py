@@ -1,5 +1,6 @@
 """A mistake that only shows when a slot's start is prepared refuses the configuration, at its place."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,3 +87,76 @@ async def test_a_write_is_refused_before_the_file_is_touched(tmp_path: Path) -> 
     assert [problem.key for problem in caught.value.problems] == ["slots.a.args"]
     assert (tmp_path / "hal0.toml").read_text() == GOOD
     assert (await running.judge(with_text(None, BAD))).settings is None
+
+
+class Models:
+    """Stands for the model files: whether they allow the context that is asked for."""
+
+    def __init__(self) -> None:
+        self.limit = 512
+        self.asked = 0
+
+    def __call__(self, settings: Settings) -> Sequence[tuple[Key, Hal0Error]]:
+        self.asked += 1
+        context = settings.slots["a"].context
+        if context is None or context <= self.limit:
+            return []
+        key = ("slots", "a", "context")
+        return [(key, Hal0Error("config.invalid", place="slots.a.context", reason=f"it reads {self.limit}"))]
+
+
+@pytest.fixture
+def models() -> Models:
+    return Models()
+
+
+@pytest.fixture
+def refused(tmp_path: Path, models: Models) -> ConfigStore:
+    """A store whose files will be refused for the model's sake."""
+    path = tmp_path / "hal0.toml"
+    path.write_text('[slots.a]\nmodel = "x"\n')
+    made = ConfigStore(EventBus(), path, env={}, history=History(tmp_path / "state"), appraise=models)
+    made.load()
+    path.write_text('[slots.a]\nmodel = "x"\ncontext = 1024\n')
+    return made
+
+
+async def test_a_reload_judges_the_same_files_anew_for_the_model_may_be_another(
+    refused: ConfigStore, models: Models
+) -> None:
+    view = await refused.reload()
+    assert [problem.key for problem in view.problems] == ["slots.a.context"]
+    since = view.rejected_at
+    view = await refused.reload()
+    assert view.rejected_at == since, "the same refusal is told once"
+    models.limit = 2048
+    view = await refused.reload()
+    assert (view.revision, view.rejected_at, view.problems) == (2, None, [])
+    assert refused.current.settings.slots["a"].context == 1024
+
+
+async def test_a_model_that_comes_is_noticed_without_being_asked(refused: ConfigStore, models: Models) -> None:
+    watching = asyncio.create_task(refused.watch(look_anyway_seconds=0.05))
+    try:
+        async with asyncio.timeout(10):
+            while refused.view().rejected_at is None:
+                await asyncio.sleep(0.01)
+            models.limit = 2048
+            while refused.view().rejected_at is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        watching.cancel()
+    assert refused.current.settings.slots["a"].context == 1024
+
+
+async def test_files_that_are_wrong_in_themselves_are_not_judged_again_and_again(
+    refused: ConfigStore, models: Models
+) -> None:
+    refused.path.write_text('[slots.a]\nmodel = "x"\ncontxt = 1024\n')
+    watching = asyncio.create_task(refused.watch(look_anyway_seconds=0.02))
+    asked = models.asked
+    kinds = [event.kind for event in refused._bus._ring]
+    await asyncio.sleep(0.3)
+    watching.cancel()
+    assert models.asked == asked
+    assert [event.kind for event in refused._bus._ring] == [*kinds, "config.rejected"]

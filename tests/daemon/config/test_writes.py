@@ -3,45 +3,22 @@
 import errno
 import os
 import resource
-import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from hal0.daemon.config.writes import replace_file
+from hal0.daemon.config.journal import Change, Journal
+from hal0.daemon.config.writes import finish, make_changes
 from hal0.errors import Hal0Error
 
 OLD, NEW = b"old = 1\n" * 9_000, b"new = 2\n" * 11_000
 
-# Ends itself before or after the call of the system with this number, counted over all that the write makes.
-VICTIM = """
-import os, signal, sys
-from pathlib import Path
-from hal0.daemon.config.writes import replace_file
 
-path, number, new = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-raw, expected, seen = Path(new).read_bytes(), path.read_bytes(), 0
-
-def count(frame, event, called):
-    global seen
-    if event in ("c_call", "c_return") and getattr(called, "__module__", "") in ("posix", "fcntl"):
-        seen += 1
-        if seen == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.setprofile(count)
-replace_file(path, raw, expected=expected)
-sys.setprofile(None)
-print(seen)
-"""
-
-
-def victim(folder: Path, number: int) -> subprocess.CompletedProcess[str]:
-    (folder / "new").write_bytes(NEW)
-    words = [sys.executable, "-c", VICTIM, str(folder / "hal0.toml"), str(number), str(folder / "new")]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+def replace_file(path: Path, raw: bytes, *, expected: bytes | None) -> None:
+    make_changes([Change(path, expected, raw)])
 
 
 @pytest.fixture
@@ -49,25 +26,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "hal0.toml"
     path.write_bytes(OLD)
     return path
-
-
-def test_a_writer_killed_at_any_step_leaves_the_old_file_or_the_new_one(tmp_path: Path, file: Path) -> None:
-    ended = victim(tmp_path, 0)
-    assert ended.returncode == 0, ended.stderr
-    steps = int(ended.stdout)
-    assert steps > 20
-    outcomes = []
-    for number in range(1, steps + 1):
-        file.write_bytes(OLD)
-        assert victim(tmp_path, number).returncode == -signal.SIGKILL
-        outcomes.append(file.read_bytes())
-        assert outcomes[-1] in (OLD, NEW), f"step {number}"
-    turn = outcomes.index(NEW)
-    assert outcomes == [OLD] * turn + [NEW] * (steps - turn)
-    # The next writer is not disturbed by what the killed ones left, and leaves nothing itself.
-    file.write_bytes(OLD)
-    replace_file(file, NEW, expected=OLD)
-    assert sorted(os.listdir(tmp_path)) == ["hal0.toml", "new"]
 
 
 def test_mode_and_owner_stay(file: Path) -> None:
@@ -121,12 +79,13 @@ def write_in_a_child(file: Path, prepare: str) -> str:
     program = f"""
 import os, resource, sys
 from pathlib import Path
-from hal0.daemon.config.writes import replace_file
+from hal0.daemon.config.journal import Change
+from hal0.daemon.config.writes import make_changes
 from hal0.errors import Hal0Error
 {prepare}
 file = Path(sys.argv[1])
 try:
-    replace_file(file, b"new = 2\\n" * 11_000, expected=file.read_bytes())
+    make_changes([Change(file, file.read_bytes(), b"new = 2\\n" * 11_000)])
 except Hal0Error as error:
     print(error)
 """
@@ -175,3 +134,119 @@ def test_another_users_file_in_a_folder_that_all_may_write_keeps_its_owner(tmp_p
     assert write_in_a_child(file, "os.setgid(4321); os.setuid(4321)").startswith("config.read_only")
     assert file.read_bytes() == OLD
     assert os.listdir(tmp_path) == ["hal0.toml"]
+
+
+# Several files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changes(tmp_path: Path) -> list[Change]:
+    """One file is changed, one comes in a folder of its own, one goes."""
+    (tmp_path / "a.toml").write_bytes(b"a = 1\n")
+    (tmp_path / "c.toml").write_bytes(b"c = 1\n")
+    return [
+        Change(tmp_path / "a.toml", b"a = 1\n", b"a = 2\n"),
+        Change(tmp_path / "d" / "b.toml", None, b"b = 2\n"),
+        Change(tmp_path / "c.toml", b"c = 1\n", None),
+    ]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "state")
+
+
+def contents(changes: list[Change]) -> list[bytes | None]:
+    return [change.path.read_bytes() if change.path.exists() else None for change in changes]
+
+
+def olds(changes: list[Change]) -> list[bytes | None]:
+    return [change.old for change in changes]
+
+
+def news(changes: list[Change]) -> list[bytes | None]:
+    return [change.new for change in changes]
+
+
+def test_several_files_are_one_write_and_nothing_is_left_of_it(
+    tmp_path: Path, changes: list[Change], journal: Journal
+) -> None:
+    make_changes(changes, journal)
+    assert contents(changes) == news(changes)
+    assert journal.pending() == []
+    assert sorted(os.listdir(tmp_path)) == ["a.toml", "d", "state"]
+    assert os.listdir(tmp_path / "d") == ["b.toml"]
+    assert os.listdir(tmp_path / "state") == []
+
+
+def test_one_file_that_cannot_be_written_leaves_all_as_they_were(changes: list[Change], journal: Journal) -> None:
+    changes[2].path.write_bytes(b"theirs = 1\n")
+    with pytest.raises(Hal0Error, match=r"config\.conflict"):
+        make_changes(changes, journal)
+    assert contents(changes) == [b"a = 1\n", None, b"theirs = 1\n"]
+    assert not finish(journal)
+    changes[2].path.write_bytes(b"c = 1\n")
+    make_changes(changes, journal)
+    assert contents(changes) == news(changes)
+
+
+def test_a_failure_between_two_files_takes_the_first_back(
+    tmp_path: Path, changes: list[Change], journal: Journal
+) -> None:
+    """What is a folder cannot be replaced by a file, and that shows only at the rename."""
+    in_the_way = tmp_path / "e.toml"
+    in_the_way.symlink_to("f")
+    last = Change(in_the_way, None, b"e = 2\n")
+
+    class Late(Journal):
+        def begin(self, changes: Iterable[Change]) -> None:
+            super().begin(changes)
+            (tmp_path / "f").mkdir(exist_ok=True)
+            in_the_way.unlink(missing_ok=True)
+
+    with pytest.raises(Hal0Error, match=r"config\.write_failed"):
+        make_changes([*changes, last], Late(journal.path.parent))
+    assert contents(changes) == olds(changes)
+    assert journal.pending() == []
+    assert [name for name in os.listdir(tmp_path) if "hal0-new" in name] == []
+
+
+def test_what_was_begun_is_finished_and_what_was_not_is_left(changes: list[Change], journal: Journal) -> None:
+    journal.begin(changes)
+    assert not finish(journal)
+    assert contents(changes) == olds(changes)
+    journal.begin(changes)
+    changes[0].path.write_bytes(b"a = 2\n")
+    assert finish(journal)
+    assert contents(changes) == news(changes)
+    assert not finish(journal)
+
+
+def test_what_somebody_wrote_after_the_crash_is_not_touched(changes: list[Change], journal: Journal) -> None:
+    journal.begin(changes)
+    changes[0].path.write_bytes(b"a = 2\n")
+    changes[2].path.write_bytes(b"mine = 3\n")
+    assert finish(journal)
+    assert contents(changes) == [b"a = 2\n", b"b = 2\n", b"mine = 3\n"]
+
+
+def test_what_cannot_be_finished_is_told_and_stays_to_be_finished(
+    tmp_path: Path, changes: list[Change], journal: Journal
+) -> None:
+    journal.begin(changes)
+    changes[0].path.write_bytes(b"a = 2\n")
+    (tmp_path / "d").write_text("in the way")
+    with pytest.raises(Hal0Error) as caught:
+        finish(journal)
+    assert caught.value.code == "config.unfinished"
+    assert str(journal.path) in caught.value.message + caught.value.remedy + str(caught.value.details)
+    (tmp_path / "d").unlink()
+    assert finish(journal)
+    assert contents(changes) == news(changes)
+
+
+def test_a_damaged_journal_is_as_if_there_were_none(journal: Journal) -> None:
+    for text in ("", "changes = 1", "[[changes]]\npath = 1", '[[changes]]\npath = "x"\nold = "%"', "\0"):
+        journal.path.parent.mkdir(exist_ok=True)
+        journal.path.write_text(text)
+        assert journal.pending() == []
