@@ -1,44 +1,110 @@
-"""One daemon per state folder: the folders it needs, and the lock that keeps a second one out."""
+"""One daemon per state folder: the folders it needs, and the lock that keeps a second one out.
+
+Commands that write the configuration where no daemon runs have a turn of their own: a daemon that starts meanwhile
+waits for its end.
+"""
 
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hal0.daemon.config.keeping import open_private
 from hal0.errors import Hal0Error
 from hal0.paths import Paths
 
+DAEMON_LOCK = "hal0d.lock"  # held for a daemon's life
+TURN_LOCK = "turn.lock"
+TURN_SECONDS = 10.0  # longer no command writes
+TURN_POLL_SECONDS = 0.02
+
 
 @contextmanager
-def claim(paths: Paths) -> Iterator[None]:
-    """Make the folders and hold the lock; raises `system.state_unwritable` or `system.already_running`.
+def claim(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> Iterator[None]:
+    """Make the folders and hold the lock; raises `system.state_unwritable`, `system.already_running`, `config.locked`.
 
     The kernel drops the lock with the process, so nothing stale can stay behind.
     """
     for folder in (paths.state, paths.logs, paths.state / "ledger"):
         _make(folder, 0o700)
     _make_runtime(paths.runtime)
-    lock = paths.state / "hal0d.lock"
+    descriptor = _open_lock(paths.state / DAEMON_LOCK)
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Hal0Error("system.state_unwritable", path=str(lock), reason=error.strerror) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
-            raise Hal0Error("system.already_running", pid=pid, where=str(paths.socket)) from None
-        except OSError as error:  # a file system without locks
-            raise Hal0Error("system.state_unwritable", path=str(lock), reason=error.strerror) from error
+        with _turn(paths.state, patience_seconds):
+            _hold(descriptor, paths)
         with suppress(OSError):  # the pid is only told to people; a full disk must not keep the daemon from starting
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            _note_pid(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def vacancy(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> Iterator[None]:
+    """For what may be done only while no daemon runs; a daemon that starts waits for the end of the block.
+
+    Raises `system.already_running`, `config.locked` or `system.state_unwritable`.
+    """
+    _make(paths.state, 0o700)
+    with _turn(paths.state, patience_seconds):
+        descriptor = _open_lock(paths.state / DAEMON_LOCK)
+        try:
+            _hold(descriptor, paths)  # given back at once: no daemon can take it before the end of this turn
+        finally:
+            os.close(descriptor)
+        yield
+
+
+@contextmanager
+def _turn(state: Path, patience_seconds: float) -> Iterator[None]:
+    """One at a time, daemons that start and commands that write; raises `config.locked` when that takes too long."""
+    descriptor = _open_lock(state / TURN_LOCK)
+    try:
+        began = time.monotonic()
+        while not _locks(descriptor):
+            if time.monotonic() - began > patience_seconds:
+                raise Hal0Error("config.locked", seconds=f"{patience_seconds:g}", pid=_noted_pid(descriptor))
+            time.sleep(TURN_POLL_SECONDS)
+        with suppress(OSError):
+            _note_pid(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int, paths: Paths) -> None:
+    if not _locks(descriptor):
+        raise Hal0Error("system.already_running", pid=_noted_pid(descriptor), where=str(paths.socket))
+
+
+def _locks(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        raise Hal0Error("system.state_unwritable", path=path, reason=error.strerror) from error
+    return True
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return open_private(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise Hal0Error("system.state_unwritable", path=str(path), reason=error.strerror) from error
+
+
+def _note_pid(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _noted_pid(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
 
 
 def _make_runtime(folder: Path) -> None:

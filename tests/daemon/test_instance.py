@@ -1,11 +1,12 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from hal0.daemon.instance import claim
+from hal0.daemon.instance import claim, vacancy
 from hal0.errors import Hal0Error
 from hal0.paths import Paths
 
@@ -40,6 +41,39 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
     assert caught.value.code == "system.state_unwritable"
     assert str(tmp_path / "state") in caught.value.message
+
+
+def test_while_a_daemon_runs_there_is_no_vacancy(tmp_path: Path) -> None:
+    with claim(paths(tmp_path)), pytest.raises(Hal0Error) as caught, vacancy(paths(tmp_path)):
+        pass
+    assert caught.value.code == "system.already_running"
+    with vacancy(paths(tmp_path)):
+        pass
+
+
+def test_a_daemon_that_starts_waits_for_who_uses_the_vacancy(tmp_path: Path) -> None:
+    steps = []
+
+    def start() -> None:
+        with claim(paths(tmp_path)):
+            steps.append("claimed")
+
+    with vacancy(paths(tmp_path)):
+        starting = threading.Thread(target=start)
+        starting.start()
+        starting.join(0.2)
+        steps.append("written")
+    starting.join(10)
+    assert steps == ["written", "claimed"]
+
+
+def test_who_holds_a_vacancy_for_too_long_is_named(tmp_path: Path) -> None:
+    with vacancy(paths(tmp_path)):
+        for wait in (claim, vacancy):
+            with pytest.raises(Hal0Error) as caught, wait(paths(tmp_path), patience_seconds=0.1):
+                pass
+            assert caught.value.code == "config.locked"
+            assert str(os.getpid()) in caught.value.remedy
 
 
 @pytest.fixture
