@@ -24,7 +24,7 @@ EventKind = Literal[
     "request.phase",  # RequestView without its text
     "request.tokens",  # TokenBatch
     "request.finished",  # RequestView without its text
-    "device.sample",  # {"devices": [DeviceView], "slots": {name: {"memory_bytes", "cpu_percent"}}}
+    "device.sample",  # {"devices": [DeviceView], "slots": {name: {memory_bytes, …}}}; the latter as in SlotView
     "config.applied",  # ConfigView
     "config.rejected",  # ConfigView, with its problems
     "error",  # ErrorRecord
@@ -62,6 +62,8 @@ class SlotView(Wire):
     in_flight: int = 0
     waiting: int = 0  # requests held until the slot is ready or has room for them
     memory_bytes: int | None = None  # resident memory of the process group
+    private_bytes: int | None = None  # of it, without what is mapped from files
+    gpu_bytes: dict[str, int] = {}  # memory held of each GPU that tells it, by device id
     tokens_per_second: float | None = None  # sum over the requests decoding now, else of the last one
     ttft_ms: float | None = None  # of the last request that produced a token
     load_ms: float | None = None  # of the last successful start

@@ -151,7 +151,7 @@ def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
             "process",
             f"pid {slot.pid}, port {slot.port}, run {slot.run}" if slot.pid else f"none, {slot.run} runs so far",
         ),
-        ("memory", figures.size(slot.memory_bytes) if slot.memory_bytes is not None else None),
+        ("memory", _memory(slot)),
         ("requests", f"{slot.in_flight} in flight, {slot.waiting} waiting"),
         ("tokens/s", figures.rate(slot.tokens_per_second) if slot.tokens_per_second is not None else None),
         ("first token", figures.milliseconds(slot.ttft_ms) if slot.ttft_ms is not None else None),
@@ -160,6 +160,14 @@ def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
         ("config", f"revision {slot.revision}"),
     ]
     return [(label, value) for label, value in values if value]
+
+
+def _memory(slot: SlotView) -> str | None:
+    if slot.memory_bytes is None:
+        return None
+    own = "" if slot.private_bytes is None else f", {figures.size(slot.private_bytes)} without mapped files"
+    on_gpus = "".join(f"; {figures.size(size)} of {gpu}" for gpu, size in sorted(slot.gpu_bytes.items()))
+    return f"{figures.size(slot.memory_bytes)} resident{own}{on_gpus}"
 
 
 def _print_command(command: CommandView) -> None:

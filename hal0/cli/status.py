@@ -4,12 +4,13 @@ from argparse import ArgumentParser, Namespace
 
 from hal0.cli.config import print_config
 from hal0.cli.connection import Daemon
+from hal0.cli.devices import print_devices
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, heading, print_answer, say, table
 from hal0.cli.requests import print_requests
 from hal0.cli.slot import print_slots
 from hal0.tui import figures
-from hal0.wire import DeviceView, ErrorRecord, State
+from hal0.wire import ErrorRecord, State
 
 ABOUT = "The daemon, its configuration, slots, requests in flight and recent errors, on one screen."
 ERRORS_SHOWN = 5
@@ -43,7 +44,7 @@ def _print_state(state: State) -> None:
     print_config(state.config)
     for warning in state.warnings:
         say(Cell("warning: ", "yellow"), warning)
-    say(Cell("  ".join(_device(device) for device in state.devices), "dim"))
+    print_devices(state.devices)
     heading(f"slots {len(state.slots)}")
     print_slots(state.slots)
     in_flight = [request for request in state.requests if request.phase != "finished"]
@@ -54,17 +55,6 @@ def _print_state(state: State) -> None:
     say(Cell(f"since start: {totals.requests} requests, {totals.failed} failed, {totals.tokens} tokens", "dim"))
     if state.errors:
         _print_errors(state.errors)
-
-
-def _device(device: DeviceView) -> str:
-    parts = [device.id]
-    if device.utilisation is not None:
-        parts.append(figures.percent(device.utilisation).strip())
-    if device.memory_total_bytes is not None:
-        parts.append(figures.pair(device.memory_used_bytes, device.memory_total_bytes))
-    if device.temperature_c is not None:
-        parts.append(f"{device.temperature_c:.0f}°C")
-    return " ".join(parts)
 
 
 def _print_errors(errors: list[ErrorRecord]) -> None:

@@ -85,6 +85,15 @@ def test_show_says_where_a_backend_runs_and_that_it_takes_no_key(hal0: Run, admi
         assert (no_key in shown, "in the folder /srv/tts" in shown) == (is_open, is_open)
 
 
+def test_show_tells_what_a_slot_takes_of_each_memory(hal0: Run, admin: FakeAdmin) -> None:
+    taken = {"memory_bytes": 900 * 2**20, "private_bytes": 200 * 2**20, "gpu_bytes": {"gpu1": 3 * 2**30, "gpu0": 2**30}}
+    admin.answers["GET /api/slots/primary"] = pictures.slot(**taken)
+    admin.answers["GET /api/slots/primary/command"] = COMMAND
+    assert (
+        "900M resident, 200M without mapped files; 1.0G of gpu0; 3.0G of gpu1\n" in hal0("slot", "show", "primary").out
+    )
+
+
 def test_show_works_for_a_slot_whose_engine_is_missing(hal0: Run, admin: FakeAdmin) -> None:
     admin.answers["GET /api/slots/primary"] = pictures.slot(state="offline", pid=None)
     admin.answers["GET /api/slots/primary/command"] = Hal0Error(

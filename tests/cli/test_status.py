@@ -3,9 +3,10 @@
 import json
 
 from hal0.errors import Hal0Error
-from hal0.wire import ErrorView, Problem
+from hal0.wire import DeviceView, ErrorView, GpuProcess, Problem
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
+from tests.cli.pictures import GIB
 from tests.fakes.admin import FakeAdmin
 
 
@@ -28,6 +29,38 @@ def test_status_tells_daemon_config_slots_requests_and_errors(hal0: Run, admin: 
         "slot.load_failed",
     ):
         assert part in ended.out
+
+
+def test_status_tells_all_that_is_known_of_each_gpu_and_who_holds_it(hal0: Run, admin: FakeAdmin) -> None:
+    holders = [
+        GpuProcess(pid=10, name="llama-server", memory_bytes=12 * GIB, slot="primary"),
+        GpuProcess(pid=11, name="llama-server", memory_bytes=2 * GIB, slot="primary"),
+        GpuProcess(pid=77, name="blender", memory_bytes=3 * GIB),
+        GpuProcess(pid=78),
+    ]
+    card = DeviceView(
+        id="gpu0", kind="gpu", name="AMD Radeon RX 7900 XTX", vendor="amd", driver="amdgpu", utilisation=0.97,
+        memory_used_bytes=20 * GIB, memory_total_bytes=24 * GIB, temperature_c=61.4, power_w=338.2, power_limit_w=339.0,
+        clock_mhz=2304.0, memory_clock_mhz=1249.0, fan_percent=40.0, fan_rpm=1480, processes=holders,
+    )  # fmt: skip
+    lost = DeviceView(id="gpu1", kind="gpu", name="NVIDIA H100", driver="nvidia 580.95", note="GPU is lost")
+    shared = DeviceView(id="gpu2", kind="gpu", name="Intel Iris", driver="i915", unified=True, memory_used_bytes=GIB)
+    devices = [*pictures.state().devices, card, lost, shared]
+    admin.answers["GET /api/state"] = pictures.state(devices=devices)
+    told = hal0("status").out
+    assert "cpu 42%  memory 5.0/24G\n" in told
+    assert told[told.index("GPUs 3") : told.index("slots 2")].splitlines() == [
+        "GPUs 3",
+        "gpu0  AMD Radeon RX 7900 XTX  amdgpu",
+        "      97%  20.0/24G  61°C  338 of 339 W  2304 MHz  memory 1249 MHz  fan 40% 1480 rpm",
+        "      slots: primary 14.0G",
+        "      others: blender (pid 77) 3.0G, pid 78",
+        "gpu1  NVIDIA H100  nvidia 580.95",
+        "      GPU is lost",
+        "gpu2  Intel Iris  i915",
+        "      1.0G in use shared with the processor",
+        "",
+    ]
 
 
 def test_status_tells_what_is_wrong_with_a_refused_file(hal0: Run, admin: FakeAdmin) -> None:

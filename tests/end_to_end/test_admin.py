@@ -4,12 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 
-from hal0.wire import CommandView, Event, RequestView, SlotView, State
+from hal0.wire import CommandView, DeviceView, Event, RequestView, SlotView, State
 from tests.fakes.installation import Installation
 
 HELLO = {"model": "primary", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -49,7 +50,22 @@ def test_the_state_is_whole(hal0: Installation) -> None:
 def test_memory_of_a_slot_is_measured(hal0: Installation) -> None:
     with listening(hal0, "topics=device") as events:
         sample = next(events)
-    assert 10e6 < sample.data["slots"]["primary"]["memory_bytes"] < 500e6
+    primary = sample.data["slots"]["primary"]
+    assert 10e6 < primary["private_bytes"] < primary["memory_bytes"] < 500e6
+    assert primary["gpu_bytes"] == {}
+    view = hal0.admin("GET", "/api/slots/primary")
+    assert 10e6 < view["private_bytes"] < view["memory_bytes"] < 500e6
+
+
+def test_devices_are_told_as_in_the_state_and_more_often_than_once_a_second_while_watched(hal0: Installation) -> None:
+    with listening(hal0, "topics=device") as events:
+        times = [next(events).at for _ in range(12)]
+    # A look may be late on a busy machine, but not each of them.
+    assert min(later - before for before, later in pairwise(times)) < 0.5
+    devices = hal0.admin("GET", "/api/devices")["devices"]
+    assert {device["id"] for device in devices} >= {"cpu", "memory"}
+    for device in devices:
+        assert device.keys() == DeviceView.model_fields.keys()
 
 
 def test_a_streamed_request_is_told_from_its_start_to_its_end(hal0: Installation) -> None:

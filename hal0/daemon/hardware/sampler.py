@@ -127,7 +127,12 @@ class Sampler:
         return {
             "devices": [device.model_dump(mode="json") for device in self.devices],
             "slots": {
-                name: {"memory_bytes": usage.memory_bytes, "cpu_percent": usage.cpu_percent}
+                name: {
+                    "memory_bytes": usage.memory_bytes,
+                    "private_bytes": usage.private_bytes,
+                    "gpu_bytes": dict(usage.gpu_bytes),
+                    "cpu_percent": usage.cpu_percent,
+                }
                 for name, usage in self.slots.items()
             },
         }

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from hal0.wire import DeviceView, GpuProcess
 from tests.daemon.hardware.trees import LAPTOP, plant, process
 
 PERIOD_SECONDS = 0.01
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class BrokenMeter:
@@ -176,6 +178,14 @@ async def test_what_a_slot_holds_of_each_gpu_is_summed_over_its_processes(tmp_pa
     plant(tmp_path, process(11, group=10))
     await look.sample()
     assert look.slots["primary"].gpu_bytes == {"gpu0": 3, "gpu1": 5}  # 11 on gpu0 does not tell its share
+    assert look.event()["slots"] == {
+        "primary": {
+            "memory_bytes": 3 * PAGE,
+            "private_bytes": 0,
+            "gpu_bytes": {"gpu0": 3, "gpu1": 5},
+            "cpu_percent": None,
+        }
+    }
 
 
 async def test_of_many_strangers_the_smallest_are_left_out_and_never_a_slot(tmp_path: Path) -> None:
