@@ -30,27 +30,31 @@ class Ports:
         finally:
             self._claimed.discard(port)
 
+    def is_free(self, port: int) -> bool:
+        """Whether nobody listens on it."""
+        # SO_REUSEADDR, as the backends use it: connections of a former run in TIME_WAIT do not count, a listener does.
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                return False
+        return True
+
+    def is_served(self, port: int, *, group: int) -> bool:
+        """Whether it is this process group that listens on it."""
+        return listens(port, group=group)
+
     def _choose(self, slot: str, fixed: int | None) -> int:
         if fixed is not None:
-            if fixed in self._claimed or not _is_free(fixed):
+            if fixed in self._claimed or not self.is_free(fixed):
                 raise Hal0Error("slot.port_in_use", slot=slot, port=fixed)
             return fixed
         first, last = self._bounds()
         for port in range(first, last + 1):
-            if port not in self._claimed and _is_free(port):
+            if port not in self._claimed and self.is_free(port):
                 return port
         raise Hal0Error("slot.no_free_port", slot=slot, first=first, last=last)
-
-
-def _is_free(port: int) -> bool:
-    # SO_REUSEADDR, as the backends use it: connections of a former run in TIME_WAIT do not count, a listener does.
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 def listens(port: int, *, group: int, proc: Path = Path("/proc")) -> bool:

@@ -21,7 +21,7 @@ from hal0.daemon.providers.base import Launch, Loading, ModelFile, NotUp, Provid
 from hal0.daemon.slots.bonds import Bonds
 from hal0.daemon.slots.lifecycle import Trigger
 from hal0.daemon.slots.output import Output
-from hal0.daemon.slots.ports import Ports, listens
+from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import Process, describe_exit, finish, oom_kills
 from hal0.errors import Hal0Error
 
@@ -55,6 +55,7 @@ class Tools:
     environ: Mapping[str, str]
     bonds: Bonds
     health_seconds: float = HEALTH_SECONDS
+    spawn: Callable[..., Process] = Process.spawn
 
     def start_limit(self, config: SlotConfig) -> float:
         """How many seconds a start may take."""
@@ -233,7 +234,7 @@ class Run:
             self._oom_kills = oom_kills()
             mark = self._tools.bonds.mark(name)
             self._tools.bonds.tighten()
-            self.process = Process.spawn(
+            self.process = self._tools.spawn(
                 launch.argv(port, key=endpoint.key),
                 slot=name,
                 env={**self._environment(launch, endpoint), **mark.env},
@@ -331,7 +332,7 @@ class Run:
 
     async def _check_owner(self, name: str, endpoint: Endpoint, process: Process) -> None:
         """Something answers on the port: make sure that it is the process we started and not a stranger."""
-        if listens(endpoint.port, group=process.pid):
+        if self._tools.ports.is_served(endpoint.port, group=process.pid):
             return
         # It may be dying this moment; then its death is the news.
         await asyncio.wait({process.exited}, timeout=OWNER_GRACE_SECONDS)
