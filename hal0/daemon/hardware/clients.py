@@ -19,6 +19,7 @@ from hal0.daemon.hardware.rates import Window
 from hal0.wire import GpuProcess
 
 RESCAN_SECONDS = 5.0  # looking through the files of all processes costs more than reading those we know
+Key = tuple[str, str]  # (drm-pdev, drm-client-id)
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 SIZE_KINDS = ("resident", "memory", "total")  # what is in memory now, best key first; older drivers have the later ones
 
@@ -62,11 +63,11 @@ class Clients:
     def __init__(self, *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
         self._proc = root / "proc"
         self._clock = clock
-        self._files: list[tuple[int, str]] = []  # process and its fdinfo file
+        self._files: dict[Key, list[tuple[int, str]]] = {}  # processes and their fdinfo files, by client
         self._names: dict[int, str] = {}
         self._complete = True
         self._scanned_at = float("-inf")
-        self._seen: dict[tuple[str, str], Client] = {}
+        self._seen: dict[Key, Client] = {}
         self._busy: dict[str, float | None] = {}  # by PCI address
         self._window = Window(clock)
 
@@ -75,12 +76,14 @@ class Clients:
         now = self._clock()
         if now - self._scanned_at >= RESCAN_SECONDS:
             self._scan(now)
-        seen: dict[tuple[str, str], Client] = {}
-        for pid, file in self._files:
-            with suppress(OSError):
-                key, client = _parse(pid, Path(file).read_text(errors="replace"))
+        seen: dict[Key, Client] = {}
+        for expected, files in self._files.items():
+            for pid, file in files:  # one of them is enough, unless it was closed since they were found
+                key, client = _read(pid, file)
                 if key is not None:
                     seen.setdefault(key, client)
+                if key == expected:
+                    break
         passed = self._window.turn()
         uses = {}
         for address in addresses:
@@ -94,21 +97,25 @@ class Clients:
 
     def _scan(self, now: float) -> None:
         self._scanned_at = now
-        self._files, self._complete = [], True
+        self._files, self._complete = {}, True
         try:
             pids = sorted(int(name) for name in os.listdir(self._proc) if name.isdigit())
         except OSError:
             pids, self._complete = [], False
         for pid in pids:
             try:
-                self._files.extend((pid, file) for file in _gpu_files(f"{self._proc}/{pid}"))
+                for file in _gpu_files(f"{self._proc}/{pid}"):
+                    key, _ = _read(pid, file)
+                    if key is not None:
+                        self._files.setdefault(key, []).append((pid, file))
             except PermissionError:
                 self._complete = False
             except OSError:
                 continue  # it ended
-        self._names = {pid: process_name(self._proc, pid) for pid, _ in self._files}
+        holders = {pid for files in self._files.values() for pid, _ in files}
+        self._names = {pid: process_name(self._proc, pid) for pid in holders}
 
-    def _busiest(self, clients: dict[tuple[str, str], Client], passed_ns: float) -> float | None:
+    def _busiest(self, clients: dict[Key, Client], passed_ns: float) -> float | None:
         shares: dict[str, float] = defaultdict(float)
         for key, client in clients.items():
             if (before := self._seen.get(key)) is None:
@@ -135,9 +142,14 @@ def _gpu_files(folder: str) -> list[str]:
     return files
 
 
-def _parse(pid: int, text: str) -> tuple[tuple[str, str] | None, Client]:
+def _read(pid: int, file: str) -> tuple[Key | None, Client]:
     """The client of one file, and what tells it from others; no key if the file is not (any more) one of a GPU."""
     client = Client(pid)
+    try:
+        with open(file, "rb") as info:
+            text = info.read().decode(errors="replace")
+    except OSError:
+        return None, client
     address = number = ""
     sizes: dict[str, dict[str, int]] = {kind: {} for kind in SIZE_KINDS}
     for line in text.splitlines():

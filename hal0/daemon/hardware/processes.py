@@ -40,6 +40,7 @@ class ProcessMeter:
         self._members: dict[int, list[int]] = {}  # by group
         self._scanned_at = float("-inf")
         self._ticks: dict[tuple[int, int], int] = {}  # by pid and start time, as numbers are used again
+        self._groups: dict[int, int] = {}  # by process, as of the last look
         self._percents: dict[int, float | None] = {}  # by group
         self._window = Window(clock)
 
@@ -52,6 +53,7 @@ class ProcessMeter:
         ticks: dict[tuple[int, int], int] = {}
         percents = self._percents if passed is None else {}
         usages: dict[str, Usage] = {}
+        self._groups = {}
         for slot, group in groups.items():
             memory, spent, found, known = 0, 0, False, False
             private: int | None = 0
@@ -60,6 +62,7 @@ class ProcessMeter:
                 if seen is None or seen.group != group:  # it ended, or its number went to another one
                     continue
                 found = True
+                self._groups[pid] = group
                 ticks[pid, seen.started] = seen.ticks
                 memory += seen.pages * self._page_bytes
                 own = self._private(pid)
@@ -76,7 +79,9 @@ class ProcessMeter:
         return usages
 
     def group_of(self, pid: int) -> int | None:
-        """The process group of any process; None if it is gone."""
+        """The process group of any process, that of a slot as of the last look; None if it is gone."""
+        if (group := self._groups.get(pid)) is not None:
+            return group
         stat = self._stat(str(pid))
         return stat.group if stat is not None else None
 

@@ -164,8 +164,8 @@ class Sampler:
             began = time.perf_counter()
             devices = [device for meter in self._meters for device in meter.sample()]
             names: dict[int | None, str] = {group: name for name, group in groups.items()}
-            devices = [self._with_slots(device, names) for device in devices]
             usages = self._processes.sample(groups)
+            devices = [self._with_slots(device, names) for device in devices]
             took = time.perf_counter() - began
         on_gpus = _on_gpus(devices)
         slots = {name: replace(usage, gpu_bytes=on_gpus.get(name, {})) for name, usage in usages.items()}

@@ -38,6 +38,17 @@ def test_a_client_counts_once_however_often_its_file_is_open(tmp_path: Path, clo
     assert clients.look([XTX])[XTX].busy == pytest.approx(0.3)
 
 
+def test_a_client_is_seen_for_as_long_as_one_of_its_files_is_open(tmp_path: Path, clock: Clock) -> None:
+    for pid, descriptor in ((50, 3), (50, 4), (51, 3)):
+        gpu_file(tmp_path, pid, descriptor, XTX, 9, "drm-memory-vram:\t100 MiB\n")
+    clients = Clients(root=tmp_path, clock=clock)
+    assert held(clients.look([XTX])[XTX]) == {50: 100 * MIB}
+    (tmp_path / "proc/50/fdinfo/3").unlink()
+    gpu_file(tmp_path, 50, 4, XTX, 10, "drm-memory-vram:\t7 MiB\n")  # closed, and opened anew
+    clock.advance(1)
+    assert held(clients.look([XTX])[XTX]) == {50: 7 * MIB, 51: 100 * MIB}
+
+
 def test_the_same_number_on_another_gpu_is_another_client(tmp_path: Path, clock: Clock) -> None:
     gpu_file(tmp_path, 50, 3, XTX, 9, "drm-memory-vram:\t1 MiB\n")
     gpu_file(tmp_path, 50, 4, ARC, 9, "drm-memory-vram:\t2 MiB\n")
