@@ -138,7 +138,7 @@ class DeviceView(Wire):
     vendor: str = ""  # of a GPU: "nvidia", "amd", "intel"
     driver: str = ""  # "nvidia 580.95", "amdgpu", "xe"
     unified: bool = False  # its memory is the machine's RAM, or part of it
-    clock_mhz: float | None = None
+    clock_mhz: float | None = None  # of a processor: its fastest core
     memory_clock_mhz: float | None = None
     power_limit_w: float | None = None
     fan_percent: float | None = None

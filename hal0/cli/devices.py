@@ -31,6 +31,10 @@ def _in_short(device: DeviceView) -> str:
         parts.append(figures.pair(device.memory_used_bytes, device.memory_total_bytes))
     if device.temperature_c is not None:
         parts.append(f"{device.temperature_c:.0f}°C")
+    if device.power_w is not None:
+        parts.append(f"{device.power_w:.0f} W")
+    if device.clock_mhz is not None:
+        parts.append(f"{device.clock_mhz:.0f} MHz")
     return " ".join(parts)
 
 

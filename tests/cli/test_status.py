@@ -45,10 +45,12 @@ def test_status_tells_all_that_is_known_of_each_gpu_and_who_holds_it(hal0: Run, 
     )  # fmt: skip
     lost = DeviceView(id="gpu1", kind="gpu", name="NVIDIA H100", driver="nvidia 580.95", note="GPU is lost")
     shared = DeviceView(id="gpu2", kind="gpu", name="Intel Iris", driver="i915", unified=True, memory_used_bytes=GIB)
-    devices = [*pictures.state().devices, card, lost, shared]
+    cpu, memory = pictures.state().devices
+    hot = cpu.model_copy(update={"temperature_c": 71.0, "power_w": 119.6, "clock_mhz": 5100.0})
+    devices = [hot, memory, card, lost, shared]
     admin.answers["GET /api/state"] = pictures.state(devices=devices)
     told = hal0("status").out
-    assert "cpu 42%  memory 5.0/24G\n" in told
+    assert "cpu 42% 71°C 120 W 5100 MHz  memory 5.0/24G\n" in told
     assert told[told.index("GPUs 3") : told.index("slots 2")].splitlines() == [
         "GPUs 3",
         "gpu0  AMD Radeon RX 7900 XTX  amdgpu",

@@ -3,28 +3,27 @@
 Utilisation is the share of time between two looks; where our control group has a memory limit, that is the memory.
 """
 
-import os
-from contextlib import suppress
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from hal0.daemon.hardware.cgroup import find_cgroup
+from hal0.daemon.hardware.cpu_sensors import CpuSensors
 from hal0.daemon.hardware.facts import Facts, read_meminfo
-from hal0.daemon.hardware.files import as_number, read_number, read_text
+from hal0.daemon.hardware.files import as_number
 from hal0.wire import DeviceView
 
-CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cputemp")
 TICKS_APART = 10  # of each processor, 0.1 s: over less than that they tell 0 or 100 percent
-CPU_ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal", "soc_thermal")
 
 
 class CpuMeter:
     """Remembers the processor's clock ticks of the last look."""
 
-    def __init__(self, facts: Facts, *, root: Path = Path("/")) -> None:
+    def __init__(self, facts: Facts, *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
         self._facts = facts
         self._root = root
         self._cgroup = find_cgroup(root)
-        self._thermometer = _find_thermometer(root)
+        self._sensors = CpuSensors(root, clock=clock)
         self._ticks = self._read_ticks()
         self._share: float | None = None
 
@@ -36,7 +35,9 @@ class CpuMeter:
                 kind="cpu",
                 name=self._facts.cpu_model,
                 utilisation=self._utilisation(),
-                temperature_c=self._temperature(),
+                temperature_c=self._sensors.temperature_c(),
+                power_w=self._sensors.power_w(),
+                clock_mhz=self._sensors.clock_mhz(),
                 cores=self._facts.physical_cores,
             ),
             self._memory(),
@@ -79,21 +80,3 @@ class CpuMeter:
         if limit is not None and total is not None and limit < total:
             total, used = limit, self._cgroup.memory_used_bytes()
         return DeviceView(id="memory", kind="memory", name="RAM", memory_used_bytes=used, memory_total_bytes=total)
-
-    def _temperature(self) -> float | None:
-        value = read_number(self._thermometer) if self._thermometer is not None else None
-        return None if value is None else value / 1000
-
-
-def _find_thermometer(root: Path) -> Path | None:
-    """The first sensor of a processor; sensors have no order, so the name decides."""
-    for folder, names, value in (
-        (root / "sys/class/hwmon", CPU_SENSORS, "temp1_input"),
-        (root / "sys/class/thermal", CPU_ZONES, "temp"),
-    ):
-        with suppress(OSError):
-            for sensor in sorted(folder.iterdir()):
-                is_named = any(read_text(sensor / label) in names for label in ("name", "type"))
-                if is_named and os.path.exists(sensor / value):
-                    return sensor / value
-    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from hal0.daemon.hardware.card import Card, facts_of, find_sensors, scaled
 from hal0.daemon.hardware.clients import Use
 from hal0.daemon.hardware.files import find, read_amount, read_number, read_text
-from hal0.daemon.hardware.rates import SHORTEST_WINDOW_SECONDS
+from hal0.daemon.hardware.rates import Rates
 from hal0.wire import DeviceView
 
 VRAM = ("vram", "local")  # xe, i915
@@ -42,9 +42,7 @@ class IntelReader:
     """Remembers the counters of energy and of sleep at the last look."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._before: dict[tuple[str, str], tuple[float, int]] = {}
-        self._rates: dict[tuple[str, str], float | None] = {}
+        self._rates = Rates(clock)
 
     def read(self, card: Card, use: Use) -> DeviceView:
         """Look at a card that is awake."""
@@ -69,26 +67,16 @@ class IntelReader:
         """Microjoules a second, of the card (1) or else of the chip (2)."""
         for name in ("energy1_input", "energy2_input"):
             if (energy := read_amount(sensors / name)) is not None:
-                return scaled(self._rate(card.pci, name, energy), 1e6)
+                return scaled(self._rates.per_second((card.pci, name), energy), 1e6)
         return None
 
     def _awake(self, card: Card) -> float | None:
         for pattern in ("tile0/gt0/gtidle/idle_residency_ms", "drm/card*/gt/gt0/rc6_residency_ms"):
             for file in find(card.folder, pattern):
                 if (asleep_ms := read_amount(file)) is not None:
-                    rate = self._rate(card.pci, "asleep", asleep_ms)
+                    rate = self._rates.per_second((card.pci, "asleep"), asleep_ms)
                     return None if rate is None else min(1.0, max(0.0, 1 - rate / 1000))
         return None
-
-    def _rate(self, address: str, name: str, value: int) -> float | None:
-        """How much a counter grew per second since the last look; None at the first, and when it began anew."""
-        now, key = self._clock(), (address, name)
-        at, before = self._before.get(key, (float("-inf"), value))
-        if now - at >= SHORTEST_WINDOW_SECONDS:
-            is_known = key in self._before and value >= before
-            self._before[key] = now, value
-            self._rates[key] = (value - before) / (now - at) if is_known else None
-        return self._rates[key]
 
 
 def _clock_mhz(folder: Path) -> float | None:

@@ -5,7 +5,8 @@ import pytest
 from hal0.daemon.hardware.cpu import CpuMeter
 from hal0.daemon.hardware.facts import read_facts
 from hal0.wire import DeviceView
-from tests.daemon.hardware.trees import LAPTOP, plant
+from tests.daemon.hardware.trees import LAPTOP, POWERCAP, TWO_SOCKETS, plant
+from tests.fakes.clock import Clock
 
 GIB = 2**30
 
@@ -70,6 +71,31 @@ def test_a_counter_that_went_back_does_not_show_nonsense(tmp_path: Path) -> None
 def test_the_processor_is_named_with_its_cores_and_temperature(tmp_path: Path) -> None:
     cpu = cpu_of(meter(tmp_path).sample())
     assert (cpu.name, cpu.cores, cpu.temperature_c) == ("A Laptop", 4, 54.25)
+
+
+def energy(first: int, second: int) -> dict[str, str]:
+    return {f"{POWERCAP}intel-rapl:{n}/energy_uj": f"{value}\n" for n, value in enumerate((first, second))}
+
+
+def test_the_power_of_all_packages_is_told_also_when_a_counter_begins_anew(tmp_path: Path) -> None:
+    clock = Clock()
+    plant(tmp_path, LAPTOP | TWO_SOCKETS | energy(262143328850 - 10_000_000, 5_000_000))
+    look = CpuMeter(read_facts(tmp_path), root=tmp_path, clock=clock)
+    assert cpu_of(look.sample()).power_w is None
+    clock.advance(2)
+    plant(tmp_path, energy(110_000_000, 85_000_000))
+    assert cpu_of(look.sample()).power_w == pytest.approx((120 + 80) / 2)
+    clock.advance(2)
+    (tmp_path / POWERCAP / "intel-rapl:1/energy_uj").unlink()
+    assert cpu_of(look.sample()).power_w is None
+
+
+def test_the_clock_is_that_of_the_fastest_core(tmp_path: Path) -> None:
+    clocks = {
+        f"sys/devices/system/cpu/cpufreq/policy{n}/scaling_cur_freq": f"{mhz}000\n" for n, mhz in enumerate((800, 5100))
+    }
+    plant(tmp_path, LAPTOP | clocks)
+    assert cpu_of(meter(tmp_path).sample()).clock_mhz == 5100.0
 
 
 def test_a_board_without_hwmon_has_a_thermal_zone(tmp_path: Path) -> None:

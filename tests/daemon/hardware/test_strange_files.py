@@ -22,7 +22,7 @@ from tests.daemon.hardware.gpu_trees import (
     rx_7900_xtx,
     strix_halo,
 )
-from tests.daemon.hardware.trees import LAPTOP, plant, process
+from tests.daemon.hardware.trees import LAPTOP, POWERCAP, TWO_SOCKETS, plant, process
 from tests.fakes.clock import Clock
 
 CARDS = (rx_7900_xtx, strix_halo, arc_a770_xe, arc_a770_i915, iris_xe)
@@ -129,10 +129,14 @@ def test_of_one_card_do_not_touch_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("limits", [CONTAINER, SERVICE], ids=["version 1", "version 2"])
 def test_of_the_machine(tmp_path: Path, limits: dict[str, str], damage: str) -> None:
-    plant(tmp_path, LAPTOP | limits)
-    meter = CpuMeter(read_facts(tmp_path), root=tmp_path)
+    energy = {f"{POWERCAP}intel-rapl:{n}/energy_uj": "5\n" for n in (0, 1)}
+    speed = {"sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq": "800000\n"}
+    plant(tmp_path, LAPTOP | limits | TWO_SOCKETS | energy | speed)
+    clock = Clock()
+    meter = CpuMeter(read_facts(tmp_path), root=tmp_path, clock=clock)
     for file in files_of(tmp_path):
         DAMAGES[damage](file)
+        clock.advance(10)
         check(meter.sample())
         facts = read_facts(tmp_path)
         assert facts.physical_cores >= 1

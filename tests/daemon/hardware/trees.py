@@ -38,6 +38,17 @@ LAPTOP = {
 }
 
 
+POWERCAP = "sys/class/powercap/"
+TWO_SOCKETS = {
+    **{f"{POWERCAP}intel-rapl:{n}/name": f"package-{n}\n" for n in (0, 1)},
+    **{f"{POWERCAP}intel-rapl:{n}/max_energy_range_uj": "262143328850\n" for n in (0, 1)},
+    f"{POWERCAP}intel-rapl:0:0/name": "core\n",
+    f"{POWERCAP}intel-rapl:2/name": "psys\n",
+    f"{POWERCAP}intel-rapl-mmio:0/name": "package-0\n",
+    **{f"{POWERCAP}{zone}/energy_uj": "999\n" for zone in ("intel-rapl:0:0", "intel-rapl:2", "intel-rapl-mmio:0")},
+}
+
+
 def process(
     pid: int,
     *,
