@@ -184,15 +184,16 @@ _add(
     "model.not_found",
     404,
     "there is no model named {model!r}{nearest}",
-    cause="The model is neither shipped with hal0, nor listed in [models], nor a file in a model folder.",
-    remedy="`hal0 model list` shows what is known; add the file as [models.NAME] or to a model folder.",
+    cause="The model is neither shipped with hal0, nor pulled, nor listed in [models], nor a file in a model folder.",
+    remedy="`hal0 model list` shows what is known; `hal0 model pull` fetches a model, `hal0 model add FILE` takes one "
+    "that is here.",
 )
 _add(
     "model.file_missing",
     409,
     "the file of model {model!r} is not there: {path}",
     cause="The file was moved or deleted, or its disk is not mounted.",
-    remedy="Restore the file or correct `path` in [models.{model}].",
+    remedy="Restore the file or correct `path` in [models.{model}]; one that hal0 had pulled, pull again.",
 )
 _add(
     "model.not_downloaded",
@@ -214,6 +215,135 @@ _add(
     "{path} is damaged: its SHA-256 is not the expected one",
     cause="The file was changed or cut short since it was made.",
     remedy="For a model that ships with hal0, reinstall the package; for another, fetch the file again.",
+)
+
+_add(
+    "model.not_pulled",
+    409,
+    "{model} is in hal0's catalogue but not on this machine",
+    cause="hal0 downloads no model unless it is told to.",
+    remedy="`hal0 model pull {model}` fetches it; `hal0 model show {model}` tells its size and licence.",
+)
+_add(
+    "model.being_pulled",
+    503,
+    "{model} is still being pulled: {progress}",
+    cause="The model is on its way; slots that serve it wait in the state `pulling` and start when it is there.",
+    remedy="`hal0 model list` shows how far it is.",
+    retryable=True,
+)
+_add(
+    "model.not_curated",
+    404,
+    "{model!r} is neither in hal0's catalogue nor a source{nearest}",
+    cause="A short name is looked up in the catalogue that comes with hal0; everything else must say where it is.",
+    remedy="`hal0 model list --catalogue` shows the catalogue. Other sources are hf:OWNER/REPOSITORY:FILE, "
+    "hf:OWNER/REPOSITORY:Q4_K_M, hf:OWNER/REPOSITORY and https://… .",
+)
+_add(
+    "model.bad_source",
+    400,
+    "{source} cannot be pulled: {reason}",
+    cause="The source is mistyped, ambiguous, or one that hal0 does not fetch from.",
+    remedy="Write hf:OWNER/REPOSITORY:FILE, hf:OWNER/REPOSITORY:Q4_K_M, hf:OWNER/REPOSITORY or https://… .",
+)
+_add(
+    "model.source_not_found",
+    404,
+    "{host} has no {source}",
+    cause="The repository, file or revision does not exist there, or was renamed or deleted.",
+    remedy="Look at the page of the model; names of repositories and files are case-sensitive.",
+)
+_add(
+    "model.access_denied",
+    403,
+    "{host} does not give {source} to us: {reason}",
+    type="permission_error",
+    cause="The model is gated or private: its owner wants a licence accepted, or an account.",
+    remedy="{fix}",
+)
+_add(
+    "model.token_unusable",
+    403,
+    "the access token in {path} is not used: {reason}",
+    type="permission_error",
+    cause="A token is a secret, so hal0 reads it only from a file that nobody else may read.",
+    remedy="`chmod 600 {path}`, and see that the daemon's user owns it.",
+)
+_add(
+    "model.offline",
+    503,
+    "{host} cannot be reached: {reason}",
+    cause="This machine is offline, its DNS does not answer, or a firewall or proxy is in the way.",
+    remedy="Nothing is lost: what has come is kept. Connect the machine (HTTPS_PROXY is heeded) and pull again, or "
+    "copy the file here and `hal0 model add FILE`.",
+    retryable=True,
+)
+_add(
+    "model.pull_failed",
+    502,
+    "{model} could not be pulled from {host}: {reason}",
+    cause="The server kept failing, or did not send what it had announced.",
+    remedy="What has come is kept: `hal0 model pull {model}` goes on from there. If it fails again, try later or "
+    "another source.",
+    retryable=True,
+)
+_add(
+    "model.not_a_model",
+    502,
+    "{host} sent something else than {model}: {reason}",
+    cause="A web page to log in or a notice was sent in the file's place, or the file is not what its name says.",
+    remedy="Open the address in a browser to see what it is; for Hugging Face, use hf:OWNER/REPOSITORY:FILE.",
+)
+_add(
+    "model.no_space",
+    507,
+    "{model} does not fit on the disk of {path}: {reason}",
+    cause="The disk has less room than the model needs, or a quota is reached.",
+    remedy="Make room (`hal0 model list` shows what takes it, `hal0 model rm NAME` frees it) or set `store` in "
+    "[models] to a folder on a larger disk; then pull again, which goes on where it stopped.",
+)
+_add(
+    "model.store_unwritable",
+    500,
+    "cannot write to {path}: {reason}",
+    cause="The folder for models belongs to another user, is read-only, or its disk fails.",
+    remedy="Correct its owner and mode, or set `store` in [models] to another folder.",
+)
+_add(
+    "model.already_exists",
+    409,
+    "there is a model {model!r} already: {reason}",
+    cause="Names of models are unique, and hal0 overwrites none.",
+    remedy="Choose another name with `--as NAME`, or remove the other first with `hal0 model rm {model}`.",
+)
+_add(
+    "model.pull_cancelled",
+    409,
+    "the pull of {model} was stopped by {by}",
+    cause="A person stopped it; what has come is kept.",
+    remedy="`hal0 model pull {model}` goes on; `hal0 model rm {model}` deletes what has come.",
+)
+_add(
+    "model.no_such_pull",
+    404,
+    "{model!r} is not being pulled",
+    cause="It is already there, was never asked for, or has another name.",
+    remedy="`hal0 model list` shows the pulls under way and those that stopped.",
+)
+_add(
+    "model.in_use",
+    409,
+    "{model} is in use: {slots}",
+    cause="A slot of the configuration serves the model.",
+    remedy="Give the slot another model or delete it first; `hal0 model rm {model} --force` removes it all the same.",
+)
+_add(
+    "model.not_ours",
+    409,
+    "hal0 does not delete {model}: {reason}",
+    cause="hal0 deletes only files that it has pulled itself.",
+    remedy="{fix}",
 )
 
 # dispatch: a request on its way ---------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ EventKind = Literal[
     "request.phase",  # RequestView without its text
     "request.tokens",  # TokenBatch
     "request.finished",  # RequestView without its text
+    "model.progress",  # PullView
+    "model.changed",  # {"name"}: it came, or went
     "device.sample",  # {"devices": [DeviceView], "slots": {name: {memory_bytes, …}}}; the latter as in SlotView
     "config.applied",  # ConfigView
     "config.rejected",  # ConfigView, with its problems
@@ -254,6 +256,28 @@ class Totals(Wire):
     tokens: int = 0
 
 
+PullState = Literal["queued", "fetching", "waiting", "verifying", "done", "failed", "cancelled"]
+
+
+class PullView(Wire):
+    """A model that is being pulled, or whose pull stopped before it was whole."""
+
+    name: str
+    source: str
+    state: PullState
+    kind: Kind | None = None  # where it is known before the file is there
+    licence: str = ""
+    done_bytes: int = 0  # for `verifying`: bytes read so far
+    total_bytes: int | None = None  # None: the server does not tell
+    bytes_per_second: float | None = None
+    pinned: Literal["", "catalogue", "asked", "server"] = ""  # who says which SHA-256 it must have; empty: nobody does
+    resumable: bool = True
+    note: str = ""  # what it waits for
+    error: ErrorView | None = None
+    started_at: float
+    path: str = ""  # where it lies, or will
+
+
 class State(Wire):
     """Everything a dashboard needs, as of event number `event_id`."""
 
@@ -272,6 +296,7 @@ class State(Wire):
     config: ConfigView
     errors: list[ErrorRecord]
     totals: Totals
+    pulls: list[PullView] = []
 
 
 class Event(Wire):
@@ -344,6 +369,48 @@ class ModelView(Wire):
     licence: str = ""
     owner: str = ""
     slots: list[str] = []  # those that serve it
+    source: str = ""  # where it was pulled from
+    pulled: bool = False  # hal0's own file, in its store
+    format: Literal["gguf", "folder"] = "gguf"
+
+
+class FoundModel(Wire):
+    """A model in the store of another program, usable by this name without copying it."""
+
+    name: str
+    store: str
+    path: str
+    size_bytes: int
+
+
+class CuratedModel(Wire):
+    """A model of the catalogue."""
+
+    name: str
+    kind: Kind
+    source: list[str]
+    licence: str
+    about: str
+    size_bytes: int | None = None
+    sha256: str | None = None  # of a model of one file
+    pinned: bool = False  # every checksum is known beforehand; else the server's own word is taken
+    context: int | None = None  # tokens
+    gated: bool = False
+
+
+class Removed(Wire):
+    """What `DELETE /api/models/NAME` took away."""
+
+    name: str
+    what: Literal["files", "reference", "partial"]  # a reference is only forgotten; partial: of a pull that stopped
+    freed_bytes: int = 0
+
+
+class ModelList(Wire):
+    models: list[ModelView]
+    pulls: list[PullView] = []
+    found: list[FoundModel] = []  # only when asked for
+    problems: list[ErrorView] = []  # files that are named but cannot be used
 
 
 class NeedsView(Wire):

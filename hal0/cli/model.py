@@ -1,20 +1,24 @@
-"""`hal0 model`: the models that are known, and whether one would fit."""
+"""`hal0 model`: the models that are known, those that could be, and whether one would fit."""
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from urllib.parse import urlencode
 
+from hal0.cli import model_changes, model_fit
 from hal0.cli.connection import Daemon, part
 from hal0.cli.options import add_host, add_json
-from hal0.cli.output import Cell, facts, heading, print_answer, say, table
+from hal0.cli.output import Cell, facts, heading, print_answer, print_json, say, table
+from hal0.errors import Hal0Error
 from hal0.tui import figures
-from hal0.wire import FitView, ModelDetail, ModelView, NeedsView, Wire
+from hal0.wire import CuratedModel, ModelDetail, ModelList, ModelView, PullView
 
-ABOUT = "A model is a file that slots can serve."
+ABOUT = """\
+A model is a file, or a folder of files, that slots can serve.
 
-
-class Models(Wire):
-    models: list[ModelView]
+A source is a name of the catalogue (`hal0 model list --catalogue`), hf:OWNER/REPOSITORY:FILE,
+hf:OWNER/REPOSITORY:Q4_K_M for the file with that mark, hf:OWNER/REPOSITORY for all of it,
+or https://… of a file."""
+KINDS = ("chat", "embedding", "rerank", "transcription", "speech", "image")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -29,13 +33,29 @@ def configure(parser: ArgumentParser) -> None:
         sub.set_defaults(run=run)
         return sub
 
-    add("list", "list the models that are known", list_models)
+    listing = add("list", "list the models that are known, and those on their way", list_models)
+    listing.add_argument("--found", action="store_true", help="also what other programs have in their stores")
+    listing.add_argument("--catalogue", action="store_true", help="what can be pulled by a short name; asks no daemon")
     show = add("show", "everything about one model", show_model)
     show.add_argument("name", metavar="MODEL")
     show.add_argument("--fit", action="store_true", help="what it would need beside what is free now, and who would go")
     show.add_argument("--context", type=_positive, metavar="TOKENS", help="for this many tokens per request")
     show.add_argument("--parallel", type=_positive, metavar="N", help="for this many requests at a time")
     show.add_argument("--slot", metavar="SLOT", help="with the settings of this slot")
+    pull = add("pull", "fetch a model, or go on with one that stopped", model_changes.run_pull)
+    pull.add_argument("source", metavar="SOURCE")
+    pull.add_argument("--as", dest="name", metavar="NAME", help="the name it gets; left out: its file's")
+    pull.add_argument("--sha256", metavar="DIGITS", help="what it must have")
+    pull.add_argument("--kind", choices=KINDS, help="what it is for, where its files do not tell")
+    pull.add_argument("--no-wait", action="store_true", help="end as soon as the daemon has begun")
+    cancel = add("cancel", "stop a pull; what has come is kept", model_changes.run_cancel)
+    cancel.add_argument("name", metavar="MODEL")
+    reference = add("add", "use a file, or a model of another program, where it lies", model_changes.run_add)
+    reference.add_argument("path", metavar="FILE", help="a file, or a name that `hal0 model list --found` shows")
+    reference.add_argument("--as", dest="name", metavar="NAME", help="the name it gets; left out: its file's")
+    remove = add("rm", "delete a model that was pulled, or forget a reference", model_changes.run_remove)
+    remove.add_argument("name", metavar="MODEL")
+    remove.add_argument("--force", action="store_true", help="also if a slot serves it")
 
 
 def _positive(text: str) -> int:
@@ -46,13 +66,15 @@ def _positive(text: str) -> int:
 
 
 def list_models(args: Namespace) -> int:
+    if args.catalogue:
+        return _list_catalogue(args)
     daemon = Daemon.at(args.host)
-    body = daemon.ask("GET", "/api/models")
+    body = daemon.ask("GET", f"/api/models{'?found=1' if args.found else ''}")
     if args.json:
         print_answer(body)
         return 0
-    models = daemon.parse(body, Models).models
-    if not models:
+    answer = daemon.parse(body, ModelList)
+    if not (answer.models or answer.pulls or answer.found):
         say("no models")
         return 0
     rows = (
@@ -62,20 +84,67 @@ def list_models(args: Namespace) -> int:
             figures.size(model.size_bytes),
             figures.tokens_of(model.context_limit),
             ", ".join(model.slots),
-            "with hal0" if model.embedded else model.path,
+            "with hal0" if model.embedded else model.source or model.path,
             ", ".join(model.aliases),
         )
-        for model in models
+        for model in answer.models
     )
-    headers = ("MODEL", "KIND", "SIZE", "CONTEXT", "SLOTS", "FILE", "ALSO CALLED")
+    headers = ("MODEL", "KIND", "SIZE", "CONTEXT", "SLOTS", "FROM", "ALSO CALLED")
     table(headers, rows, right=frozenset({"SIZE", "CONTEXT"}))
+    if answer.pulls:
+        heading("on their way")
+        table(("MODEL", "STATE", "DONE", "OF", "NOTE"), map(_pull_row, answer.pulls), right=frozenset({"DONE", "OF"}))
+    if answer.found:
+        heading("found in other programs' stores, usable by these names")
+        rows_found = ((Cell(each.name, "bold"), figures.size(each.size_bytes)) for each in answer.found)
+        table(("NAME", "SIZE"), rows_found, right=frozenset({"SIZE"}))
+    elif args.found:
+        heading("nothing found in other programs' stores")
+    for problem in answer.problems:
+        say(Cell(problem.code, "red"), f"  {problem.message}")
+    return 0
+
+
+def _pull_row(pull: PullView) -> tuple[Cell | str, ...]:
+    colour = {"failed": "red", "cancelled": "dim"}.get(pull.state, "yellow")
+    share = f" {pull.done_bytes / pull.total_bytes:.0%}" if pull.total_bytes else ""
+    note = f"{pull.error.code}: {pull.error.message}" if pull.error else pull.note
+    total = figures.size(pull.total_bytes) if pull.total_bytes is not None else "unknown"
+    return Cell(pull.name, "bold"), Cell(pull.state + share, colour), figures.size(pull.done_bytes), total, note
+
+
+def _list_catalogue(args: Namespace) -> int:
+    from hal0.models.catalogue import entries
+
+    curated = [entry.view() for entry in entries()]
+    if args.json:
+        print_json({"catalogue": [each.model_dump(mode="json") for each in curated]})
+        return 0
+    rows = (
+        (
+            Cell(each.name, "bold"),
+            each.kind,
+            figures.size(each.size_bytes) if each.size_bytes else "",
+            "yes" if each.pinned else "",
+            each.licence,
+        )
+        for each in curated
+    )
+    table(("MODEL", "KIND", "SIZE", "PINNED", "LICENCE"), rows, right=frozenset({"SIZE"}))
+    print()
+    say(Cell("pinned: its SHA-256 is in the catalogue; for others the word of the server is taken", "dim"))
     return 0
 
 
 def show_model(args: Namespace) -> int:
     daemon = Daemon.at(args.host)
     asked = {key: getattr(args, key) for key in ("context", "parallel", "slot") if getattr(args, key) is not None}
-    body = daemon.ask("GET", f"/api/models/{part(args.name)}{'?' + urlencode(asked) if asked else ''}")
+    try:
+        body = daemon.ask("GET", f"/api/models/{part(args.name)}{'?' + urlencode(asked) if asked else ''}")
+    except Hal0Error as error:
+        if error.code != "model.not_pulled" or asked or args.fit:
+            raise
+        return _show_curated(args)
     if args.json:
         print_answer(body)
         return 0
@@ -83,7 +152,7 @@ def show_model(args: Namespace) -> int:
     say(Cell(detail.model.id, "bold"))
     facts(_facts(detail.model))
     if args.fit or asked:
-        _print_needs(detail)
+        model_fit.print_needs(detail)
     return 0
 
 
@@ -91,7 +160,8 @@ def _facts(model: ModelView) -> list[tuple[str, Cell | str]]:
     values = [
         ("kind", model.kind),
         ("also called", ", ".join(model.aliases)),
-        ("file", f"{model.path}, {figures.size(model.size_bytes)}"),
+        ("folder" if model.format == "folder" else "file", f"{model.path}, {figures.size(model.size_bytes)}"),
+        ("from", model.source),
         ("context", f"up to {model.context_limit} tokens" if model.context_limit else ""),
         ("licence", model.licence),
         ("slots", ", ".join(model.slots)),
@@ -99,58 +169,29 @@ def _facts(model: ModelView) -> list[tuple[str, Cell | str]]:
     return [(label, value) for label, value in values if value]
 
 
-def _print_needs(detail: ModelDetail) -> None:
-    like = f", as slot {detail.like}" if detail.like else ""
-    if detail.error:
-        heading("needs")
-        say(Cell(detail.error.code, "red"), f"  {detail.error.message}")
-        return
-    if detail.ram is None:
-        heading("needs")
-        say("not known: only models for llama.cpp tell them")
-        return
-    heading(f"needs for {detail.context} tokens, {detail.parallel} at a time{like}")
-    columns = [("RAM", detail.ram)]
-    if detail.gpu is not None:
-        columns.append((" ".join(detail.gpus), detail.gpu))
-    rows = [(label, *(figures.size(getattr(needs, key)) for _, needs in columns)) for label, key in PARTS]
-    rows.append(("total", *(_total(needs) for _, needs in columns)))
-    table(("OF", *(name for name, _ in columns)), rows, right=frozenset(name for name, _ in columns))
-    if detail.fit:
-        _print_fit(detail.fit)
+def _show_curated(args: Namespace) -> int:
+    from hal0.models.catalogue import find_entry
+
+    entry = find_entry(args.name)
+    assert entry is not None, "the daemon knows it from the same catalogue"
+    curated = entry.view()
+    if args.json:
+        print_json({"catalogue": curated.model_dump(mode="json")})
+        return 0
+    say(Cell(curated.name, "bold"), "  ", Cell("in the catalogue, not on this machine", "yellow"))
+    facts(_curated_facts(curated))
+    say(Cell(f"`hal0 model pull {curated.name}` fetches it", "dim"))
+    return 0
 
 
-PARTS = (
-    ("weights", "weights_bytes"),
-    ("context", "kv_bytes"),
-    ("computation", "compute_bytes"),
-    ("process", "base_bytes"),
-    ("kept prompts", "cache_bytes"),
-)
-
-
-def _total(needs: NeedsView) -> str:
-    return f"{figures.size(needs.total_bytes)} ±{needs.uncertainty:.0%} {needs.source}"
-
-
-def _print_fit(fit: FitView) -> None:
-    heading("room now")
-    rows = (
-        (
-            room.device,
-            figures.size(room.need_bytes),
-            figures.size(room.free_bytes) if room.free_bytes is not None else "unknown",
-            figures.size(room.reserved_bytes) if room.reserved_bytes else "",
-        )
-        for room in fit.rooms
-    )
-    table(("DEVICE", "NEEDED", "FREE", "PROMISED"), rows, right=frozenset({"NEEDED", "FREE", "PROMISED"}))
-    match fit.verdict:
-        case "fits":
-            say(Cell("it fits", "green"))
-        case "evict":
-            say(Cell("it fits if these are unloaded, in this order: ", "yellow"), ", ".join(fit.would_go))
-        case "wait":
-            say(Cell("it fits once these have ended: ", "yellow"), ", ".join(fit.waits_for))
-        case "impossible":
-            say(Cell("it does not fit: ", "red"), fit.reason)
+def _curated_facts(curated: CuratedModel) -> list[tuple[str, Cell | str]]:
+    values = [
+        ("kind", curated.kind),
+        ("about", curated.about),
+        *(("from", source) for source in curated.source),
+        ("size", figures.size(curated.size_bytes) if curated.size_bytes else ""),
+        ("context", f"up to {curated.context} tokens" if curated.context else ""),
+        ("licence", curated.licence),
+        ("checksum", curated.sha256 or ("pinned" if curated.pinned else "not pinned: the server's own word is taken")),
+    ]
+    return [(label, value) for label, value in values if value]

@@ -26,6 +26,8 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.models.foreign import ForeignStores
+from hal0.daemon.models.headers import Headers
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
@@ -35,6 +37,7 @@ from hal0.daemon.proxy.app import ProxyApp
 from hal0.daemon.proxy.pool import Pool
 from hal0.daemon.proxy.request import Request
 from hal0.daemon.proxy.requests import Requests
+from hal0.daemon.pulls.pulls import Pulls
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.services import Services
@@ -44,7 +47,7 @@ from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.bonds import Bonds
-from hal0.daemon.slots.lifecycle import ANSWERING
+from hal0.daemon.slots.lifecycle import ANSWERING, State
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.run import Tools, base_environment
 from hal0.daemon.slots.slot import Slot
@@ -63,7 +66,21 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     bus = EventBus()
     facts = read_facts()
     providers = make_providers(facts)
-    rehearse = Rehearsal(providers, make_registry=lambda models: Registry(models, state=paths.state))
+    pulls = Pulls(
+        bus,
+        models=lambda: config.current.settings.models,
+        state=paths.state,
+        env=env,
+        taken=lambda name: registry.place_of(name),
+        refresh=lambda: registry.refresh(),
+    )
+    foreign, headers = ForeignStores(env), Headers()
+    rehearse = Rehearsal(
+        providers,
+        make_registry=lambda models: Registry(
+            models, state=paths.state, foreign=foreign, coming=pulls, headers=headers
+        ),
+    )
     config = ConfigStore(
         bus,
         paths.config,
@@ -145,6 +162,8 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             appraisal=Appraisal(
                 registry=lambda: registry, providers=providers, peaks=Peaks(paths.state / "peaks.json")
             ),
+            pulls=pulls,
+            foreign=foreign,
             make_registry=rehearse.make_registry,
             gate=Gate(),
             started_at=started_at,
@@ -167,6 +186,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             return effects
 
         config.on_applied = apply
+        pulls.on_begun = lambda name: _wake(supervisor, name)
         proxy = ProxyApp(
             dispatcher=dispatcher,
             requests=services.requests,
@@ -180,13 +200,20 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         cleanup.push_async_callback(server.close)
         supervisor.apply(settings.slots, revision=config.current.revision)
         await server.start()
-        background = (config.watch(), trial.run(), services.sampler.run(), services.requests.run())
+        background = (pulls.run(), config.watch(), trial.run(), services.sampler.run(), services.requests.run())
         await cleanup.enter_async_context(_running(*background))
         for address in (*services.listen, str(paths.socket)):
             log.info("listening on %s", address)
         for warning in services.warnings:
             log.warning("%s", warning)
         yield services
+
+
+def _wake(supervisor: Supervisor, model: str) -> None:
+    """Slots that failed for want of a model wait for it now that it is on its way."""
+    for slot in supervisor:
+        if slot.config.model == model and slot.state is State.ERROR:
+            slot.load(by=f"the pull of {model}")
 
 
 @asynccontextmanager

@@ -9,8 +9,10 @@ from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.gate import Gate
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.proxy.requests import Requests
+from hal0.daemon.pulls.pulls import Pulls
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.slots.appraisal import Appraisal
@@ -30,6 +32,8 @@ class Services:
     sampler: Sampler
     errors: ErrorLog
     appraisal: Appraisal
+    pulls: Pulls
+    foreign: ForeignStores
     make_registry: Callable[[Models], Registry]
     gate: Gate
     started_at: float

@@ -37,6 +37,10 @@ LONG = {
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
 
 ELSEWHERE = {
+    "models.connections": "daemon/pulls/test_faults.py",
+    "models.hf_token_file": "daemon/pulls/test_pulls.py",
+    "models.store": "daemon/pulls/test_pulls.py",
+    "models.scan": "daemon/models/test_registry.py",
     "daemon.auto_rollback": "end_to_end/test_config_trial.py",
     "slots.NAME.cwd": "end_to_end/test_other_backends.py",
     "slots.NAME.health_path": "daemon/providers/test_command_launch.py",

@@ -4,7 +4,7 @@ import asyncio
 
 from quart import Blueprint, Response, request
 
-from hal0.daemon.admin.replies import list_reply, query_number, reply
+from hal0.daemon.admin.replies import query_number, reply
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.hardware.room import free_memory_bytes
 from hal0.daemon.models.file import ModelFile
@@ -27,7 +27,7 @@ from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.daemon.slots.lifecycle import State
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
-from hal0.wire import DeviceView, ErrorView, FitView, ModelDetail, ModelView, NeedsView, RoomView
+from hal0.wire import DeviceView, ErrorView, FitView, FoundModel, ModelDetail, ModelList, ModelView, NeedsView, RoomView
 
 LARGEST_CONTEXT = 2**24
 MOST_PARALLEL = 64
@@ -39,7 +39,20 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/models")
     async def list_models() -> Response:
-        return list_reply("models", [_view(model, services) for model in services.listing.registry().all()])
+        """With `found` also what the stores of other programs have."""
+        registry = services.listing.registry()
+        found = await asyncio.to_thread(registry.found) if request.args.get("found") in ("1", "true") else []
+        return reply(
+            ModelList(
+                models=[_view(model, services) for model in registry.all()],
+                pulls=services.pulls.views(),
+                found=[
+                    FoundModel(name=each.name, store=each.store, path=str(each.path), size_bytes=each.size_bytes)
+                    for each in found
+                ],
+                problems=[ErrorView(code=e.code, message=e.message, details=e.details) for e in registry.problems],
+            )
+        )
 
     @routes.get("/models/<path:name>")
     async def show_model(name: str) -> Response:
@@ -91,6 +104,9 @@ def _view(model: ModelFile, services: Services) -> ModelView:
         embedded=model.embedded,
         licence=model.licence,
         owner=model.owner,
+        source=model.source,
+        pulled=model.pulled,
+        format="folder" if model.format == "folder" else "gguf",
         slots=[slot.name for slot in _serving(model, services)],
     )
 

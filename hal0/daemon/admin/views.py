@@ -43,4 +43,5 @@ def state_view(services: Services) -> State:
         config=services.config.view(),
         errors=services.errors.records(),
         totals=services.requests.totals(),
+        pulls=services.pulls.views(),
     )

@@ -209,12 +209,27 @@ class Model(Table):
 
 
 class Models(Table):
-    """The model files hal0 knows: `folders`, and single files as `[models.NAME]`."""
+    """The models hal0 knows: those it pulls into `store`, `folders`, and single files as `[models.NAME]`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[ModelName, Model]
 
     folders: tuple[Location, ...] = Field((), description="Folders whose *.gguf files are models, by file name.")
+    store: Location | None = Field(
+        None, description="Where pulled models are kept; left out: `models` in the state directory."
+    )
+    scan: bool = Field(
+        True,
+        description="Whether what Ollama, LM Studio, llama.cpp and Hugging Face have stored can be used in place.",
+    )
+    connections: Annotated[int, Unit("connections")] = Field(
+        4, ge=1, le=16, description="Connections per model that is pulled, where its server allows several."
+    )
+    hf_token_file: Location | None = Field(
+        None,
+        description="File (mode 0600) with the access token for Hugging Face; left out: HF_TOKEN, else where "
+        "`hf auth login` leaves it.",
+    )
 
     @property
     def files(self) -> Mapping[str, Model]:

@@ -45,7 +45,7 @@ class Checksums:
                 return
             try:
                 stamp = _stamp(path)
-                digest = await _digest(path, on_progress)
+                digest = await digest_of(path, on_progress)
             except FileNotFoundError as error:
                 raise Hal0Error("model.file_missing", model=model, path=str(path)) from error
             except OSError as error:
@@ -79,7 +79,8 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-async def _digest(path: Path, on_progress: Progress | None) -> str:
+async def digest_of(path: Path, on_progress: Progress | None = None) -> str:
+    """The SHA-256 of a file, computed in a thread; raises OSError."""
     loop = asyncio.get_running_loop()
     left = threading.Event()
 

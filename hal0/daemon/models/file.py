@@ -21,4 +21,6 @@ class ModelFile:
     embedded: bool = False  # ships inside hal0
     licence: str = ""
     owner: str = "local"  # for `owned_by` of /v1/models
+    source: str = ""  # where it was pulled from
+    pulled: bool = False  # hal0's own file, in its store
     format: Literal["gguf", "folder", "elsewhere"] = "gguf"  # elsewhere: its backend finds it by name

@@ -157,6 +157,9 @@ class LlamaProvider:
     def _check(self, spec: SlotSpec) -> None:
         """Refuse what could only fail later, or work otherwise than it reads."""
         where = f"slots.{spec.name}"
+        if spec.model.format != "gguf":
+            reason = f"{spec.model.id} is a folder of several files; llama.cpp serves GGUF files"
+            raise Hal0Error("config.invalid", place=f"{where}.model", reason=reason)
         if spec.kind not in USES.get(spec.model.kind, ()):
             reason = f"{spec.model.id} is a model for {spec.model.kind}; it cannot be used for {spec.kind}"
             raise Hal0Error("config.invalid", place=f"{where}.kind", reason=reason)

@@ -69,7 +69,12 @@ class VllmProvider:
         if is_path(name):
             return folder_model(Path(name))
         if not REPOSITORY.fullmatch(name):
-            reason = f"{name} is neither a folder, which begins with /, ./ or ~, nor owner/name of Hugging Face"
+            if (pulled := _pulled_folder(name, find)) is not None:
+                return pulled
+            reason = (
+                f"{name} is neither a folder, which begins with /, ./ or ~, nor owner/name of Hugging Face, nor a "
+                "folder that hal0 has pulled"
+            )
             raise Hal0Error("config.invalid", place=f"slots.{slot}.model", reason=reason)
         folder = cached_folder(name, {**self._environ, **config.env})
         if folder is None:
@@ -78,7 +83,8 @@ class VllmProvider:
                 slot=slot,
                 model=name,
                 reason="the cache of Hugging Face has no snapshot of it",
-                fix=f"Fetch it with `hf download {name}`, as the user that hal0 runs as, then try again.",
+                fix=f"`hal0 model pull hf:{name}`, then name the slot's model as that does; or `hf download {name}` as "
+                "the user that hal0 runs as.",
             )
         return folder_model(folder, id=name, aliases=(name.partition("/")[2],))
 
@@ -143,6 +149,17 @@ class VllmProvider:
             if raised is not None and CONSEQUENCE not in raised["text"]:
                 return cut(raised["text"])
         return last_complaint(output)
+
+
+def _pulled_folder(name: str, find: Callable[[str], ModelFile]) -> ModelFile | None:
+    """A model of several files that was pulled under this name; raises `model.being_pulled` while it is on its way."""
+    try:
+        model = find(name)
+    except Hal0Error as error:
+        if error.code == "model.not_found":
+            return None
+        raise
+    return folder_model(model.path, id=model.id, aliases=model.aliases) if model.format == "folder" else None
 
 
 def _check(spec: SlotSpec) -> None:

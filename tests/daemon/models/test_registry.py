@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Models
+from hal0.daemon.models.foreign import ForeignStores
+from hal0.daemon.models.headers import Headers
 from hal0.daemon.models.registry import Registry
 from hal0.errors import Hal0Error
 from tests.fakes.gguf_files import chat_entries, encoder_entries, write_model
@@ -140,6 +142,33 @@ def test_an_alias_never_hides_a_model(tmp_path: Path) -> None:
     path = write_model(tmp_path / "x.gguf")
     models = registry(tmp_path, mine={"path": str(path), "aliases": ("hal0-starter",)})
     assert models.find("hal0-starter").embedded
+
+
+def test_models_of_other_programs_are_known_once_they_are_asked_for_unless_that_is_turned_off(tmp_path: Path) -> None:
+    path = write_model(tmp_path / ".lmstudio/models/owner/repo/a.gguf")
+    foreign = ForeignStores({"HOME": str(tmp_path)})
+    models = Registry(Models(), state=tmp_path / "state", foreign=foreign)
+    assert "lm-studio/owner/repo/a" not in ids(models)
+    assert models.find("lm-studio/owner/repo/a").path == path
+    assert "lm-studio/owner/repo/a" in ids(models)
+    models.refresh()
+    assert "lm-studio/owner/repo/a" in ids(models)
+    off = Registry(Models(scan=False), state=tmp_path / "state", foreign=foreign)
+    assert off.found() == []
+    with pytest.raises(Hal0Error, match=r"model\.not_found"):
+        off.find("lm-studio/owner/repo/a")
+
+
+def test_a_new_registry_reads_no_header_that_another_has_read(tmp_path: Path) -> None:
+    """What an edit of [models] costs on the daemon's loop: a look at sizes and times."""
+    path = write_model(tmp_path / "models" / "a.gguf")
+    headers = Headers()
+    models = Models(folders=(str(path.parent),))
+    Registry(models, state=tmp_path, headers=headers)
+    status = path.stat()
+    path.write_bytes(b"?" * status.st_size)  # unreadable now; only who reads it again can know
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert Registry(models, state=tmp_path, headers=headers).find("a").kind == "chat"
 
 
 async def test_a_right_checksum_is_computed_once_and_remembered_over_restarts(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from hal0.daemon.providers.vllm import VllmProvider
 from hal0.errors import Hal0Error
 from tests.fakes.programs import install_stand_in, write_model_folder
 
+PULLED = Path("/nowhere/pulled")
+
 
 class Place:
     """A machine with vLLM on its PATH and a cache of Hugging Face."""
@@ -39,7 +41,12 @@ class Place:
 
 
 def no_registry(name: str) -> ModelFile:
-    raise AssertionError("vllm's models are not in the registry")
+    """Of what is there for other providers, nothing is for vLLM but the folders that were pulled."""
+    if name == "pulled":
+        return ModelFile(name, PULLED, "chat", 0, pulled=True, format="folder")
+    if name == "gguf":
+        return ModelFile(name, PULLED / "x.gguf", "chat", 0)
+    raise Hal0Error("model.not_found", model=name, nearest="")
 
 
 @pytest.fixture
@@ -129,6 +136,8 @@ def test_what_is_not_in_the_cache_is_told_with_the_command_that_fetches_it(place
     ("config", "code", "words"),
     [
         ({"model": "qwen"}, "config.invalid", "neither a folder"),
+        ({"model": "gguf"}, "config.invalid", "neither a folder"),
+        ({"model": "pulled"}, "model.file_missing", "/nowhere/pulled"),
         ({"model": "/nowhere/m"}, "model.file_missing", "/nowhere/m"),
         ({"context": 99999}, "config.invalid", "32768"),
         ({"args": ("--api_key", "x")}, "config.invalid", "--api_key is hal0's own"),
