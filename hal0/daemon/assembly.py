@@ -187,6 +187,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
 
         config.on_applied = apply
         pulls.on_begun = lambda name: _wake(supervisor, name)
+        pulls.on_failure = errors.record
         proxy = ProxyApp(
             dispatcher=dispatcher,
             requests=services.requests,

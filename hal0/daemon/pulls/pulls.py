@@ -32,7 +32,7 @@ class Pulls:
     """The pulls by the name that their model gets.
 
     `taken` tells what already has a name; `refresh` makes known what has landed, before anyone is told; `on_begun`
-    hears of each pull.
+    hears of each pull, `on_failure` of each that failed.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Pulls:
         pace: Pace | None = None,
     ) -> None:
         self.on_begun: Callable[[str], None] | None = None
+        self.on_failure: Callable[[Hal0Error], None] | None = None
         self._bus = bus
         self._models = models
         self._state = state
@@ -233,7 +234,10 @@ class Pulls:
 
     async def _drive(self, pull: Pull) -> None:
         await pull.run()
-        if pull.finished.result() is None:
+        error = pull.finished.result()
+        if error is not None and pull.record.state == "failed" and self.on_failure is not None:
+            self.on_failure(error)
+        if error is None:
             if self._pulls.get(pull.name) is pull:
                 del self._pulls[pull.name]
             self._bus.publish("model.changed", {"name": pull.name})
