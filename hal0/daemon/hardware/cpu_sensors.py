@@ -5,7 +5,6 @@ more; virtual machines have none of these.
 """
 
 import os
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from hal0.daemon.hardware.rates import Rates
 
 SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cputemp")
 ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal", "soc_thermal")
-PACKAGE = re.compile(r"intel-rapl:\d+")  # AMD's processors too; below are its parts, beside it the whole machine
 MOST_CLOCKS = 16  # of so many groups of cores the fastest is told
 
 
@@ -52,7 +50,8 @@ class CpuSensors:
 
 
 def _find_packages(root: Path) -> list[Path]:
-    zones = [zone for zone in find(root / "sys/class/powercap", "intel-rapl:*") if PACKAGE.fullmatch(zone.name)]
+    """AMD's are called so too. Beside them lie their parts ("core") and the whole machine ("psys")."""
+    zones = find(root / "sys/class/powercap", "intel-rapl:*")
     return [zone for zone in zones if (read_text(zone / "name") or "").startswith("package")]
 
 

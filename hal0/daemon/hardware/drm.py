@@ -8,6 +8,7 @@ from hal0.daemon.hardware import amd
 from hal0.daemon.hardware.card import Card, facts_of, is_asleep
 from hal0.daemon.hardware.clients import Clients, Use
 from hal0.daemon.hardware.intel import IntelReader
+from hal0.daemon.hardware.kfd import ComputeProcesses
 from hal0.wire import DeviceView
 
 
@@ -20,6 +21,7 @@ class DrmMeter:
         self._cards = tuple(cards)
         self._clients = Clients(root=root, clock=clock)
         self._intel = IntelReader(clock=clock)
+        self._compute = ComputeProcesses(root)
 
     def sample(self) -> list[DeviceView]:
         """The devices now."""
@@ -31,4 +33,7 @@ class DrmMeter:
             return card.view(f"gone: {card.driver} does not drive it any more")
         if is_asleep(card.folder):
             return card.view("asleep")
-        return amd.read(card, use) if card.vendor == "amd" else self._intel.read(card, use)
+        if card.vendor == "intel":
+            return self._intel.read(card, use)
+        view = amd.read(card, use)
+        return view.model_copy(update={"processes": self._compute.added_to(view.processes, card.pci)})

@@ -174,6 +174,24 @@ def mixed_box(root: Path) -> None:
     nvidia(root)
 
 
+def compute_process(root: Path, pid: int, sizes: Mapping[int, int], *, name: str = "") -> None:
+    """A process that computes through amdkfd, with its memory by the driver's number of the GPU."""
+    files = {f"sys/class/kfd/kfd/proc/{pid}/vram_{number}": f"{size}\n" for number, size in sizes.items()}
+    plant(root, files | ({f"proc/{pid}/comm": name + "\n"} if name else {}))
+
+
+def compute_nodes(root: Path, *places: tuple[int, str]) -> None:
+    """A processor and GPUs as amdkfd numbers them."""
+    nodes = "sys/class/kfd/kfd/topology/nodes/"
+    plant(root, {nodes + "0/gpu_id": "0\n", nodes + "0/properties": "cpu_cores_count 16\nlocation_id 0\ndomain 0\n"})
+    for node, (number, address) in enumerate(places, start=1):
+        domain, bus, device = address.split(":")
+        slot, _, function = device.partition(".")
+        location = int(bus, 16) << 8 | int(slot, 16) << 3 | int(function)
+        text = f"simd_count 192\nlocation_id {location}\ndomain {int(domain, 16)}\nvendor_id 4098\n"
+        plant(root, {f"{nodes}{node}/gpu_id": f"{number}\n", f"{nodes}{node}/properties": text})
+
+
 def gpu_file(root: Path, pid: int, descriptor: int, address: str, client: int, keys: str, *, name: str = "") -> None:
     """An open file of a GPU in a process."""
     link = root / f"proc/{pid}/fd/{descriptor}"

@@ -4,8 +4,20 @@ import pytest
 
 from hal0.daemon.hardware.drm import DrmMeter
 from hal0.daemon.hardware.gpus import find_cards
+from hal0.daemon.hardware.kfd import ComputeProcesses
 from hal0.wire import DeviceView, GpuProcess
-from tests.daemon.hardware.gpu_trees import GIB, MIB, NAMES, STRIX, XTX, gpu_file, rx_7900_xtx, strix_halo
+from tests.daemon.hardware.gpu_trees import (
+    GIB,
+    MIB,
+    NAMES,
+    STRIX,
+    XTX,
+    compute_nodes,
+    compute_process,
+    gpu_file,
+    rx_7900_xtx,
+    strix_halo,
+)
 from tests.daemon.hardware.trees import plant
 from tests.fakes.clock import Clock
 
@@ -72,6 +84,31 @@ def test_memory_that_a_card_borrows_is_not_the_cards(tmp_path: Path, clock: Cloc
     rx_7900_xtx(tmp_path)
     gpu_file(tmp_path, 4242, 7, XTX, 1, "drm-memory-vram:\t100 MiB\ndrm-memory-gtt: \t900 MiB\n")
     assert [process.memory_bytes for process in view(tmp_path, clock).processes] == [100 * MIB]
+
+
+def test_processes_of_others_that_compute_are_named_and_nobody_counts_twice(tmp_path: Path, clock: Clock) -> None:
+    rx_7900_xtx(tmp_path)
+    strix_halo(tmp_path, number=1)
+    compute_nodes(tmp_path, (51230, XTX), (7, STRIX))
+    gpu_file(tmp_path, 10, 7, XTX, 1, "drm-memory-vram:\t900 MiB\n", name="mine")
+    gpu_file(tmp_path, 11, 7, XTX, 2, "drm-memory-vram:\t10 MiB\n", name="rocm")
+    compute_process(tmp_path, 10, {51230: 700 * MIB})
+    compute_process(tmp_path, 11, {51230: 800 * MIB, 7: 3 * MIB})
+    compute_process(tmp_path, 12, {51230: 50 * MIB, 7: 0}, name="of somebody")
+    card, shared = meter(tmp_path, clock).sample()
+    assert [(each.pid, each.name, each.memory_bytes) for each in card.processes] == [
+        (10, "mine", 900 * MIB),
+        (11, "rocm", 800 * MIB),
+        (12, "of somebody", 50 * MIB),
+    ]
+    assert [(each.pid, each.memory_bytes) for each in shared.processes] == [(11, 3 * MIB)]
+
+
+def test_a_card_far_out_on_the_bus_has_its_processes(tmp_path: Path) -> None:
+    compute_nodes(tmp_path, (9, "0001:e3:1f.1"))
+    compute_process(tmp_path, 12, {9: MIB})
+    [holder] = ComputeProcesses(tmp_path).added_to([], "0001:e3:1f.1")
+    assert (holder.pid, holder.memory_bytes) == (12, MIB)
 
 
 @pytest.mark.parametrize("resting", ["pp_dpm_sclk", "pp_dpm_mclk"])

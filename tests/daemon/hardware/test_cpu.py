@@ -83,6 +83,8 @@ def test_the_power_of_all_packages_is_told_also_when_a_counter_begins_anew(tmp_p
     look = CpuMeter(read_facts(tmp_path), root=tmp_path, clock=clock)
     assert cpu_of(look.sample()).power_w is None
     clock.advance(2)
+    for part in ("intel-rapl:0:0", "intel-rapl:2", "intel-rapl-mmio:0"):
+        plant(tmp_path, {f"{POWERCAP}{part}/energy_uj": "50000000\n"})
     plant(tmp_path, energy(110_000_000, 85_000_000))
     assert cpu_of(look.sample()).power_w == pytest.approx((120 + 80) / 2)
     clock.advance(2)

@@ -19,10 +19,8 @@ from hal0.daemon.hardware.gpus import gpu_meters
 root = Path(sys.argv[1])
 print(gpu_meters(root), read_facts(root).gpu_count, sorted(set(sys.modules) & set(sys.argv[2].split())))
 """
-VENDOR_CODE = " ".join(
-    ["pynvml"]
-    + [f"hal0.daemon.hardware.{name}" for name in ("amd", "card", "clients", "discovery", "drm", "intel", "nvidia")]
-)
+VENDOR_MODULES = ("amd", "card", "clients", "discovery", "drm", "intel", "kfd", "nvidia")
+VENDOR_CODE = " ".join(["pynvml", *(f"hal0.daemon.hardware.{name}" for name in VENDOR_MODULES)])
 
 
 def names_of_meters(root: Path) -> list[list[str]]:

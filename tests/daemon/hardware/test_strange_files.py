@@ -17,6 +17,8 @@ from tests.daemon.hardware.gpu_trees import (
     XTX,
     arc_a770_i915,
     arc_a770_xe,
+    compute_nodes,
+    compute_process,
     gpu_file,
     iris_xe,
     rx_7900_xtx,
@@ -97,6 +99,8 @@ def card(make: Callable[[Path], Path], root: Path) -> None:
     address = device.name
     keys = "drm-memory-vram:\t4 MiB\ndrm-engine-gfx:\t5 ns\ndrm-cycles-ccs:\t5\ndrm-total-cycles-ccs:\t9\n"
     gpu_file(root, 50, 3, address, 1, keys)
+    compute_nodes(root, (7, address))
+    compute_process(root, 51, {7: 4096})
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
