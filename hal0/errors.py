@@ -442,6 +442,22 @@ _add(
     remedy="Correct the field named in `param`.",
 )
 _add(
+    "dispatch.unsupported",
+    400,
+    "{field}: {what} is not supported here",
+    cause="The request uses a part of its API that hal0 does not have, such as a tool that OpenAI or Anthropic run "
+    "themselves. It is refused rather than left out, since the answer would not be the one that was asked for.",
+    remedy="Leave out the field named in `param`; functions, text and images work.",
+)
+_add(
+    "dispatch.not_stored",
+    400,
+    "hal0 keeps no answers, so nothing here can go on from {what}",
+    cause="The request refers to an earlier answer, item or conversation that the server should have kept.",
+    remedy="Send the whole conversation in `input`, with the `output` of earlier answers; clients do so with `store` "
+    "set to false.",
+)
+_add(
     "dispatch.context_exceeded",
     400,
     "the prompt does not fit {slot}: {reason}",

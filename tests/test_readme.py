@@ -32,7 +32,8 @@ def run(here: Installation, *command: str) -> str:
 
 
 def curl(here: Installation, path: str, *, stream: bool = False) -> str:
-    [example] = [text for text in CURLS if f":8080{path}" in text and ('"stream": true' in text) is stream]
+    url = f"http://localhost:8080{path}"
+    [example] = [text for text in CURLS if url in text.split() and ('"stream": true' in text) is stream]
     return run(here, "bash", "-c", example)
 
 
@@ -79,10 +80,25 @@ def test_documents_are_ranked(here: Installation) -> None:
     assert results[0]["relevance_score"] > results[1]["relevance_score"]
 
 
+@needs_curl
+def test_a_response_is_given(here: Installation) -> None:
+    assert answer(here, "/v1/responses")["output"][0]["content"][0]["text"]
+
+
+@needs_curl
+def test_a_message_is_given(here: Installation) -> None:
+    assert answer(here, "/v1/messages")["content"][0]["text"]
+
+
+@needs_curl
+def test_tokens_of_a_message_are_counted(here: Installation) -> None:
+    assert answer(here, "/v1/messages/count_tokens")["input_tokens"] > 0
+
+
 def test_the_openai_package_streams(here: Installation) -> None:
     [example] = PYTHON
     assert "hal0" in run(here, sys.executable, "-c", example)
 
 
 def test_every_curl_of_the_readme_is_run_here() -> None:
-    assert len(CURLS) == 6
+    assert len(CURLS) == 9

@@ -17,6 +17,7 @@ from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.config.trial import Trial
+from hal0.daemon.dialects import DIALECTS
 from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.front import Front
@@ -194,6 +195,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             pool=Pool(),
             settings=current,
             adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
+            dialects=DIALECTS,
         )
         front = Front(services, proxy=proxy, admin=make_admin(services))
         server = Server(front, sockets=sockets, limits=_limits(settings))

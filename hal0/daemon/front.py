@@ -54,7 +54,7 @@ class Front:
             with self._services.gate.enter():
                 await self._proxy(scope, receive, send)
         except Hal0Error as error:  # the gate is closed; the proxy answers its own failures
-            await self._reply(scope, send).fail(error)
+            await self._proxy.refuse(scope, send, error)
 
     async def _answer(self, scope: Any, send: Any) -> None:
         reply = self._reply(scope, send)

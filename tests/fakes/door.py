@@ -12,6 +12,7 @@ from hal0.daemon.adapters.rerank import RerankAdapter
 from hal0.daemon.config.schema import Dispatch, Observe, Settings
 from hal0.daemon.config.schema import Server as ServerSettings
 from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.dialects import DIALECTS
 from hal0.daemon.events import EventBus
 from hal0.daemon.http.client import Connection
 from hal0.daemon.http.endpoint import Endpoint
@@ -153,6 +154,7 @@ async def relaying(
         pool=pool,
         settings=lambda: settings,
         adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
+        dialects=DIALECTS,
     )
     batcher = asyncio.ensure_future(requests.run())
     try:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hal0.daemon.config.schema import Settings
@@ -22,7 +23,9 @@ from hal0.daemon.proxy.relay import DONE, TooSlow, Watch, relay_bytes, relay_eve
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.request import Request
 from hal0.daemon.proxy.requests import Requests
-from hal0.daemon.proxy.seams import Adapter, Choice, Dispatcher, Lease
+from hal0.daemon.proxy.seams import Adapter, Choice, Dialect, Dispatcher, Lease
+from hal0.daemon.proxy.translated import Translated
+from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
 from hal0.wire import Outcome
 
@@ -33,6 +36,10 @@ PATHS: Mapping[str, Api] = {
     "/v1/rerank": Api.RERANK,
     "/v1/reranking": Api.RERANK,
     "/rerank": Api.RERANK,
+    "/v1/responses": Api.CHAT,
+    "/v1/responses/input_tokens": Api.CHAT,
+    "/v1/messages": Api.CHAT,
+    "/v1/messages/count_tokens": Api.CHAT,
 }
 # An answer announced to be at most so long is taken whole before its head is sent: a break is still a clean error then.
 WHOLE_BYTES = 2**20
@@ -69,12 +76,14 @@ class ProxyApp:
         pool: Pool,
         settings: Callable[[], Settings],
         adapters: Mapping[Api, Adapter],
+        dialects: Mapping[str, Dialect],
     ) -> None:
         self._dispatcher = dispatcher
         self._requests = requests
         self._pool = pool
         self._settings = settings
         self._adapters = adapters
+        self._dialects = dialects
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request to one of PATHS."""
@@ -111,6 +120,10 @@ class ProxyApp:
         log.info("%s %s: %s", request.id, request.path, error)
         await reply.fail(error)
 
+    async def refuse(self, scope: Any, send: Send, error: Hal0Error) -> None:
+        """Answer a request that may not enter."""
+        await self._reply(scope, send, self._settings(), request=headers.request_id(scope["headers"])).fail(error)
+
     def _client_left(self, passage: Passage) -> None:
         if passage.request.tap.ended_with(DONE):  # it has all of its answer and did not wait for the last empty chunk
             passage.request.finish("ok", status=passage.reply.status)
@@ -142,9 +155,17 @@ class ProxyApp:
         request = self._requests.begin(
             id=headers.request_id(given), path=scope["path"], client=client[0] if client else ""
         )
-        said = [*headers.cors(settings.server.cors_origins, given), (b"x-request-id", request.id.encode())]
-        reply = Reply(scope, send, headers=said)
+        reply = self._reply(scope, send, settings, request=request.id)
         return Passage(scope["path"], scope["method"], given, receive, reply, request, settings)
+
+    def _reply(self, scope: Any, send: Send, settings: Settings, *, request: str) -> Reply:
+        said = [*headers.cors(settings.server.cors_origins, scope["headers"]), (b"x-request-id", request.encode())]
+        reply = Reply(scope, send, headers=said)
+        dialect = self._dialects.get(scope["path"])
+        if dialect is not None:
+            said += dialect.headers(request)
+            reply.error_body = partial(dialect.error, request=request)
+        return reply
 
     # 2 read
 
@@ -169,7 +190,9 @@ class ProxyApp:
                 raise Hal0Error("dispatch.too_large", limit_bytes=limit)
             if not message["more_body"]:
                 break
-        call = parse(api, parts[0] if len(parts) == 1 else b"".join(parts))
+        raw = parts[0] if len(parts) == 1 else b"".join(parts)
+        dialect = self._dialects.get(passage.path)
+        call = parse(api, raw) if dialect is None else dialect.call(passage.path, raw)
         passage.request.asked = headers.printable(call.model or "")
         passage.request.stream = call.body.is_stream
         if self._requests.captures():
@@ -179,7 +202,12 @@ class ProxyApp:
     # 3 choose
 
     def _choose(self, passage: Passage, call: Call) -> Choice:
-        choice = self._dispatcher.pick(call.api, call.model)
+        try:
+            choice = self._dispatcher.pick(call.api, call.model)
+        except Hal0Error as error:
+            if "path" in error.details:  # the client's own, not that of the API which answers it
+                error.details["path"] = passage.path
+            raise
         passage.request.dispatched(slot=choice.slot.name, rule=choice.rule, is_up=choice.slot.state in UP)
         return choice
 
@@ -205,6 +233,22 @@ class ProxyApp:
             path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
         else:
             path, body = call.api.value, call.for_model(lease.spec.model.id, named=lease.endpoint.names_model)
+        if call.translation is None:
+            return await self._ask(passage, lease, path, body)
+        return await self._ask_translated(passage, lease, call.translation, body)
+
+    async def _ask_translated(
+        self, passage: Passage, lease: Lease, translation: Translation, chat: bytes
+    ) -> Connection:
+        while True:
+            connection = await self._ask(passage, lease, translation.path, translation.body(chat))
+            other = translation.instead((await connection.head()).status)
+            if other is None:
+                return connection
+            self._pool.release(connection)
+            translation = other
+
+    async def _ask(self, passage: Passage, lease: Lease, path: str, body: bytes) -> Connection:
         upward = headers.to_backend(passage.headers, request_id=passage.request.id)
         limit = passage.settings.dispatch.stream_idle_timeout
         try:
@@ -245,14 +289,16 @@ class ProxyApp:
     async def _relay(self, passage: Passage, connection: Connection, call: Call, lease: Lease) -> None:
         head, reply, tap = await connection.head(), passage.reply, passage.request.tap
         passed = headers.to_client(head.headers)
-        adapter = self._adapter(call, lease)
-        if adapter is not None:
+        adapter, translation = self._adapter(call, lease), call.translation
+        is_stream = head.header(b"content-type").startswith(EVENT_STREAM)
+        if adapter is not None or (translation is not None and not is_stream):
             body = await self._whole(connection, call, lease, limit_bytes=ADAPTED_BYTES)
             tap.keep(body)
             await reply.whole(200, await self._adapted(adapter, call, lease, body), JSON)
-        elif head.header(b"content-type").startswith(EVENT_STREAM):
+        elif is_stream:
+            translated = None if translation is None else self._translated(reply, translation, call, lease)
             await reply.head(200, [*passed, (b"x-accel-buffering", b"no")], is_stream=True)
-            await relay_events(connection, reply, tap, on_first=passage.request.decoding)
+            await relay_events(connection, reply, tap, on_first=passage.request.decoding, translated=translated)
         elif head.length is not None and head.length <= WHOLE_BYTES:
             body = await self._whole(connection, call, lease, limit_bytes=WHOLE_BYTES)
             tap.keep(body)
@@ -269,8 +315,16 @@ class ProxyApp:
             raise fault(slot=lease.spec.name, kind=lease.spec.kind, api=call.api, status=500, body=body)
         return body
 
-    async def _adapted(self, adapter: Adapter, call: Call, lease: Lease, body: bytes) -> bytes:
+    def _translated(self, reply: Reply, translation: Translation, call: Call, lease: Lease) -> Translated:
+        if translation.stream is None:
+            raise Hal0Error("slot.bad_response", slot=lease.spec.name, reason="a stream that nobody asked for")
+        reply.last_event = translation.stream.fail
+        return Translated(translation.stream, spec=lease.spec, api=call.api)
+
+    async def _adapted(self, adapter: Adapter | None, call: Call, lease: Lease, body: bytes) -> bytes:
         try:
-            return await adapter.answer(call, kind=lease.spec.kind, body=body)
+            if call.translation is not None:
+                body = call.translation.whole(body)
+            return body if adapter is None else await adapter.answer(call, kind=lease.spec.kind, body=body)
         except ValueError as error:
             raise Hal0Error("slot.bad_response", slot=lease.spec.name, reason=str(error)) from error

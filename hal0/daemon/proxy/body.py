@@ -10,12 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from hal0.daemon.providers.base import Api
+from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
 
 REASONS = {"missing": "the field is missing", "model_type": "Input should be an object"}
@@ -181,6 +182,9 @@ BODIES: dict[Api, type[Body]] = {
 }
 
 
+Kind = TypeVar("Kind", bound=Body)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request of a client, read and checked."""
@@ -188,6 +192,7 @@ class Call:
     api: Api
     body: Body
     raw: bytes  # what a backend gets, but for `model`
+    translation: Translation | None = None  # of a request that came in the words of another API
 
     @property
     def model(self) -> str | None:
@@ -220,16 +225,21 @@ def bytes_allowed(api: Api, body_limit: int) -> int:
 
 def parse(api: Api, raw: bytes) -> Call:
     """Check a body. Raises `dispatch.invalid_json` or `dispatch.invalid_request`."""
+    body = checked(BODIES[api], raw)
+    if isinstance(body, ChatBody) and isinstance(body.tool_choice, dict):
+        raw = _require_one_tool(body, raw)
+    return Call(api, body, raw)
+
+
+def checked(kind: type[Kind], raw: bytes) -> Kind:
+    """A body of this kind. Raises `dispatch.invalid_json` or `dispatch.invalid_request`."""
     _refuse_swarm(raw)
     try:
-        body = BODIES[api].model_validate(from_json(raw, allow_inf_nan=False))
+        return kind.model_validate(from_json(raw, allow_inf_nan=False))
     except ValidationError as error:
         _explain(error)
     except ValueError as error:
         raise Hal0Error("dispatch.invalid_json", reason=str(error)) from error
-    if isinstance(body, ChatBody) and isinstance(body.tool_choice, dict):
-        raw = _require_one_tool(body, raw)
-    return Call(api, body, raw)
 
 
 def _explain(error: ValidationError) -> NoReturn:

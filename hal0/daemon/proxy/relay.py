@@ -10,6 +10,7 @@ from collections.abc import Callable
 from hal0.daemon.http.client import BrokenAnswer, Connection
 from hal0.daemon.proxy.replies import Reply
 from hal0.daemon.proxy.tap import Events, Tap
+from hal0.daemon.proxy.translated import Translated
 
 DONE = b"[DONE]"
 
@@ -23,8 +24,15 @@ class TooSlow(Exception):  # noqa: N818 - says what the backend was
         self.silent = silent
 
 
-async def relay_events(connection: Connection, reply: Reply, tap: Tap, *, on_first: Callable[[], None]) -> None:
-    """Pass a stream of events on, whole ones only, to its end."""
+async def relay_events(
+    connection: Connection,
+    reply: Reply,
+    tap: Tap,
+    *,
+    on_first: Callable[[], None],
+    translated: Translated | None = None,
+) -> None:
+    """Pass a stream of events on, whole ones only, to its end; `translated`: in the words of another API."""
     events = Events()
     clock = asyncio.get_running_loop().time
 
@@ -34,22 +42,28 @@ async def relay_events(connection: Connection, reply: Reply, tap: Tap, *, on_fir
             on_first()
         return whole
 
+    turn = look if translated is None else translated.after(look, connection)
     pipe = reply.pipe
     if pipe is not None:
         write = pipe.write
         pipe.open(pause=connection.pause, resume=connection.resume)
         try:
-            await connection.pour(lambda data: write(look(data)))
+            if translated is not None:
+                write(translated.begun())
+            await connection.pour(lambda data: write(turn(data)))
         finally:
             pipe.close()
     else:
+        if translated is not None:
+            await reply.part(translated.begun())
         while data := await connection.read():
-            if whole := look(data):
+            if whole := turn(data):
                 await reply.part(whole)
     head = await connection.head()
     if head.until_close and not tap.ended_with(DONE):
         raise BrokenAnswer("the connection ended in the middle of its answer")
-    await reply.end(events.rest())
+    rest = events.rest()
+    await reply.end(rest if translated is None else translated.ended(rest))
 
 
 async def relay_bytes(connection: Connection, reply: Reply, tap: Tap) -> None:

@@ -21,6 +21,8 @@ class Reply:
         self.headers = headers  # sent with every answer: the request's id, CORS, and later which slot it was
         self.status: int | None = None  # as sent
         self.pipe: Pipe | None = scope.get("extensions", {}).get(PIPE)
+        self.error_body: Callable[[Hal0Error], bytes] = Hal0Error.body  # how the client's API tells of a failure …
+        self.last_event: Callable[[Hal0Error], bytes] = _error_event  # … and in the middle of a stream
         self._send = send
         self._is_stream = False
         self._has_ended = False
@@ -49,11 +51,15 @@ class Reply:
         if self._has_ended:
             return  # cancelled while the last bytes were on their way
         if self.status is None:
-            await self.whole(error.status, error.body(), error_headers(error))
+            await self.whole(error.status, self.error_body(error), error_headers(error))
         elif self._is_stream:
-            await self.end(b"data: %b\n\n" % json.dumps(error.envelope(), default=str).encode())
+            await self.end(self.last_event(error))
         else:
             raise CutShort(str(error))
+
+
+def _error_event(error: Hal0Error) -> bytes:
+    return b"data: %b\n\n" % json.dumps(error.envelope(), default=str).encode()
 
 
 def error_headers(error: Hal0Error) -> list[Header]:

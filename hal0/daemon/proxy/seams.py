@@ -63,3 +63,19 @@ class Adapter(Protocol):
     async def answer(self, call: Call, *, kind: Kind, body: bytes) -> bytes:
         """The body that the client gets; raises ValueError if the backend's makes no sense."""
         ...
+
+
+class Dialect(Protocol):
+    """Another API than chat completions, at paths of its own, that is answered by chat completions."""
+
+    def call(self, path: str, raw: bytes) -> Call:
+        """The request in the words of chat completions; raises `dispatch.*` for what cannot be said in them."""
+        ...
+
+    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
+        """What its clients look for in the head of every answer."""
+        ...
+
+    def error(self, error: Hal0Error, *, request: str) -> bytes:
+        """The body of an answer that is a failure."""
+        ...

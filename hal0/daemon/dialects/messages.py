@@ -1,0 +1,34 @@
+"""Anthropic's Messages API: what is asked there, how it is answered, how it fails, and its counting of tokens."""
+
+import json
+from dataclasses import replace
+
+from hal0.daemon.dialects.chat import as_json
+from hal0.daemon.dialects.counting import Counting
+from hal0.daemon.dialects.messages_answer import MessagesAnswer, failure
+from hal0.daemon.dialects.messages_request import MessagesBody, chat_of
+from hal0.daemon.dialects.refusals import invalid
+from hal0.daemon.providers.base import Api
+from hal0.daemon.proxy.body import Call, checked, parse
+from hal0.errors import Hal0Error
+
+COUNT_PATH = "/v1/messages/count_tokens"
+
+
+class MessagesDialect:
+    """The dialect of /v1/messages."""
+
+    def call(self, path: str, raw: bytes) -> Call:
+        asked = checked(MessagesBody, raw)
+        if path == COUNT_PATH:
+            asked = asked.model_copy(update={"stream": None})
+        elif asked.max_tokens is None:
+            raise invalid("max_tokens", "the field is missing")
+        call = parse(Api.CHAT, as_json(chat_of(asked)))
+        return replace(call, translation=Counting() if path == COUNT_PATH else MessagesAnswer(asked))
+
+    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
+        return [(b"request-id", request.encode())]
+
+    def error(self, error: Hal0Error, *, request: str) -> bytes:
+        return json.dumps(failure(error, request=request), default=str).encode()

@@ -1,0 +1,40 @@
+"""OpenAI's Responses API: what is asked there, how it is answered, and its counting of tokens.
+
+Its failures before a stream look like those of chat completions.
+"""
+
+from dataclasses import replace
+
+from hal0.daemon.dialects.chat import as_json
+from hal0.daemon.dialects.counting import Counting
+from hal0.daemon.dialects.responses_answer import ResponsesAnswer
+from hal0.daemon.dialects.responses_request import ResponsesBody, chat_of
+from hal0.daemon.providers.base import Api
+from hal0.daemon.proxy.body import Call, checked, parse
+from hal0.errors import Hal0Error
+
+COUNT_PATH = "/v1/responses/input_tokens"
+
+
+class ResponsesDialect:
+    """The dialect of /v1/responses."""
+
+    def call(self, path: str, raw: bytes) -> Call:
+        asked = checked(ResponsesBody, raw)
+        if path == COUNT_PATH:
+            asked = asked.model_copy(update={"stream": None})
+        call = as_chat(asked)
+        if path == COUNT_PATH:
+            return replace(call, translation=Counting(object="response.input_tokens"))
+        return replace(call, translation=ResponsesAnswer(asked))
+
+    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
+        return []
+
+    def error(self, error: Hal0Error, *, request: str) -> bytes:
+        return error.body()
+
+
+def as_chat(asked: ResponsesBody) -> Call:
+    """The same request to chat completions; raises `dispatch.*` for what cannot be said there."""
+    return parse(Api.CHAT, as_json(chat_of(asked)))
