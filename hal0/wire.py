@@ -290,6 +290,7 @@ class State(Wire):
     listen: list[str]  # addresses of the API, e.g. "http://0.0.0.0:8080"
     warnings: list[str] = []  # e.g. reachable from the network without keys
     draining: bool = False
+    keeps_backends: bool = False  # backends go on when the daemon ends
     slots: list[SlotView]
     requests: list[RequestView]  # in flight, then the last finished
     devices: list[DeviceView]

@@ -41,6 +41,8 @@ def _print_state(state: State) -> None:
     )
     if state.draining:
         say(Cell("stopping: ", "yellow"), "requests in flight may finish, new ones are refused")
+    if state.keeps_backends:
+        say(Cell("backends go on when the daemon ends; the next one takes them back", "dim"))
     print_config(state.config)
     for warning in state.warnings:
         say(Cell("warning: ", "yellow"), warning)

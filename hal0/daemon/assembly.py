@@ -47,9 +47,10 @@ from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.appraisal import Appraisal
-from hal0.daemon.slots.bonds import Bonds
+from hal0.daemon.slots.bonds import Bonds, is_service
 from hal0.daemon.slots.lifecycle import ANSWERING, State
 from hal0.daemon.slots.ports import Ports
+from hal0.daemon.slots.process import in_thread
 from hal0.daemon.slots.run import Tools, base_environment
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
@@ -117,7 +118,10 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         bus.publish("slot.removed", {"name": name})
         services.requests.meter.forget(name)
 
+    keep = settings.daemon.keep_backends
+    bonds = Bonds(paths.state, keep=is_service(env) if keep is None else keep)
     async with AsyncExitStack() as cleanup:
+        looking = asyncio.ensure_future(in_thread(bonds.survivors))
         sockets = [listen_tcp(settings.server.host, settings.server.port), listen_unix(paths.socket)]
         for sock in sockets:
             cleanup.callback(sock.close)
@@ -130,7 +134,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 ports=Ports(lambda: current().daemon.ports),
                 start_timeout=lambda: current().dispatch.start_timeout,
                 environ=base_environment(),
-                bonds=Bonds(paths.state, keep=False),
+                bonds=bonds,
             ),
             logs=paths.logs,
             state=paths.state,
@@ -167,6 +171,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             foreign=foreign,
             make_registry=rehearse.make_registry,
             gate=Gate(),
+            keeps_backends=bonds.keep,
             started_at=started_at,
             listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
             warnings=_warnings(bound, port),  # not the host: `localhost` is a name
@@ -201,7 +206,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         server = Server(front, sockets=sockets, limits=_limits(settings))
         await cleanup.enter_async_context(supervisor)
         cleanup.push_async_callback(server.close)
-        supervisor.apply(settings.slots, revision=config.current.revision)
+        supervisor.begin(settings.slots, revision=config.current.revision, survivors=await looking)
         await server.start()
         background = (pulls.run(), config.watch(), trial.run(), services.sampler.run(), services.requests.run())
         await cleanup.enter_async_context(_running(*background))

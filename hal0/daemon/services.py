@@ -36,6 +36,7 @@ class Services:
     foreign: ForeignStores
     make_registry: Callable[[Models], Registry]
     gate: Gate
+    keeps_backends: bool  # when it ends
     started_at: float
     listen: tuple[str, ...]  # addresses of the API
     warnings: tuple[str, ...] = field(default=())

@@ -483,7 +483,14 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         slots_NAME_group, slots_NAME_exclusive, observe_capture,
     )
 }  # fmt: skip
-OTHER_VALUES = {"host": "::1", "port": 9001, "header_limit": 8192, "request_timeout": 5, "keep_alive": 5}
+OTHER_VALUES = {
+    "keep_backends": True,
+    "host": "::1",
+    "port": 9001,
+    "header_limit": 8192,
+    "request_timeout": 5,
+    "keep_alive": 5,
+}
 
 
 def every_key() -> dict[str, Shape]:

@@ -1,8 +1,8 @@
 """A program of somebody's that speaks OpenAI's API in its own way: other paths, no key or one of its own.
 
 `any_server.py --listen PORT [--secret KEY] [--below PATH] [--model-file FILE] [--name NAME] [--size N]
-[--slow SECONDS]`. Says at the start where it runs and what it was told. With --slow,
-/ready answers 503 for so long; /health never does.
+[--slow SECONDS] [--until FILE]`. Says at the start where it runs and what it was told. With
+--slow, /ready answers 503 for so long, with --until as long as there is no such file; /health never does.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from openai_server import Handler, Server
 
 class SomeServer(Server):
     ready_at = 0.0
+    until: str | None = None
     told: dict[str, Any]
 
 
@@ -24,7 +25,9 @@ class AnyHandler(Handler):
     server: SomeServer
 
     def do_GET(self) -> None:  # noqa: N802
-        if self.path == "/ready" and time.monotonic() < self.server.ready_at:
+        server = self.server
+        loading = time.monotonic() < server.ready_at or (server.until and not os.path.exists(server.until))
+        if self.path == "/ready" and loading:
             self.fail(503, "loading")
         elif self.path in ("/ready", "/health"):
             self.answer(200, self.server.told)
@@ -49,12 +52,13 @@ def main() -> None:
     parser.add_argument("--name")
     parser.add_argument("--size", type=int)
     parser.add_argument("--slow", type=float, default=0.0)
+    parser.add_argument("--until")
     options = parser.parse_args()
     if options.model_file and not os.path.exists(options.model_file):
         sys.exit(f"fatal: no such file: {options.model_file}")
     server = SomeServer(("127.0.0.1", options.listen), AnyHandler)
     server.key, server.api_path = options.secret, options.below
-    server.ready_at = time.monotonic() + options.slow
+    server.ready_at, server.until = time.monotonic() + options.slow, options.until
     server.told = {"cwd": os.getcwd(), **vars(options)}
     print(json.dumps(server.told), flush=True)
     server.serve_forever()

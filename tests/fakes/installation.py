@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from hal0.marks import marked
+from hal0.marks import end_all, is_marked, marked
 from tests.fakes.scripted import port_range
 
 START_SECONDS = 30.0
@@ -105,6 +105,11 @@ class Installation:
         while left := self.left():
             assert time.monotonic() < deadline, f"outlived the daemon: {left}"
             time.sleep(0.02)
+
+    def end_backends(self) -> None:
+        """End those that were kept."""
+        mark = f"HAL0_BACKEND={self.folder / 'state'}"
+        assert end_all(lambda pid: is_marked(pid, mark), patience_seconds=0.0, limit_seconds=10.0) == []
 
     def stop(self, number: int = signal.SIGTERM, *, seconds: float = 20.0) -> int:
         """End the daemon; its exit status."""

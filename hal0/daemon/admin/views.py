@@ -37,6 +37,7 @@ def state_view(services: Services) -> State:
         listen=list(services.listen),
         warnings=list(services.warnings),
         draining=services.gate.is_closed,
+        keeps_backends=services.keeps_backends,
         slots=[slot_view(slot, services) for slot in services.supervisor.all()],
         requests=services.requests.views(),
         devices=services.sampler.devices,

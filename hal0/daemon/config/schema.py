@@ -182,6 +182,10 @@ class Daemon(Table):
     memory_limit: Annotated[int | None, BeforeValidator(parse_bytes), Unit("bytes")] = Field(
         None, ge=2**20, le=2**44, description="The most RAM that all slots together are given; left out: what is free."
     )
+    keep_backends: Annotated[bool | None, AT_START] = Field(
+        None,
+        description="Whether backends outlive the daemon, for the next one to take back; left out: under systemd only.",
+    )
     auto_rollback: bool = Field(
         False, description="Go back to the revision before when a slot that an edit starts anew does not become ready."
     )

@@ -29,6 +29,7 @@ class Trigger(StrEnum):
 
     FETCH = "fetch"
     SPAWN = "spawn"
+    ADOPT = "adopt"
     LISTEN = "listen"
     PROVE = "prove"
     LEASE = "lease"
@@ -42,7 +43,7 @@ class Trigger(StrEnum):
 MEANING: Mapping[State, str] = {
     State.OFFLINE: "no process",
     State.PULLING: "model files are being fetched or verified",
-    State.STARTING: "the process is spawned; its port does not answer yet",
+    State.STARTING: "the process runs; its port does not answer yet",
     State.WARMING: "the port answers; the model is loading",
     State.READY: "the probe passed; a request can be served",
     State.SERVING: "at least one request is in flight",
@@ -54,6 +55,7 @@ MEANING: Mapping[State, str] = {
 CAUSE: Mapping[Trigger, str] = {
     Trigger.FETCH: "model files must be fetched or verified first",
     Trigger.SPAWN: "the backend process was started",
+    Trigger.ADOPT: "a backend that an earlier daemon started was taken back; it is proven like a new one",
     Trigger.LISTEN: "the backend's own process answers on its port",
     Trigger.PROVE: "it produced a token, an embedding or a score",
     Trigger.LEASE: "the first request in flight",
@@ -70,6 +72,7 @@ TRANSITIONS: Mapping[State, Mapping[Trigger, State]] = {
     State.OFFLINE: {
         Trigger.FETCH: State.PULLING,
         Trigger.SPAWN: State.STARTING,
+        Trigger.ADOPT: State.STARTING,
         Trigger.FAIL: State.ERROR,
     },
     State.PULLING: {Trigger.SPAWN: State.STARTING, **_STOPPABLE},

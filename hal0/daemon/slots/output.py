@@ -13,6 +13,7 @@ from pathlib import Path
 KEPT_LINES = 2_000
 LONGEST_LINE_BYTES = 8_192  # a longer one is cut into several, so that a backend without newlines cannot fill memory
 FILE_BYTES = 8 * 2**20
+RECALLED_BYTES = 256 * 2**10
 FILES_KEPT = 3  # NAME.log, NAME.log.1, NAME.log.2
 
 log = logging.getLogger("hal0.slots")
@@ -36,6 +37,16 @@ class Output:
         lines = [piece for line in whole for piece in _pieces(line)]
         *full, self._partial = _pieces(rest)
         self._keep(lines + full)
+
+    def recall(self) -> None:
+        """Fill the memory with the end of the file, as an earlier daemon has written it."""
+        try:
+            with self._file.open("rb") as file:
+                file.seek(max(0, self._written - RECALLED_BYTES))
+                lines = file.read().splitlines()
+        except OSError:  # there is none
+            return
+        self._lines.extend(line.decode("utf-8", "replace") for line in lines)
 
     def end(self) -> None:
         """The pipe is closed: what came without a newline is a line too."""

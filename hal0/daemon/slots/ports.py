@@ -24,11 +24,21 @@ class Ports:
     def claim(self, slot: str, *, fixed: int | None = None) -> Iterator[int]:
         """A port that nobody listens on; raises `slot.port_in_use` or `slot.no_free_port`."""
         port = self._choose(slot, fixed)
-        self._claimed.add(port)
-        try:
+        with self.held(port):
             yield port
+
+    @contextmanager
+    def held(self, port: int) -> Iterator[None]:
+        """For a backend that has the port already, or is about to bind it."""
+        self.hold(port)
+        try:
+            yield
         finally:
             self._claimed.discard(port)
+
+    def hold(self, port: int) -> None:
+        """Give it to nobody, until the run it belongs to, which is yet to begin, ends."""
+        self._claimed.add(port)
 
     def is_free(self, port: int) -> bool:
         """Whether nobody listens on it."""

@@ -5,6 +5,7 @@ import fcntl
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 import hal0
 from hal0.errors import Hal0Error
-from hal0.marks import end_all, is_marked, signal_all
+from hal0.marks import end_all, is_marked, marked, signal_all
 
 T = TypeVar("T")
 Child = subprocess.Popen[bytes]
@@ -60,9 +61,19 @@ class Process:
     """
 
     def __init__(
-        self, pid: int, *, mark: str, output: int, on_output: Callable[[bytes], None], child: Child | None
+        self,
+        pid: int,
+        *,
+        pidfd: int,
+        mark: str,
+        output: int,
+        on_output: Callable[[bytes], None],
+        child: Child | None = None,
     ) -> None:
-        """`mark` is carried by the program and what it starts; `output` is the reading end of its pipe, -1: none."""
+        """`mark` is carried by the program and what it starts; `output` is the reading end of its pipe.
+
+        `pidfd` and `output` are closed with it; -1: its leader has ended already, nothing can be read.
+        """
         self._child = child
         self._mark = mark
         self._on_output = on_output
@@ -70,9 +81,12 @@ class Process:
         self._closed = False
         self.pid = pid
         self.exited: asyncio.Future[int | None] = self._loop.create_future()
-        self._pidfd = os.pidfd_open(pid)
-        self._loop.add_reader(self._pidfd, self._notice_end)
+        self._pidfd = pidfd
         self._pipe = output
+        if pidfd >= 0:
+            self._loop.add_reader(pidfd, self._notice_end)
+        else:
+            self.exited.set_result(None)
         if output >= 0:
             os.set_blocking(output, False)
             self._loop.add_reader(output, self._read)
@@ -105,13 +119,51 @@ class Process:
                     start_new_session=True,
                 )
                 try:
-                    return cls(child.pid, mark=mark, output=os.dup(output), on_output=on_output, child=child)
+                    pidfd = os.pidfd_open(child.pid)
                 except OSError:  # too many open files: nobody would look after it
                     child.kill()
                     child.wait()
                     raise
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
             raise Hal0Error("slot.spawn_failed", slot=slot, reason=str(error)) from error
+        return cls(child.pid, pidfd=pidfd, mark=mark, output=output, on_output=on_output, child=child)
+
+    @classmethod
+    def take_back(
+        cls,
+        pid: int,
+        *,
+        mark: str,
+        output: int,
+        is_it: Callable[[], bool],
+        on_output: Callable[[bytes], None],
+    ) -> "Process":
+        """A program that an earlier daemon started and `is_it` knows again; `output` is the inode of its pipe.
+
+        If it has ended by now, that is how it is found: what it has left behind can still be closed.
+        """
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            pidfd = -1
+        if pidfd >= 0 and not is_it():  # after the pidfd: what it holds is what was looked at
+            os.close(pidfd)
+            pidfd = -1
+        pipes = (pipe for member in (pid, *marked(mark)) if (pipe := _open_pipe(member, output)) is not None)
+        return cls(pid, pidfd=pidfd, mark=mark, output=next(pipes, -1), on_output=on_output)
+
+    @property
+    def output(self) -> int:
+        """The inode of the pipe it prints to; 0 if that cannot be read."""
+        return os.fstat(self._pipe).st_ino if self._pipe >= 0 else 0
+
+    def let_go(self) -> None:
+        """Leave it as it is, to be taken back by the next daemon. What it prints from now on waits in its pipe."""
+        self._closed = True
+        if self._child is not None:
+            self._child.returncode = 0  # nobody here waits for it any more
+        self._close_pipe()
+        self._close_pidfd()
 
     def _notice_end(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -166,8 +218,13 @@ class Process:
                 self._child.wait()
         finally:
             self._close_pipe()
+            self._close_pidfd()
+
+    def _close_pidfd(self) -> None:
+        if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
+            self._pidfd = -1
 
     def _belongs(self, pid: int) -> bool:
         """Whether a process is of this backend: it carries the mark, or it is in the leader's group.
@@ -182,6 +239,8 @@ class Process:
         return is_marked(pid, self._mark)
 
     def _has_ended(self) -> bool:
+        if self._pidfd < 0:
+            return True
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(0))
@@ -189,7 +248,7 @@ class Process:
 
 @contextmanager
 def _pipe() -> Iterator[tuple[int, int]]:
-    """A reading end, and an end for a program's output that can be read as well.
+    """A reading end, the caller's to close unless the block fails, and an end for a program's output: readable as well.
 
     So the program itself is a reader as long as it lives, and whoever else reads may go and another may come: without
     a reader its next line would end it by SIGPIPE. What it prints meanwhile waits in the pipe; when that is full,
@@ -203,9 +262,22 @@ def _pipe() -> Iterator[tuple[int, int]]:
         with suppress(OSError):  # a user may have only so many large pipes
             fcntl.fcntl(entrance, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         yield output, entrance
-    finally:
+    except BaseException:
         os.close(output)
+        raise
+    finally:
         os.close(entrance)
+
+
+def _open_pipe(pid: int, inode: int) -> int | None:
+    """The reading end of the pipe that a process prints to, if it is still this one."""
+    for number in (1, 2):
+        place = f"/proc/{pid}/fd/{number}"
+        with suppress(OSError):
+            found = os.stat(place)
+            if stat.S_ISFIFO(found.st_mode) and found.st_ino == inode:
+                return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return None
 
 
 def group_of(pid: int, proc: Path = Path("/proc")) -> int | None:

@@ -23,6 +23,7 @@ from hal0.daemon.slots.lifecycle import Trigger
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import Process, describe_exit, finish, oom_kills
+from hal0.daemon.slots.record import Record, boot_id, start_of
 from hal0.errors import Hal0Error
 
 FIRST_POLL_SECONDS = 0.02
@@ -101,7 +102,9 @@ class Run:
         output: Output,
         on_trigger: Callable[["Run", Trigger], None],
         delay_seconds: float = 0.0,
+        found: Record | None = None,
     ) -> None:
+        """`found`: it goes on with a backend that an earlier daemon has started."""
         loop = asyncio.get_running_loop()
         self.number = number
         self.by = by
@@ -121,6 +124,8 @@ class Run:
         # An endpoint; a failure; or None, when the run gave way to another: ask the slot again.
         self.ready: asyncio.Future[Endpoint | Hal0Error | None] = loop.create_future()
         self.ended: asyncio.Future[Ending] = loop.create_future()
+        self._found = self._record = found
+        self._is_let_go = False
         self._plan = plan
         self._tools = tools
         self._output = output
@@ -145,10 +150,25 @@ class Run:
             until = asyncio.get_running_loop().time() + drain_seconds
             if not self.stopping or self._drain_until is None or until < self._drain_until:
                 self._drain_until = until
+        self._forget()  # should the daemon be killed now: what was to end is not taken back
         self.stopping = True
         self._stop_reason = self._stop_reason or reason
         self._stop_wanted.set()
         self._changed.set()
+
+    def let_go(self) -> bool:
+        """End without the backend, which goes on for the next daemon; whether it can."""
+        self._is_let_go = self._record is not None and not self.stopping and not self.failing
+        if self._is_let_go:
+            self.stopping = True
+            self._drain_until = 0.0
+            self._stop_wanted.set()
+        return self._is_let_go
+
+    @property
+    def was_ready(self) -> bool:
+        """An earlier daemon had proven it."""
+        return self._found is not None and self._found.load_ms is not None
 
     @property
     def in_flight(self) -> int:
@@ -219,43 +239,105 @@ class Run:
                     await self._changed.wait()
 
     async def _work(self, name: str) -> None:
+        await (self._start(name) if self._found is None else self._go_on(name, self._found))
+
+    async def _start(self, name: str) -> None:
         await self._wait_for_turn()
         self.spec = spec = self._plan()
-        provider = self._tools.providers[spec.config.provider]
-        self.launch = launch = provider.launch(spec)
+        self.launch = launch = self._tools.providers[spec.config.provider].launch(spec)
         models = self._tools.models()
         if not models.is_verified(spec.model):
             self._on_trigger(self, Trigger.FETCH)
             await models.verify(spec.model)
+        bonds = self._tools.bonds
+        await bonds.strays_ended()  # one of them may be this slot's, or have its port
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:
             endpoint = launch.endpoint(port, secrets.token_urlsafe(24))
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
             self.spawned_at = time.monotonic()
             self._oom_kills = oom_kills()
-            mark = self._tools.bonds.mark(name)
-            self._tools.bonds.tighten()
-            self.process = self._tools.spawn(
+            mark = bonds.mark(name)
+            bonds.tighten()
+            process = self._tools.spawn(
                 launch.argv(port, key=endpoint.key),
                 slot=name,
                 env={**self._environment(launch, endpoint), **mark.env},
                 mark=mark.run,
-                bound_to=self._tools.bonds.bound_to,
+                bound_to=bonds.bound_to,
                 cwd=launch.cwd,
                 on_output=self._output.feed,
             )
-            try:
-                self.endpoint = endpoint
-                self._on_trigger(self, Trigger.SPAWN)
-                await self._while_alive(name, provider, spec, endpoint, self.process)
-            except Hal0Error as error:
-                self.failing = True
-                self._is_hung = error.code == "slot.health_failed"
-                raise
-            finally:
-                # What hangs does not hear SIGTERM; those who wait for the next run need not wait for it.
-                patience = 0.0 if self._is_hung else spec.config.stop_timeout
-                await finish(self.process.close(slot=name, stop_timeout=patience))
-                self._output.end()
+            self._remember(name, launch, process, endpoint, mark.run)
+            await self._tend(name, process, endpoint, trigger=Trigger.SPAWN)
+
+    async def _go_on(self, name: str, found: Record) -> None:
+        with self._tools.ports.held(found.port):
+            self.launch = found.launch
+            self.spawned_at = found.spawned_at
+            self._oom_kills = oom_kills()
+            self._output.recall()
+            self._output.note(f"run {self.number}, pid {found.pid}, is taken back by a new daemon")
+            process = Process.take_back(
+                found.pid, mark=found.mark, output=found.output, is_it=found.is_alive, on_output=self._output.feed
+            )
+            if not process.output:
+                self._output.note("what it prints cannot be read any more")
+            await self._tend(name, process, found.endpoint, trigger=Trigger.ADOPT)
+
+    async def _tend(self, name: str, process: Process, endpoint: Endpoint, *, trigger: Trigger) -> None:
+        """Prove and watch the process until it ends or shall end; then nothing of it is left, unless it is let go."""
+        self.process, self.endpoint = process, endpoint
+        stop_timeout = 0.0
+        try:
+            self._on_trigger(self, trigger)
+            self.spec = self.spec or self._plan()
+            stop_timeout = self.spec.config.stop_timeout
+            provider = self._tools.providers[self.spec.config.provider]
+            await self._while_alive(name, provider, self.spec, endpoint, process)
+        except Hal0Error as error:
+            self.failing = True
+            # What hangs does not hear SIGTERM; those who wait for the next run need not wait for it.
+            stop_timeout = 0.0 if error.code == "slot.health_failed" else stop_timeout
+            raise
+        finally:
+            if self._is_let_go and not process.exited.done():
+                process.let_go()
+            else:
+                self._forget()
+                await finish(process.close(slot=name, stop_timeout=stop_timeout))
+            self._output.end()
+
+    def _remember(self, name: str, launch: Launch, process: Process, endpoint: Endpoint, mark: str) -> None:
+        bonds = self._tools.bonds
+        if not bonds.keep or (started := start_of(process.pid)) is None or self.spawned_at is None:
+            return
+        record = Record(
+            slot=name,
+            boot=boot_id(),
+            pid=process.pid,
+            started=started,
+            mark=mark,
+            output=process.output,
+            port=endpoint.port,
+            key=endpoint.key,
+            launch=launch,
+            run=self.number,
+            by=self.by,
+            spawned_at=self.spawned_at,
+        )
+        self._record = record if bonds.records.write(record) else None
+
+    def _remember_proof(self) -> None:
+        if self._found is not None and self.was_ready:
+            self.load_ms = self._found.load_ms  # the time it took to load, which is not the time to find it loaded
+        if self._record is not None:
+            record = self._record.model_copy(update={"load_ms": self.load_ms})
+            self._record = record if self._tools.bonds.records.write(record) else None
+
+    def _forget(self) -> None:
+        if self._record is not None:
+            self._tools.bonds.records.drop(self._record.slot)
+            self._record = None
 
     async def _wait_for_turn(self) -> None:
         if self.starts_at is not None:
@@ -297,12 +379,15 @@ class Run:
         self, name: str, provider: Provider, spec: SlotSpec, endpoint: Endpoint, process: Process
     ) -> None:
         limit = self._tools.start_limit(spec.config)
+        if self.was_ready:
+            limit = min(limit, BUSY_SECONDS)
         try:
             async with asyncio.timeout(limit):
                 await self._prove(name, provider, spec, endpoint, process)
         except TimeoutError:
             raise Hal0Error("slot.start_timeout", slot=name, seconds=limit) from None
         self.proven = True
+        self._remember_proof()
         self._on_trigger(self, Trigger.PROVE)
         self.ready.set_result(endpoint)
         await self._watch(name, provider, endpoint)

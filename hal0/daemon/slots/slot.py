@@ -23,6 +23,7 @@ from hal0.daemon.slots.journal import Journal, error_view
 from hal0.daemon.slots.lifecycle import State, Trigger, after
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.quiet import Quiet
+from hal0.daemon.slots.record import Record
 from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
 from hal0.errors import Hal0Error
 from hal0.wire import Drain, Kind, SlotEffect, SlotView
@@ -211,6 +212,21 @@ class Slot:
             run.by = by  # now someone wants it even if every waiter leaves
             run.hasten()
 
+    def take_back(self, found: Record) -> None:
+        """Go on with the backend that an earlier daemon started; called before anything else starts."""
+        self._runs = found.run - 1
+        self._tools.ports.hold(found.port)
+        self._start(by=found.by, found=found)
+
+    def let_go(self) -> bool:
+        """The daemon ends without this backend, which the next one takes back; whether that can be."""
+        run = self.run
+        if run is None or not run.let_go():
+            return False
+        if not run.ready.done():
+            run.ready.set_result(Hal0Error("slot.not_ready", slot=self.name, state=self._state.value))
+        return True
+
     def unload(
         self, reason: str, *, drain: Drain = "grace", drain_seconds: float | None = None
     ) -> asyncio.Future[Ending] | None:
@@ -292,7 +308,7 @@ class Slot:
 
     # How it changes -------------------------------------------------------------------------------------------
 
-    def _start(self, *, by: str, delay_seconds: float = 0.0, request: str = "") -> Run:
+    def _start(self, *, by: str, delay_seconds: float = 0.0, request: str = "", found: Record | None = None) -> Run:
         self._runs += 1
         self._next_by = None
         run = Run(
@@ -304,6 +320,7 @@ class Slot:
             output=self.output,
             on_trigger=self._on_trigger,
             delay_seconds=delay_seconds,
+            found=found,
         )
         self.run = run
         self._start_task(self._drive(run))
@@ -321,12 +338,19 @@ class Slot:
             self._healthy_timer = loop.call_later(restart.HEALTHY_SECONDS, self._forget_failures)
             log.info("%s is ready after %.0f ms (run %d, by %s)", self.name, run.load_ms or 0, run.number, run.by)
         self._fire(trigger, self._cause(run, trigger))
+        if trigger is Trigger.ADOPT and self.effect_of(self.config, self._tools.models()).effect == "restart":
+            self._next_by = "another configuration"
+            self._stop("the configuration is another than the one it was started with", drain_seconds=0.0)
 
     def _cause(self, run: Run, trigger: Trigger) -> str:
         if trigger is Trigger.FETCH:
             return "its model file is verified first"
         if trigger is Trigger.SPAWN:
             return f"started by {run.by}"
+        if trigger is Trigger.ADOPT:
+            return f"taken back after a restart of the daemon; it was started by {run.by}"
+        if trigger is Trigger.PROVE and run.was_ready:
+            return "it answers as before"
         return f"ready after {run.load_ms or 0:.0f} ms" if trigger is Trigger.PROVE else ""
 
     def _on_ended(self, run: Run, ending: Ending) -> None:

@@ -5,7 +5,7 @@ Slots come and go by `apply` alone, from a checked configuration. What a slot do
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hal0.daemon.slots.effects import rendered
 from hal0.daemon.slots.journal import Journal
 from hal0.daemon.slots.ledger import Ledger
 from hal0.daemon.slots.process import finish
+from hal0.daemon.slots.record import Record
 from hal0.daemon.slots.run import ModelFiles, Tools
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error, did_you_mean
@@ -47,6 +48,7 @@ class Supervisor:
         self._on_failure = on_failure
         self._slots: dict[str, Slot] = {}
         self._leaving: dict[str, Slot] = {}  # removed from the configuration, not yet ended
+        self._survivors: dict[str, Record] = {}  # to be taken back
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Supervisor":
@@ -56,7 +58,10 @@ class Supervisor:
         await finish(self._end())
 
     async def _end(self) -> None:
-        await self.stop_all(drain_seconds=0.0)
+        stay = [slot.name for slot in self._slots.values() if slot.let_go()]
+        if stay:
+            log.info("these backends stay, for the next daemon to take back: %s", ", ".join(stay))
+        await self._stop([slot for slot in self.all() if slot.name not in stay], drain_seconds=0.0)
         await self._tools.bonds.close()
 
     def __iter__(self) -> Iterator[Slot]:
@@ -87,6 +92,18 @@ class Supervisor:
                 found.append(SlotEffect(name=name, effect="add", problem=problem))
         return found
 
+    def begin(self, slots: Mapping[str, SlotConfig], *, revision: int, survivors: Mapping[str, Record]) -> None:
+        """Make the first slots; those with a backend of an earlier daemon take it back, before anything is started.
+
+        Whatever else an earlier daemon has left is ended meanwhile; starts wait for that.
+        """
+        taken = {name: record for name, record in survivors.items() if name in slots}
+        for name in survivors.keys() - taken.keys():
+            self._tools.bonds.records.drop(name)
+        self._survivors = taken
+        self._tools.bonds.end_strays(taken.values())
+        self.apply(slots, revision=revision)
+
     def apply(self, slots: Mapping[str, SlotConfig], *, revision: int, models_changed: bool = False) -> None:
         """Make the slots what the configuration says; those that are the same notice nothing.
 
@@ -114,16 +131,18 @@ class Supervisor:
             slot = self._add(name, config, revision)
         elif models_changed or slot.config != config:
             slot.reconfigure(config, revision=revision)
-        if config.autostart and not was_autostarted:
+        if found := self._survivors.pop(name, None):
+            slot.take_back(found)
+        elif config.autostart and not was_autostarted:
             slot.load(by="autostart")
 
     def process_groups(self) -> dict[str, int]:
         """The process group of every slot that has a process."""
         return {slot.name: pid for slot in self.all() if (pid := slot.process_group) is not None}
 
-    async def stop_all(self, *, drain_seconds: float) -> None:
-        """End every run, each when its requests are done or after `drain_seconds`; returns when nothing is left."""
-        for slot in self.all():
+    async def _stop(self, slots: Iterable[Slot], *, drain_seconds: float) -> None:
+        """End their runs, each when its requests are done or after `drain_seconds`; returns when no task is left."""
+        for slot in slots:
             slot.unload("the daemon stops", drain_seconds=drain_seconds)
         while self._tasks:
             await asyncio.wait(self._tasks)
