@@ -12,6 +12,7 @@ from pathlib import Path
 from hal0.errors import Hal0Error
 
 SYSTEM_CONFIG = Path("/etc/hal0/hal0.toml")
+SYSTEM_STATE = Path("/var/lib/hal0")
 SYSTEM_SOCKET = Path("/run/hal0/hal0.sock")
 
 

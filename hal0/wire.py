@@ -189,6 +189,7 @@ class ConfigView(Wire):
     why: str = ""
     tag: str = ""  # of what is on disk, for If-Match
     failed: str = ""  # a slot that the revision changed does not become ready: which, and why
+    live: bool = True  # whether a daemon runs by it; false: none runs, and the next one that starts will
 
 
 class ConfigFile(Wire):

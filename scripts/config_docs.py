@@ -49,6 +49,10 @@ file, line and column of every problem. A file that vanished, became empty or lo
 rather a save cut short than meant; `hal0 config reload --force` insists. Slots that an edit does not change do not
 notice it.
 
+**Commands that write** (`hal0 config edit`, `hal0 config rollback N`, `hal0 slot create|edit|delete`) keep comments and
+all other lines, are judged before the file is touched, and go into a history of 50 revisions (`hal0 config history`).
+They ask the daemon; where none runs they do the same by themselves, and it takes effect when one starts.
+
 ## Backends
 
 Each slot has a `provider`. A key that it cannot honour is an error, not ignored.

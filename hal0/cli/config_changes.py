@@ -1,8 +1,10 @@
 """What a configuration did or would do, in words: for `hal0 plan` and after each write."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 
-from hal0.cli.output import Cell, say, table
+from hal0.cli.connection import Daemon
+from hal0.cli.output import Cell, print_answer, say, table
 from hal0.tui.effects import words_for
 from hal0.wire import ConfigView, Effect, SlotEffect
 
@@ -17,9 +19,17 @@ def print_effects(effects: Sequence[SlotEffect]) -> None:
     table(("SLOT", "EFFECT", "WHY"), rows)
 
 
-def print_written(view: ConfigView) -> None:
-    """What a write came to."""
-    say(f"revision {view.revision} is live, {view.path}:")
+def show_written(body: bytes, args: Namespace) -> int:
+    """What a write came to, from the answer to it; the command's exit status."""
+    if args.json:
+        print_answer(body)
+    else:
+        _print_written(Daemon.at(args.host).parse(body, ConfigView))
+    return 0
+
+
+def _print_written(view: ConfigView) -> None:
+    say(f"revision {view.revision} is {'live' if view.live else 'written'}, {view.path}:")
     for change in view.changes:
         say(f"  {change}")
     touched = [each for each in view.effects if each.effect != "keep" or each.problem]
@@ -27,3 +37,5 @@ def print_written(view: ConfigView) -> None:
         print_effects(touched)
     if view.needs_restart:
         say(Cell("waits for a restart of the daemon: ", "yellow"), ", ".join(view.needs_restart))
+    if not view.live:
+        say(Cell("no daemon runs: ", "yellow"), "it takes effect when one starts")

@@ -12,10 +12,9 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from hal0.cli.config_changes import print_written
-from hal0.cli.connection import Daemon
-from hal0.cli.output import print_answer, say
-from hal0.cli.person import person
+from hal0.cli.config_changes import show_written
+from hal0.cli.configuration import Configuration
+from hal0.cli.output import say
 from hal0.cli.problems import print_problem
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigTexts, ConfigView, Problem
@@ -25,9 +24,9 @@ TAKE_A_LINE = {"vi", "vim", "nvim", "nano", "pico", "emacs", "emacsclient", "mic
 
 
 def run_edit(args: Namespace) -> int:
-    daemon = Daemon.at(args.host)
-    texts = daemon.get("/api/config/text", ConfigTexts)
-    path = args.file or daemon.get("/api/config", ConfigView).path
+    configuration = Configuration(args.host)
+    texts = configuration.parse(configuration.texts(), ConfigTexts)
+    path = args.file or configuration.parse(configuration.view(), ConfigView).path
     old = next((each.text for each in texts.files if each.path == path), "")
     folder = Path(tempfile.mkdtemp(prefix="hal0-config-"))
     draft = folder / Path(path).name
@@ -40,9 +39,8 @@ def run_edit(args: Namespace) -> int:
             shutil.rmtree(folder)
             say("nothing was changed")
             return 0
-        value = {"text": text, "file": path, "by": person(), "why": args.why, "force": args.force}
         try:
-            body = daemon.send("PUT", "/api/config", value, headers={"If-Match": f'"{texts.tag}"'})
+            body = configuration.put_text(text, file=path, tag=texts.tag, why=args.why, force=args.force)
         except Hal0Error as error:
             problems = [Problem.model_validate(each) for each in error.details.get("problems", ())]
             for problem in problems:
@@ -53,11 +51,7 @@ def run_edit(args: Namespace) -> int:
             say(f"nothing was written; your text is in {draft}")
             raise
         shutil.rmtree(folder)
-        if args.json:
-            print_answer(body)
-        else:
-            print_written(daemon.parse(body, ConfigView))
-        return 0
+        return show_written(body, args)
 
 
 def _again() -> bool:

@@ -4,11 +4,10 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from hal0.cli.config_changes import print_written
-from hal0.cli.connection import Daemon
+from hal0.cli.config_changes import show_written
+from hal0.cli.configuration import Configuration
 from hal0.cli.output import Cell, print_answer, say, table
-from hal0.cli.person import person
-from hal0.wire import ConfigView, Revision, Wire
+from hal0.wire import Revision, Wire
 
 Add = Callable[[str, str, Callable[[Namespace], int]], ArgumentParser]
 
@@ -17,6 +16,7 @@ STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 class Revisions(Wire):
     revisions: list[Revision]
+    running: int | None = None  # 0: no daemon runs
 
 
 class Difference(Wire):
@@ -26,7 +26,7 @@ class Difference(Wire):
 def configure(add: Add) -> None:
     add("history", "the last 50 revisions: when, by whom, why, and what each changed", run_history)
     diff = add("diff", "what differs between two revisions, or between one and the files on disk", run_diff)
-    diff.add_argument("first", nargs="?", type=int, metavar="A", help="default: the revision that runs")
+    diff.add_argument("first", nargs="?", type=int, metavar="A", help="default: the revision that runs, or ran last")
     diff.add_argument("second", nargs="?", type=int, metavar="B", help="default: the files on disk")
     rollback = add("rollback", "write an earlier revision again, with its comments; that makes a new one", run_rollback)
     rollback.add_argument("revision", type=int, metavar="REVISION")
@@ -34,39 +34,41 @@ def configure(add: Add) -> None:
 
 
 def run_history(args: Namespace) -> int:
-    daemon = Daemon.at(args.host)
-    body = daemon.ask("GET", "/api/config/history")
+    configuration = Configuration(args.host)
+    body = configuration.history()
     if args.json:
         print_answer(body)
         return 0
-    revisions = daemon.parse(body, Revisions).revisions
-    running = daemon.get("/api/config", ConfigView).revision
+    history = configuration.parse(body, Revisions)
+    if not history.revisions:
+        say("no revisions yet")
+        return 0
     table(
         ("REVISION", "WHEN", "BY", "WHY", "CHANGES"),
         [
             (
-                Cell(f"{each.revision}", "bold" if each.revision == running else ""),
+                Cell(f"{each.revision}", "bold" if each.revision == history.running else ""),
                 time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.at)),
                 each.by,
                 each.why,
                 "; ".join(each.changes),
             )
-            for each in revisions
+            for each in history.revisions
         ],
         right=frozenset({"REVISION"}),
     )
+    if history.running == 0:
+        say(Cell("no daemon runs", "yellow"))
     return 0
 
 
 def run_diff(args: Namespace) -> int:
-    daemon = Daemon.at(args.host)
-    wanted = {"from": args.first, "to": args.second}
-    query = "&".join(f"{name}={value}" for name, value in wanted.items() if value is not None)
-    body = daemon.ask("GET", f"/api/config/diff?{query}")
+    configuration = Configuration(args.host)
+    body = configuration.difference(args.first, args.second)
     if args.json:
         print_answer(body)
         return 0
-    lines = daemon.parse(body, Difference).lines
+    lines = configuration.parse(body, Difference).lines
     if not lines:
         say("no difference")
     for line in lines:
@@ -75,12 +77,4 @@ def run_diff(args: Namespace) -> int:
 
 
 def run_rollback(args: Namespace) -> int:
-    daemon = Daemon.at(args.host)
-    tag = daemon.get("/api/config", ConfigView).tag
-    value = {"revision": args.revision, "by": person(), "why": args.why}
-    body = daemon.send("POST", "/api/config/rollback", value, headers={"If-Match": f'"{tag}"'})
-    if args.json:
-        print_answer(body)
-    else:
-        print_written(daemon.parse(body, ConfigView))
-    return 0
+    return show_written(Configuration(args.host).roll_back(args.revision, why=args.why), args)

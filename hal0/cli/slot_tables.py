@@ -7,40 +7,26 @@ import json
 from argparse import Namespace
 from typing import Any
 
-from hal0.cli.config_changes import print_written
-from hal0.cli.connection import Daemon, part
-from hal0.cli.output import print_answer
-from hal0.cli.person import person
+from hal0.cli.config_changes import show_written
+from hal0.cli.configuration import Configuration
 from hal0.errors import Hal0Error
-from hal0.wire import ConfigView
 
 
 def run_create(args: Namespace) -> int:
     words = [args.model, *args.keys] if args.model else []
     if words and "=" not in words[0]:  # the model's name, which never has one
         words[0] = f"model={words[0]}"
-    keys = dict(_pair(word) for word in words)
-    return _write(args, "PUT", keys, {"If-None-Match": "*"})
+    return show_written(Configuration(args.host).create_slot(args.name, dict(map(_pair, words))), args)
 
 
 def run_edit(args: Namespace) -> int:
     keys: dict[str, Any] = dict(_pair(word) for word in args.keys)
     keys |= dict.fromkeys(args.unset)
-    return _write(args, "PATCH", keys, {})
+    return show_written(Configuration(args.host).edit_slot(args.name, keys), args)
 
 
 def run_delete(args: Namespace) -> int:
-    return _write(args, "DELETE", {}, {})
-
-
-def _write(args: Namespace, method: str, keys: dict[str, Any], headers: dict[str, str]) -> int:
-    daemon = Daemon.at(args.host)
-    body = daemon.send(method, f"/api/slots/{part(args.name)}", keys, headers={**headers, "X-Hal0-By": person()})
-    if args.json:
-        print_answer(body)
-    else:
-        print_written(daemon.parse(body, ConfigView))
-    return 0
+    return show_written(Configuration(args.host).delete_slot(args.name), args)
 
 
 def _pair(word: str) -> tuple[str, Any]:

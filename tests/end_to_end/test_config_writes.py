@@ -238,6 +238,42 @@ def test_the_embedded_slots_are_written_down_when_one_is_added(tmp_path: Path) -
         assert hal0.slot("primary")["pid"] == before
 
 
+def test_commands_and_a_daemon_that_starts_meanwhile_lose_nothing(tmp_path: Path) -> None:
+    hal0 = Installation(tmp_path, CONFIG.replace("autostart = true\n", ""))
+    names = [f"s{number}" for number in range(6)]
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-m", "hal0.cli", "slot", "create", name, "hal0-starter"], env=hal0.env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for name in names
+    ]  # fmt: skip
+    try:
+        hal0.start()
+        said = [command.communicate(timeout=60)[0] for command in commands]
+        assert [command.returncode for command in commands] == [0] * len(names), said
+        assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == {"primary", "embed", *names}
+        whys = [each["why"] for each in hal0.admin("GET", "/api/config/history")["revisions"]]
+        assert sorted(whys[:-1]) == [f"slot {name} created" for name in names]
+        assert hal0.config.read_text().startswith("# The box in the cellar.\n")
+        assert hal0.admin("GET", "/api/config")["revision"] == len(names) + 1
+    finally:
+        hal0.stop()
+
+
+def test_what_was_written_without_a_daemon_is_the_revision_with_which_the_next_one_starts(tmp_path: Path) -> None:
+    hal0 = Installation(tmp_path, CONFIG)
+    assert "no daemon runs" in cli(hal0, "slot", "edit", "primary", "context=256")
+    try:
+        hal0.start()
+        view = hal0.admin("GET", "/api/config")
+        assert (view["revision"], view["why"], view["live"]) == (2, "slot primary edited", True)
+        assert hal0.wait_for_slot("primary", "ready")["context"] == 256
+        assert "is live" in cli(hal0, "config", "rollback", "1")
+    finally:
+        hal0.stop()
+
+
 def test_a_read_only_file_is_refused_with_a_code(hal0: Installation) -> None:
     hal0.config.chmod(0o444)
     text = hal0.config.read_text()

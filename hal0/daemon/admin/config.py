@@ -117,7 +117,8 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/config/history")
     async def show_history() -> Response:
-        return list_reply("revisions", await asyncio.to_thread(store.history.all) if store.history else [])
+        revisions = await asyncio.to_thread(store.history.all) if store.history else []
+        return reply({"revisions": [each.model_dump() for each in revisions], "running": store.current.revision})
 
     @routes.get("/config/history/<int:number>")
     async def show_revision(number: int) -> Response:

@@ -7,10 +7,8 @@ from quart import Blueprint, Response, request
 
 from hal0.daemon.admin.bodies import based_on, body_of
 from hal0.daemon.admin.config import BY, config_reply
-from hal0.daemon.config.edits import Edit
-from hal0.daemon.config.proposals import Proposal, with_edits, with_slot
+from hal0.daemon.config.proposals import Proposal, with_slot, with_slot_keys, without_slot
 from hal0.daemon.services import Services
-from hal0.errors import Hal0Error
 
 
 class SlotKeys(RootModel[dict[str, Any]]):
@@ -24,22 +22,17 @@ def make(services: Services) -> Blueprint:
     async def put(name: str) -> Response:
         keys = (await body_of(SlotKeys)).root
         if request.headers.get("if-none-match") == "*":
-            return await write(with_slot(name, keys, must_exist=False), f"slot {name} created", status=201)
+            return await write(with_slot(name, keys, is_new=True), f"slot {name} created", status=201)
         return await write(with_slot(name, keys), f"slot {name} replaced")
 
     @routes.patch("/slots/<name>")
     async def patch(name: str) -> Response:
-        services.supervisor.get(name)
         keys = (await body_of(SlotKeys)).root
-        if not keys:
-            raise Hal0Error("dispatch.invalid_request", field="body", reason="it names no key")
-        edits = [Edit(("slots", name, key), value) for key, value in keys.items()]
-        return await write(with_edits(edits), f"slot {name} edited")
+        return await write(with_slot_keys(name, keys), f"slot {name} edited")
 
     @routes.delete("/slots/<name>")
     async def delete(name: str) -> Response:
-        services.supervisor.get(name)
-        return await write(with_edits([Edit(("slots", name))]), f"slot {name} deleted")
+        return await write(without_slot(name), f"slot {name} deleted")
 
     async def write(proposal: Proposal, why: str, *, status: int = 200) -> Response:
         by = request.headers.get("x-hal0-by") or BY

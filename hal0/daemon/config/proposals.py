@@ -3,7 +3,7 @@
 Pure. A proposal is judged as a whole before any file is touched; the writing is in `writes.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hal0.daemon.config.history import sources_of
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from hal0.daemon.config.sources import Source, Sources, drop_in_folder
-from hal0.errors import Hal0Error
+from hal0.errors import Hal0Error, did_you_mean
 from hal0.wire import ConfigFile
 
 Proposal = Callable[[Sources, Path], Sources]  # the files on disk and where hal0.toml is → the files to be
@@ -51,17 +51,35 @@ def with_edits(edits: Iterable[Edit]) -> Proposal:
     return propose
 
 
-def with_slot(name: str, table: Mapping[str, Any], *, must_exist: bool | None = None) -> Proposal:
+def with_slot(name: str, table: Mapping[str, Any], *, is_new: bool = False) -> Proposal:
     """A slot's whole table; its keys that are not in `table` go."""
-
     wanted = {key: value for key, value in table.items() if value is not None}
 
     def propose(sources: Sources, main: Path) -> Sources:
-        slots = _tree(sources).get("slots") or {each: {} for each in EMBEDDED_SLOTS}
-        if must_exist is False and name in slots:
+        if is_new and name in _slots(sources):
             raise Hal0Error("config.clash", place=str(main), reason=f"there is a slot {name!r} already")
         edits = table_edits(("slots", name), _tree(sources).get("slots", {}).get(name), wanted)
         return with_edits(edits)(sources, main)
+
+    return propose
+
+
+def with_slot_keys(name: str, keys: Mapping[str, Any]) -> Proposal:
+    """Single keys of a slot; one that is None goes."""
+
+    def propose(sources: Sources, main: Path) -> Sources:
+        _check_slot(name, sources)
+        if not keys:
+            raise Hal0Error("dispatch.invalid_request", field="body", reason="it names no key")
+        return with_edits([Edit(("slots", name, key), value) for key, value in keys.items()])(sources, main)
+
+    return propose
+
+
+def without_slot(name: str) -> Proposal:
+    def propose(sources: Sources, main: Path) -> Sources:
+        _check_slot(name, sources)
+        return with_edits([Edit(("slots", name))])(sources, main)
 
     return propose
 
@@ -93,6 +111,15 @@ def _embedded_slots_first(sources: Sources, main: Path, edits: Sequence[Edit]) -
         for name, slot in EMBEDDED_SLOTS.items()
         if not any(edit.key == ("slots", name) and edit.value is not None for edit in edits)
     ]
+
+
+def _slots(sources: Sources) -> Collection[str]:
+    return _tree(sources).get("slots") or EMBEDDED_SLOTS
+
+
+def _check_slot(name: str, sources: Sources) -> None:
+    if name not in (slots := _slots(sources)):
+        raise Hal0Error("slot.not_found", slot=name, nearest=did_you_mean(name, slots))
 
 
 def _tree(sources: Sources) -> dict[str, Any]:

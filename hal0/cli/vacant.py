@@ -1,0 +1,91 @@
+"""The configuration where no daemon runs: written by the daemon's own store, with its judgement and its history.
+
+A daemon that starts meanwhile waits for the end, and finds what was written as the revision that runs. Imported when it
+is needed: what it takes of the daemon is slow to load.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from hal0.daemon.config.history import History, difference, texts_of
+from hal0.daemon.config.proposals import Proposal
+from hal0.daemon.config.sources import read_sources
+from hal0.daemon.config.store import ConfigStore
+from hal0.daemon.events import EventBus
+from hal0.daemon.hardware.facts import read_facts
+from hal0.daemon.instance import vacancy
+from hal0.daemon.models.registry import Registry
+from hal0.daemon.providers import make_providers
+from hal0.daemon.providers.rehearsal import Rehearsal
+from hal0.paths import SYSTEM_CONFIG, SYSTEM_STATE, locate
+from hal0.wire import ConfigFile, ConfigTexts, ConfigView, Revision
+
+
+class Vacant:
+    """The files of the installation whose daemon would start here. Nothing is kept between two calls."""
+
+    def __init__(self) -> None:
+        paths = locate()
+        # With the system's file goes the service's state.
+        is_service = paths.config == SYSTEM_CONFIG and "HAL0_STATE_DIR" not in os.environ and SYSTEM_STATE.is_dir()
+        self._paths = replace(paths, state=SYSTEM_STATE) if is_service else paths
+        self._history = History(self._paths.state / "config")
+
+    def view(self) -> ConfigView:
+        with self._store() as store:
+            return _for_later(store.view())
+
+    def texts(self) -> ConfigTexts:
+        with self._store() as store:
+            return asyncio.run(store.texts())
+
+    def write(
+        self, proposal: Proposal, *, by: str, why: str = "", based_on: str | None = None, force: bool = False
+    ) -> ConfigView:
+        """Judge, write and put into the history; raises as a daemon's answer would."""
+        with self._store() as store:
+            return _for_later(asyncio.run(store.write(proposal, by=by, why=why, based_on=based_on, force=force)))
+
+    def roll_back(self, number: int, *, by: str, why: str = "") -> ConfigView:
+        with self._store() as store:
+            return _for_later(asyncio.run(store.rollback(number, by=by, why=why)))
+
+    def revisions(self) -> list[Revision]:
+        return self._history.all()
+
+    def lines_between(self, first: int | None, second: int | None) -> list[str]:
+        """From a revision, the last one if none is named, to another or to the files on disk."""
+        old = self._texts_of(first or max(self._history.numbers(), default=1))
+        new = self._texts_of(second)
+        return difference(old[1], new[1], names=(old[0], new[0]))
+
+    def _texts_of(self, number: int | None) -> tuple[str, list[ConfigFile]]:
+        if number is None:
+            return "on disk", texts_of(read_sources(self._paths.config))
+        return f"revision {number}", self._history.get(number).files
+
+    @contextmanager
+    def _store(self) -> Iterator[ConfigStore]:
+        """The store, while no daemon can start; raises `system.already_running` if one runs after all."""
+        logging.getLogger("hal0").addHandler(logging.NullHandler())  # what is logged is shown or raised as well
+        state = self._paths.state
+        with vacancy(self._paths):
+            providers = make_providers(read_facts())
+            store = ConfigStore(
+                EventBus(),
+                self._paths.config,
+                required=self._paths.config_required,
+                history=self._history,
+                appraise=Rehearsal(providers, make_registry=lambda models: Registry(models, state=state)),
+            )
+            store.load_to_write()
+            yield store
+
+
+def _for_later(view: ConfigView) -> ConfigView:
+    """Nothing runs by it yet, so nothing waits for a restart either."""
+    return view.model_copy(update={"live": False, "needs_restart": []})
