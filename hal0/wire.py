@@ -70,6 +70,8 @@ class SlotView(Wire):
     ttft_ms: float | None = None  # of the last request that produced a token
     load_ms: float | None = None  # of the last successful start
     progress: float | None = None  # 0..1 while pulling or warming, when known
+    fetched_bytes: int | None = None  # while pulling: of its model's files, come or verified
+    fetch_bytes: int | None = None  # of how many, when known
     error: ErrorView | None = None  # why it is in `error`, or what the last run died of
     log_tail: list[str] = []  # last lines of the backend's output, when it is in `error`
     failures: int = 0  # in a row

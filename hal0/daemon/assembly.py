@@ -194,6 +194,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         config.on_applied = apply
         pulls.on_begun = lambda name: _wake(supervisor, name)
         pulls.on_failure = errors.record
+        pulls.on_changed = lambda name: _reconsider(supervisor, name)
         proxy = ProxyApp(
             dispatcher=dispatcher,
             requests=services.requests,
@@ -222,6 +223,13 @@ def _wake(supervisor: Supervisor, model: str) -> None:
     for slot in supervisor:
         if slot.config.model == model and slot.state is State.ERROR:
             slot.load(by=f"the pull of {model}")
+
+
+def _reconsider(supervisor: Supervisor, model: str) -> None:
+    """Slots learn what they are for now that the file of their model came, or went; what runs goes on."""
+    for slot in supervisor:
+        if slot.config.model == model:
+            slot.reconfigure(slot.config, revision=slot.revision)
 
 
 @asynccontextmanager

@@ -258,3 +258,23 @@ def test_without_a_daemon_the_catalogue_is_shown_and_the_rest_says_so(tmp_path: 
         ran = command(hal0, "model", *words)
         assert ran.returncode == 1
         assert "system.daemon_down" in ran.stderr
+
+
+def test_a_slot_waits_for_its_model_and_starts_when_it_is_there(tmp_path: Path, server: ModelServer) -> None:
+    """An embedding slot, so that what the file tells of itself matters."""
+    model = CARDS[1].path
+    hold = threading.Event()
+    server.put("embedder.gguf", model.read_bytes(), hold=hold)
+    text = f'{CONFIG}[slots.embed]\nmodel = "embedder"\nautostart = true\n'
+    with installed(tmp_path / "hal0", text) as hal0:
+        assert hal0.wait_for_slot("embed", "error")["error"]["code"] == "model.not_found"
+        assert command(hal0, "model", "pull", server.url("embedder.gguf"), "--no-wait").returncode == 0
+        hal0.wait_for_slot("embed", "pulling")
+        wait_for(lambda: (hal0.slot("embed")["fetched_bytes"] or 0) > 0, "no progress is shown")
+        waiting = hal0.slot("embed")
+        assert waiting["fetch_bytes"] == model.stat().st_size
+        assert 0 < waiting["progress"] < 1
+        hold.set()
+        assert hal0.wait_for_slot("embed", "ready", "idle")["kind"] == "embedding"
+        causes = [entry["cause"] for entry in hal0.admin("GET", "/api/slots/embed/why")["entries"]]
+        assert "started by the pull of embedder" in causes

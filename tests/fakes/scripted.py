@@ -15,6 +15,7 @@ from hal0.daemon.http.client import fetch
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, Launch, Loading, ModelFile, NotUp, Probe, Ready, SlotSpec, Unfit, Word
 from hal0.daemon.slots.bonds import Bonds
+from hal0.daemon.slots.model_files import Progress
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.run import Tools
 from hal0.errors import Hal0Error
@@ -74,9 +75,13 @@ class Models:
     def __init__(self) -> None:
         self.missing: set[str] = set()
         self.unverified: set[str] = set()
+        self.coming: dict[str, asyncio.Future[Hal0Error | None]] = {}  # result: why it does not come
+        self.progress: dict[str, Progress] = {}  # whom to tell how far they are
         self.kinds: dict[str, Kind] = {}
 
     def find(self, name: str) -> ModelFile:
+        if name in self.coming and not self.coming[name].done():
+            raise Hal0Error("model.being_pulled", model=name, progress="1%")
         if name in self.missing:
             raise Hal0Error("model.not_found", model=name, nearest="")
         return ModelFile(name, Path("/dev/null"), self.kinds.get(name, "chat"), 0)
@@ -84,9 +89,15 @@ class Models:
     def is_verified(self, model: ModelFile) -> bool:
         return model.id not in self.unverified
 
-    async def verify(self, model: ModelFile) -> None:
+    async def verify(self, model: ModelFile, on_progress: Progress | None = None) -> None:
         await asyncio.sleep(0)
         self.unverified.discard(model.id)
+
+    async def arrival(self, name: str, on_progress: Progress) -> None:
+        self.progress[name] = on_progress
+        await asyncio.wait({self.coming[name]})
+        if (error := self.coming[name].result()) is not None:
+            raise error
 
 
 def port_range() -> tuple[int, int]:

@@ -54,6 +54,7 @@ class Pull:
         self._verified = 0
         self._speed = Speed()
         self._reported_at = 0.0
+        self._report_due: asyncio.TimerHandle | None = None
         self._cancelled_by = ""
         self._task: asyncio.Task[None] | None = None
 
@@ -120,6 +121,10 @@ class Pull:
         except Exception as error:  # a defect of ours costs this pull, not the daemon
             log.exception("the pull of %s failed", self.name)
             outcome = Hal0Error("system.internal", reason=repr(error))
+        finally:
+            if self._report_due is not None:
+                self._report_due.cancel()
+                self._report_due = None
         self._finish(outcome)
 
     def _finish(self, outcome: Hal0Error | None) -> None:
@@ -307,12 +312,25 @@ class Pull:
         self._report()
 
     def _report(self, *, at_once: bool = False) -> None:
-        now = time.monotonic()
-        if at_once or now - self._reported_at >= self._means.pace.report_seconds:
-            self._reported_at = now
-            for follower in list(self.followers):
-                follower(self._verified if self.record.state == "verifying" else self.record.done, self.record.total)
-            self._means.on_change(self)
+        wait = self._reported_at + self._means.pace.report_seconds - time.monotonic()
+        if wait > 0 and not at_once:
+            if self._report_due is None:  # what came last is told too, also if nothing more comes
+                self._report_due = asyncio.get_running_loop().call_later(wait, self._tell)
+            return
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._report_due is not None:
+            self._report_due.cancel()
+            self._report_due = None
+        self._reported_at = time.monotonic()
+        for follower in list(self.followers):
+            self.tell(follower)
+        self._means.on_change(self)
+
+    def tell(self, follower: Callable[[int, int | None], None]) -> None:
+        """How many bytes are done, and in all."""
+        follower(self._verified if self.record.state == "verifying" else self.record.done, self.record.total)
 
     def _save_quietly(self) -> None:
         """Its failure is already being told, or the daemon ends."""

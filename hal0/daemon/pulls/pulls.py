@@ -32,7 +32,7 @@ class Pulls:
     """The pulls by the name that their model gets.
 
     `taken` tells what already has a name; `refresh` makes known what has landed, before anyone is told; `on_begun`
-    hears of each pull, `on_failure` of each that failed.
+    hears of each pull, `on_failure` of each that failed, `on_changed` of each model that came or went.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Pulls:
         pace: Pace | None = None,
     ) -> None:
         self.on_begun: Callable[[str], None] | None = None
+        self.on_changed: Callable[[str], None] | None = None
         self.on_failure: Callable[[Hal0Error], None] | None = None
         self._bus = bus
         self._models = models
@@ -152,7 +153,7 @@ class Pulls:
                 raise Hal0Error("model.not_found", model=name, nearest="")
             freed = await asyncio.to_thread(self.store.remove, record)
             await asyncio.to_thread(self._means.refresh)
-        self._bus.publish("model.changed", {"name": name})
+        self._tell_of(name)
         return freed
 
     async def has(self, name: str) -> bool:
@@ -189,6 +190,7 @@ class Pulls:
         pull = self._pulls.get(name)
         if pull is None:
             return
+        pull.tell(on_progress)
         pull.followers.append(on_progress)
         try:
             await asyncio.wait({pull.finished})
@@ -240,7 +242,12 @@ class Pulls:
         if error is None:
             if self._pulls.get(pull.name) is pull:
                 del self._pulls[pull.name]
-            self._bus.publish("model.changed", {"name": pull.name})
+            self._tell_of(pull.name)
+
+    def _tell_of(self, name: str) -> None:
+        if self.on_changed is not None:
+            self.on_changed(name)
+        self._bus.publish("model.changed", {"name": name})
 
     def _changed(self, pull: Pull) -> None:
         going = pull.record.state in ("fetching", "verifying")

@@ -148,6 +148,8 @@ class Entrance:
             async with asyncio.timeout(limit):
                 return await self._wait_for_run(request)
         except TimeoutError:  # the run has a limit of its own, and will say what became of it
+            if (run := house.run) and run.fetching.done_bytes is not None:
+                raise Hal0Error("slot.not_ready", slot=house.name, state="pulling") from None
             raise Hal0Error("slot.start_timeout", slot=house.name, seconds=limit) from None
         except asyncio.CancelledError:
             if self._for_run == 1:

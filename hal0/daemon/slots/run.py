@@ -17,9 +17,11 @@ from typing import Any, Protocol
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Launch, Loading, ModelFile, NotUp, Provider, Ready, SlotSpec, Unfit
+from hal0.daemon.providers.base import Launch, Loading, NotUp, Provider, Ready, SlotSpec, Unfit
 from hal0.daemon.slots.bonds import Bonds
+from hal0.daemon.slots.fetching import Fetching
 from hal0.daemon.slots.lifecycle import Trigger
+from hal0.daemon.slots.model_files import ModelFiles as ModelFiles
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import Process, describe_exit, finish, oom_kills
@@ -35,14 +37,6 @@ BUSY_SECONDS = 60.0  # of failures, where a program may be too busy with a reque
 TAIL_LINES = 200  # of output, looked through for a backend's own words
 
 log = logging.getLogger("hal0.slots")
-
-
-class ModelFiles(Protocol):
-    """What a start needs of the registry."""
-
-    def find(self, name: str) -> ModelFile: ...
-    def is_verified(self, model: ModelFile) -> bool: ...
-    async def verify(self, model: ModelFile) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +95,7 @@ class Run:
         tools: Tools,
         output: Output,
         on_trigger: Callable[["Run", Trigger], None],
+        on_progress: Callable[[], None],
         delay_seconds: float = 0.0,
         found: Record | None = None,
     ) -> None:
@@ -130,6 +125,7 @@ class Run:
         self._tools = tools
         self._output = output
         self._on_trigger = on_trigger
+        self.fetching = Fetching(on_begin=lambda: on_trigger(self, Trigger.FETCH), on_progress=on_progress)
         self._hasten = asyncio.Event()
         self._stop_wanted = asyncio.Event()
         self._stop_reason = ""
@@ -243,12 +239,9 @@ class Run:
 
     async def _start(self, name: str) -> None:
         await self._wait_for_turn()
-        self.spec = spec = self._plan()
+        self.spec = spec = await self.fetching.planned(self._plan, self._tools.models)
         self.launch = launch = self._tools.providers[spec.config.provider].launch(spec)
-        models = self._tools.models()
-        if not models.is_verified(spec.model):
-            self._on_trigger(self, Trigger.FETCH)
-            await models.verify(spec.model)
+        await self.fetching.verified(spec.model, self._tools.models())
         bonds = self._tools.bonds
         await bonds.strays_ended()  # one of them may be this slot's, or have its port
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:

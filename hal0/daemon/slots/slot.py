@@ -130,7 +130,9 @@ class Slot:
             in_flight=self.in_flight,
             waiting=self._entrance.waiting,
             load_ms=self._last_load_ms,
-            progress=run.progress if run else None,
+            progress=(run.progress if run.fetching.share is None else run.fetching.share) if run else None,
+            fetched_bytes=run.fetching.done_bytes if run else None,
+            fetch_bytes=run.fetching.total_bytes if run else None,
             error=error_view(self._error) if self._error else None,
             log_tail=self._error_tail if failed else [],
             failures=self._failures,
@@ -319,6 +321,7 @@ class Slot:
             tools=self._tools,
             output=self.output,
             on_trigger=self._on_trigger,
+            on_progress=self.announce,
             delay_seconds=delay_seconds,
             found=found,
         )
@@ -344,7 +347,7 @@ class Slot:
 
     def _cause(self, run: Run, trigger: Trigger) -> str:
         if trigger is Trigger.FETCH:
-            return "its model file is verified first"
+            return "its model is fetched or verified first"
         if trigger is Trigger.SPAWN:
             return f"started by {run.by}"
         if trigger is Trigger.ADOPT:
