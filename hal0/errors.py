@@ -351,7 +351,7 @@ _add(
     "dispatch.no_route",
     404,
     "nothing here serves {model!r}{nearest}",
-    cause="The `model` field names neither a slot nor a model that a slot serves.",
+    cause="The `model` field names neither a slot, nor a model that a slot serves, nor one of a remote.",
     remedy="`hal0 slot list` shows the slots and their models; GET /v1/models lists every name that works.",
 )
 _add(
@@ -366,15 +366,25 @@ _add(
     502,
     "{slot} could not be reached: {reason}",
     retryable=True,
-    cause="The backend refused the connection or closed it before it answered.",
-    remedy="Try again; hal0 restarts a backend that died. `hal0 status` shows its state.",
+    cause="The backend or the remote refused the connection or closed it before it answered.",
+    remedy="Try again; hal0 restarts a backend that died. `hal0 status` shows its state, `hal0 remote test` that of a "
+    "remote.",
 )
 _add(
     "dispatch.upstream_failed",
     502,
     "{slot} answered with an error: {reason}",
-    cause="The backend failed while it worked on the request.",
-    remedy="`details.upstream` has its own words; `hal0 slot logs {slot}` has more.",
+    cause="The backend, or the remote, failed while it worked on the request, or did not accept hal0's key for it.",
+    remedy="`details.upstream` has its own words; `hal0 slot logs {slot}` has more of a slot, `hal0 remote test` "
+    "of a remote.",
+)
+_add(
+    "dispatch.upstream_limited",
+    429,
+    "{slot} takes no more requests now: {reason}",
+    retryable=True,
+    cause="The remote limits how much may be asked of it, or what this key may spend.",
+    remedy="Wait and try again, or name what stands in for it with `fallback` in its table.",
 )
 _add(
     "dispatch.upstream_rejected",
@@ -419,6 +429,20 @@ _add(
     "the request was cancelled by {by}",
     cause="A person cancelled it in the dashboard or with the CLI, or the client left.",
     remedy="Nothing to mend. Send the request again if it was a mistake.",
+)
+_add(
+    "dispatch.remote_key_missing",
+    503,
+    "the remote {remote} has no key: {reason}",
+    cause="`key_env` or `key_file` of the remote names something that is not there, is empty or is open to others.",
+    remedy="Set the variable in the daemon's own environment, or write the key into the file and make it mode 600.",
+)
+_add(
+    "dispatch.remote_not_found",
+    404,
+    "there is no remote named {remote!r}{nearest}",
+    cause="The name is not in the configuration; a rename or a typing mistake.",
+    remedy="`hal0 remote list` shows the remotes that exist.",
 )
 _add(
     "dispatch.request_not_found",

@@ -151,6 +151,20 @@ class DeviceView(Wire):
     note: str = ""  # why values are unknown, e.g. "GPU is lost" or "asleep"
 
 
+class RemoteView(Wire):
+    """A provider elsewhere. Its key is never in here."""
+
+    name: str
+    kind: str
+    url: str
+    models: list[str] = []  # ids that may be asked for, as its list says
+    aliases: list[str] = []
+    in_flight: int = 0
+    fetched_at: float | None = None  # when its list came, since the daemon started
+    blocked_seconds: float | None = None  # it failed too often and is left alone for so long
+    error: ErrorView | None = None  # its key is missing, or its list could not be fetched
+
+
 class Problem(Wire):
     """One thing wrong in a configuration file."""
 

@@ -39,6 +39,8 @@ from hal0.daemon.proxy.pool import Pool
 from hal0.daemon.proxy.request import Request
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.pulls.pulls import Pulls
+from hal0.daemon.remotes.remote import Carrier
+from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.services import Services
@@ -144,14 +146,20 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             on_failure=on_failure,
         )
 
-        dispatcher = Dispatcher(supervisor, settings=current)
+        remotes = Remotes(
+            env=env,
+            folder=paths.state / "remotes",
+            on_failure=lambda remote, error: errors.record(error, slot=remote.name),
+        )
+        dispatcher = Dispatcher(supervisor, remotes=remotes, settings=current)
         bound, port = sockets[0].getsockname()[:2]
         services = Services(
             bus=bus,
             config=config,
             supervisor=supervisor,
+            remotes=remotes,
             dispatcher=dispatcher,
-            listing=Listing(supervisor, registry=lambda: registry, started_at=started_at),
+            listing=Listing(supervisor, remotes=remotes, registry=lambda: registry, started_at=started_at),
             requests=Requests(
                 bus,
                 capture=lambda: current().observe.capture,
@@ -189,6 +197,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             effects = supervisor.effects(slots, registry)
             trial.begin(snapshot, diff, effects)
             supervisor.apply(slots, revision=snapshot.revision, models_changed=models_changed)
+            remotes.apply(snapshot.settings.remotes)
             return effects
 
         config.on_applied = apply
@@ -199,6 +208,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             dispatcher=dispatcher,
             requests=services.requests,
             pool=Pool(),
+            remotes=Carrier(),
             settings=current,
             adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
             dialects=DIALECTS,
@@ -208,8 +218,16 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         await cleanup.enter_async_context(supervisor)
         cleanup.push_async_callback(server.close)
         supervisor.begin(settings.slots, revision=config.current.revision, survivors=await looking)
+        remotes.apply(settings.remotes)
         await server.start()
-        background = (pulls.run(), config.watch(), trial.run(), services.sampler.run(), services.requests.run())
+        background = (
+            pulls.run(),
+            config.watch(),
+            trial.run(),
+            services.sampler.run(),
+            services.requests.run(),
+            remotes.run(),
+        )
         await cleanup.enter_async_context(_running(*background))
         for address in (*services.listen, str(paths.socket)):
             log.info("listening on %s", address)

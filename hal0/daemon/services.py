@@ -13,6 +13,7 @@ from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.pulls.pulls import Pulls
+from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.slots.appraisal import Appraisal
@@ -26,6 +27,7 @@ class Services:
     bus: EventBus
     config: ConfigStore
     supervisor: Supervisor
+    remotes: Remotes
     dispatcher: Dispatcher
     listing: Listing
     requests: Requests

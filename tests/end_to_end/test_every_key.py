@@ -19,7 +19,7 @@ import pytest
 
 from hal0.daemon.config.expectation import Shape, shape_of_field
 from hal0.daemon.config.file import judge
-from hal0.daemon.config.schema import Model, Settings, Slot
+from hal0.daemon.config.schema import Model, Remote, Settings, Slot
 from hal0.daemon.config.snapshot import keys_awaiting_restart
 from hal0.models import CARDS
 from tests.fakes.installation import Installation, installed
@@ -41,6 +41,15 @@ ELSEWHERE = {
     "models.hf_token_file": "daemon/pulls/test_pulls.py",
     "models.store": "daemon/pulls/test_pulls.py",
     "models.scan": "daemon/models/test_registry.py",
+    **{
+        f"remotes.NAME.{key}": "end_to_end/test_remotes.py"
+        for key in ["url", "key_file", "models", "exclude", "aliases", "headers", "first_byte_timeout", "fallback"]
+    },
+    **{
+        f"remotes.NAME.{key}": "daemon/remotes/test_remotes.py"
+        for key in ["kind", "key_env", "connect_timeout", "refresh"]
+    },
+    "slots.NAME.fallback": "end_to_end/test_remotes.py",
     "daemon.auto_rollback": "end_to_end/test_config_trial.py",
     "slots.NAME.cwd": "end_to_end/test_other_backends.py",
     "slots.NAME.health_path": "daemon/providers/test_command_launch.py",
@@ -122,7 +131,8 @@ def post(hal0: Installation, path: str, body: dict[str, Any], **headers: str) ->
 
 
 def slot_of(answer: httpx.Response) -> str:
-    return f"{answer.status_code} {answer.headers.get('x-hal0-slot', '')}"
+    said = answer.headers.get("x-hal0-slot", "") if answer.status_code == 200 else answer.text
+    return f"{answer.status_code} {said}"
 
 
 # A function for each key ------------------------------------------------------------------------------------------
@@ -179,7 +189,8 @@ def dispatch_chat(hal0: Installation) -> None:
 
 def dispatch_embedding(hal0: Installation) -> None:
     change(hal0, model="all-minilm-l6-v2")
-    assert post(hal0, "/v1/embeddings", {"input": "a", "model": "t"}).status_code == 200
+    answer = post(hal0, "/v1/embeddings", {"input": "a", "model": "t"})
+    assert answer.status_code == 200, answer.text
     change(hal0, **{"slots.other": {"model": "all-minilm-l6-v2"}, "dispatch.embedding": "other"})
     assert slot_of(post(hal0, "/v1/embeddings", {"input": "a"})) == "200 other"
     change(hal0, **{"dispatch.embedding": "t"})
@@ -398,6 +409,7 @@ def room(hal0: Installation, slot: str = "t") -> dict[str, Any]:
 def quiet(hal0: Installation, *slots: str) -> None:
     """They are idle from now on."""
     for name in slots:
+        hal0.admin("POST", f"/api/slots/{name}/load", {})
         change(hal0, **{f"slots.{name}.idle_after": 0.05})
         hal0.wait_for_slot(name, "idle")
 
@@ -499,7 +511,7 @@ def every_key() -> dict[str, Shape]:
         shape = shape_of_field(info)
         if shape.is_table:
             found |= {f"{name}.{key}": shape_of_field(each) for key, each in shape.type.model_fields.items()}
-    for name, table in (("slots", Slot), ("models", Model)):
+    for name, table in (("slots", Slot), ("models", Model), ("remotes", Remote)):
         found |= {f"{name}.NAME.{key}": shape_of_field(each) for key, each in table.model_fields.items()}
     return found
 

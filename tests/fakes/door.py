@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hal0.daemon.adapters.embeddings import EmbeddingsAdapter
 from hal0.daemon.adapters.rerank import RerankAdapter
@@ -60,6 +60,7 @@ class FakeLease:
     spec: SlotSpec
     queue_ms: float = 0.0
     load_ms: float = 12.0
+    is_remote: ClassVar[bool] = False
 
     def carried_by(self, line: Connection) -> None:
         pass
@@ -70,6 +71,8 @@ class FakeLease:
 
 class FakeSlot:
     """A slot that is always ready, unless `ready` is cleared."""
+
+    is_remote = False
 
     def __init__(self, name: str, endpoint: Endpoint, *, kind: Kind = "chat", model: str = "tiny") -> None:
         self.name = name
@@ -92,8 +95,9 @@ class FakeSlot:
 
 @dataclass(frozen=True)
 class FakeChoice:
-    slot: FakeSlot
+    upstream: FakeSlot
     rule: str
+    fallback: tuple[str, ...] = ()
 
 
 @dataclass
@@ -152,6 +156,7 @@ async def relaying(
         dispatcher=FakeDispatcher(slots),
         requests=requests,
         pool=pool,
+        remotes=pool,
         settings=lambda: settings,
         adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
         dialects=DIALECTS,

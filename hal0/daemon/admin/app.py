@@ -5,7 +5,19 @@ import logging
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
-from hal0.daemon.admin import config, crashes, devices, events, models, pulls, requests, slot_tables, slots, state
+from hal0.daemon.admin import (
+    config,
+    crashes,
+    devices,
+    events,
+    models,
+    pulls,
+    remotes,
+    requests,
+    slot_tables,
+    slots,
+    state,
+)
 from hal0.daemon.admin.guard import check_caller
 from hal0.daemon.admin.replies import error_reply
 from hal0.daemon.services import Services
@@ -26,7 +38,7 @@ def make_admin(services: Services) -> Quart:
     async def admit() -> None:
         await check_caller(services.config.current.settings.server)
 
-    for module in (state, events, slots, slot_tables, requests, config, devices, crashes, models, pulls):
+    for module in (state, events, slots, slot_tables, requests, config, devices, crashes, models, pulls, remotes):
         app.register_blueprint(module.make(services), url_prefix="/api")
     app.register_error_handler(Hal0Error, error_reply)
     app.register_error_handler(HTTPException, _http_error)

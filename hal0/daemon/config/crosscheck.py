@@ -10,6 +10,7 @@ from typing import Any
 from hal0.daemon.config.document import dotted
 from hal0.daemon.config.findings import Finding, nearest, shown
 from hal0.daemon.config.positions import Key
+from hal0.daemon.config.remotes import remotes
 from hal0.daemon.config.schema import EMBEDDED_SLOTS
 
 
@@ -23,6 +24,7 @@ def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding
     yield from _groups(slots)
     yield from _range(tree.get("daemon"))
     yield from _default_slots(tree.get("dispatch"), slots)
+    yield from remotes(tree, slots)
 
 
 def _tables(value: object) -> dict[str, Mapping[str, Any]]:

@@ -136,6 +136,15 @@ CommandLine = Annotated[
     Like("a command line in quotes, or a list of its words"),
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Like("a name of an environment variable")]
+RemoteUrl = Annotated[
+    str,
+    Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", max_length=2048),
+    Like('a URL such as "https://api.example.com/v1", without a user, a query or a fragment'),
+]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), Like("a name of an HTTP header")]
+HeaderValue = Annotated[
+    str, Field(pattern=r"^[\x20-\x7e]*$"), Like("the value of an HTTP header: printable ASCII on one line")
+]
 
 
 class Table(BaseModel):
@@ -336,6 +345,46 @@ class Slot(Table):
         None, description="Slots of one group take turns, if one of the two that meet is `exclusive`."
     )
     exclusive: bool = Field(False, description="No other slot of its `group` runs while this one does.")
+    fallback: tuple[Text, ...] = Field(
+        (),
+        description="What answers instead if it cannot, in this order: names as in `model` of a request. Only before "
+        "the first byte of an answer.",
+    )
+
+
+class Remote(Table):
+    """A provider elsewhere that speaks OpenAI's API, or another hal0."""
+
+    kind: Literal["openai", "openrouter", "custom"] = Field(
+        "custom", description="Who it is; openai and openrouter have their `url` already, custom is any other."
+    )
+    url: RemoteUrl | None = Field(
+        None, description="Where its API begins, up to and with `/v1`; left out: the kind's own."
+    )
+    key_env: EnvName | None = Field(
+        None, description="Environment variable of the daemon that holds the key. The key itself never stands here."
+    )
+    key_file: Location | None = Field(
+        None, description="File that holds the key and that only the daemon's user can read (mode 600)."
+    )
+    models: tuple[Text, ...] = Field(
+        (),
+        description='Which of its models may be used, as globs such as "qwen/*"; left out: all that it lists. What a '
+        "glob matches can be asked for even while the list is not known.",
+    )
+    exclude: tuple[Text, ...] = Field((), description="Globs of models that may not be used after all.")
+    aliases: Named[ModelName, Text] = Field(
+        default_factory=lambda: MappingProxyType({}), description="Other names for its models: `name = model id`."
+    )
+    headers: Named[HeaderName, HeaderValue] = Field(
+        default_factory=lambda: MappingProxyType({}), description="Further headers for each request to it."
+    )
+    connect_timeout: Seconds = Field(10.0, gt=0, description="How long a connection to it may take.")
+    first_byte_timeout: Seconds = Field(120.0, gt=0, description="How long it may take to begin an answer.")
+    refresh: Seconds = Field(3600.0, ge=10, description="How often its list of models is fetched.")
+    fallback: tuple[Text, ...] = Field(
+        (), description="What answers instead if it cannot, in this order: names as in `model` of a request."
+    )
 
 
 class Observe(Table):
@@ -364,5 +413,8 @@ class Settings(Table):
     models: Models = Models()
     slots: Named[Name, Slot] = Field(
         default_factory=lambda: EMBEDDED_SLOTS, description="The slots, as [slots.NAME]; none = the embedded default."
+    )
+    remotes: Named[Name, Remote] = Field(
+        default_factory=lambda: MappingProxyType({}), description="Providers elsewhere, as [remotes.NAME]."
     )
     observe: Observe = Observe()

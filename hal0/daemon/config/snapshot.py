@@ -16,7 +16,7 @@ from hal0.daemon.config.expectation import as_toml, shape_of_field
 from hal0.daemon.config.schema import Settings
 
 # Their values may be secrets, and events, logs and the dashboard show the lines of a diff.
-UNSHOWN = frozenset({"env", "args", "command"})
+UNSHOWN = frozenset({"env", "args", "command", "headers"})
 
 
 @dataclass(frozen=True, slots=True)

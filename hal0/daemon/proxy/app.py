@@ -12,18 +12,17 @@ from functools import partial
 from typing import Any
 
 from hal0.daemon.config.schema import Settings
-from hal0.daemon.http.client import BrokenAnswer, Connection
+from hal0.daemon.http.client import BrokenAnswer
 from hal0.daemon.http.pipe import ClientGone
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.body import Call, bytes_allowed, check_content_type, parse
-from hal0.daemon.proxy.faults import fault
-from hal0.daemon.proxy.pool import Pool
+from hal0.daemon.proxy.faults import fault, is_the_upstreams
 from hal0.daemon.proxy.relay import DONE, TooSlow, Watch, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.request import Request
 from hal0.daemon.proxy.requests import Requests
-from hal0.daemon.proxy.seams import Adapter, Choice, Dialect, Dispatcher, Lease
+from hal0.daemon.proxy.seams import Adapter, Answer, Carrier, Choice, Dialect, Dispatcher, Lease
 from hal0.daemon.proxy.translated import Translated
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
@@ -66,14 +65,15 @@ class Passage:
 
 
 class ProxyApp:
-    """Relays requests to the slots that serve them."""
+    """Relays requests to the upstreams that serve them: slots over `pool`, remotes over `remotes`."""
 
     def __init__(
         self,
         *,
         dispatcher: Dispatcher,
         requests: Requests,
-        pool: Pool,
+        pool: Carrier,
+        remotes: Carrier,
         settings: Callable[[], Settings],
         adapters: Mapping[Api, Adapter],
         dialects: Mapping[str, Dialect],
@@ -81,6 +81,7 @@ class ProxyApp:
         self._dispatcher = dispatcher
         self._requests = requests
         self._pool = pool
+        self._remotes = remotes
         self._settings = settings
         self._adapters = adapters
         self._dialects = dialects
@@ -132,21 +133,51 @@ class ProxyApp:
         passage.request.finish("cancelled", status=passage.reply.status, error=left)
 
     async def _answer(self, passage: Passage) -> None:
-        """Steps 2 to 8."""
+        """Steps 2 to 8; 3 to 8 again for each stand-in, as long as nothing of an answer was sent."""
         call = await self._read(passage)
-        choice = self._choose(passage, call)
-        async with choice.slot.lease(request=passage.request.id) as lease:
-            self._leased(passage, choice, lease)
-            connection = await self._open(passage, call, lease)
-            lease.carried_by(connection)
+        choice = self._choose(passage, call, call.model)
+        try:
+            return await self._via(passage, call, choice)
+        except Hal0Error as error:
+            if passage.reply.status is not None or not choice.fallback or not is_the_upstreams(error):
+                raise
+            await self._fall_back(passage, call, choice, error)
+
+    async def _fall_back(self, passage: Passage, call: Call, first: Choice, reason: Hal0Error) -> None:
+        """Let the others try, in order. If none can, the client is told what the first one failed of."""
+        plain = [header for header in passage.reply.headers if not header[0].startswith(b"x-hal0-")]
+        tried = {first.upstream.name}
+        for name in first.fallback:
             try:
-                with self._watch(passage, connection):
-                    await self._refuse_error(connection, call, lease)
-                    await self._relay(passage, connection, call, lease)
+                choice = self._choose(passage, call, name)
+                if choice.upstream.name in tried:
+                    continue
+                tried.add(choice.upstream.name)
+                told = headers.ascii_value(f"{first.upstream.name} {reason.code}")
+                passage.reply.headers[:] = [*plain, (b"x-hal0-fallback", told)]
+                log.info("%s: %s stands in: %s", passage.request.id, name, reason)
+                return await self._via(passage, call, choice)
+            except Hal0Error as error:
+                if passage.reply.status is not None:
+                    raise
+                reason.details.setdefault("fallback", []).append({"upstream": name, "code": error.code})
+        passage.reply.headers[:] = plain
+        raise reason
+
+    async def _via(self, passage: Passage, call: Call, choice: Choice) -> None:
+        """Steps 4 to 8."""
+        async with choice.upstream.lease(request=passage.request.id) as lease:
+            self._leased(passage, choice, lease)
+            answer = await self._open(passage, call, lease)
+            lease.carried_by(answer)
+            try:
+                with self._watch(passage, answer):
+                    await self._refuse_error(answer, call, lease)
+                    await self._relay(passage, answer, call, lease)
             except (BrokenAnswer, TooSlow) as error:
                 raise await self._broken(lease, error, begun=passage.reply.status is not None) from error
             finally:
-                self._pool.release(connection)
+                self._carrier(lease).release(answer)
 
     # 1 enter
 
@@ -201,14 +232,15 @@ class ProxyApp:
 
     # 3 choose
 
-    def _choose(self, passage: Passage, call: Call) -> Choice:
+    def _choose(self, passage: Passage, call: Call, model: str | None) -> Choice:
         try:
-            choice = self._dispatcher.pick(call.api, call.model)
+            choice = self._dispatcher.pick(call.api, model)
         except Hal0Error as error:
             if "path" in error.details:  # the client's own, not that of the API which answers it
                 error.details["path"] = passage.path
             raise
-        passage.request.dispatched(slot=choice.slot.name, rule=choice.rule, is_up=choice.slot.state in UP)
+        upstream = choice.upstream
+        passage.request.dispatched(slot=upstream.name, rule=choice.rule, is_up=upstream.state in UP)
         return choice
 
     # 4 lease (every caller shares one start): what it came to
@@ -217,7 +249,7 @@ class ProxyApp:
         model = lease.spec.model.id
         passage.request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms)
         passage.reply.headers += [
-            (b"x-hal0-slot", headers.ascii_value(choice.slot.name)),
+            (b"x-hal0-remote" if lease.is_remote else b"x-hal0-slot", headers.ascii_value(choice.upstream.name)),
             (b"x-hal0-model", headers.ascii_value(model)),
             (b"x-hal0-queue-ms", b"%d" % lease.queue_ms),
             (b"x-hal0-load-ms", b"%d" % lease.load_ms),
@@ -226,7 +258,7 @@ class ProxyApp:
 
     # 5 open
 
-    async def _open(self, passage: Passage, call: Call, lease: Lease) -> Connection:
+    async def _open(self, passage: Passage, call: Call, lease: Lease) -> Answer:
         """Send the request and read the head of the answer; every failure up to here is still a clean error."""
         adapter = self._adapter(call, lease)
         if adapter is not None:
@@ -237,33 +269,39 @@ class ProxyApp:
             return await self._ask(passage, lease, path, body)
         return await self._ask_translated(passage, lease, call.translation, body)
 
-    async def _ask_translated(
-        self, passage: Passage, lease: Lease, translation: Translation, chat: bytes
-    ) -> Connection:
+    async def _ask_translated(self, passage: Passage, lease: Lease, translation: Translation, chat: bytes) -> Answer:
         while True:
             connection = await self._ask(passage, lease, translation.path, translation.body(chat))
             other = translation.instead((await connection.head()).status)
             if other is None:
                 return connection
-            self._pool.release(connection)
+            self._carrier(lease).release(connection)
             translation = other
 
-    async def _ask(self, passage: Passage, lease: Lease, path: str, body: bytes) -> Connection:
+    async def _ask(self, passage: Passage, lease: Lease, path: str, body: bytes) -> Answer:
         upward = headers.to_backend(passage.headers, request_id=passage.request.id)
         limit = passage.settings.dispatch.stream_idle_timeout
         try:
             there = lease.endpoint.path(path)
-            return await self._pool.ask(lease.endpoint, there, body=body, headers=upward, timeout_seconds=limit)
+            answer: Answer = await self._carrier(lease).ask(
+                lease.endpoint, there, body=body, headers=upward, timeout_seconds=limit
+            )
+            return answer
         except TimeoutError as error:
             raise Hal0Error("dispatch.upstream_timeout", slot=lease.spec.name, seconds=limit) from error
         except (BrokenAnswer, OSError) as error:
             raise await self._broken(lease, error, begun=False) from error
 
+    def _carrier(self, lease: Lease) -> Carrier:
+        return self._remotes if lease.is_remote else self._pool
+
     def _adapter(self, call: Call, lease: Lease) -> Adapter | None:
+        if lease.is_remote:  # what backends lack, remotes have
+            return None
         adapter = self._adapters.get(call.api)
         return adapter if adapter is not None and adapter.applies_to(call, lease.spec.kind) else None
 
-    def _watch(self, passage: Passage, connection: Connection) -> Watch:
+    def _watch(self, passage: Passage, connection: Answer) -> Watch:
         limits = passage.settings.dispatch
         return Watch(connection, idle_seconds=limits.stream_idle_timeout, total_seconds=limits.stream_total_timeout)
 
@@ -278,15 +316,19 @@ class ProxyApp:
             return Hal0Error("dispatch.upstream_unavailable", **told.details)
         return told
 
-    async def _refuse_error(self, connection: Connection, call: Call, lease: Lease) -> None:
+    async def _refuse_error(self, connection: Answer, call: Call, lease: Lease) -> None:
         head = await connection.head()
         if head.status != 200:
             body = await connection.read_all(ERROR_BYTES)
-            raise fault(slot=lease.spec.name, kind=lease.spec.kind, api=call.api, status=head.status, body=body)
+            again = headers.seconds(head.header(b"retry-after")) if lease.is_remote else None
+            spec = lease.spec
+            raise fault(
+                slot=spec.name, kind=spec.kind, api=call.api, status=head.status, body=body, retry_after_seconds=again
+            )
 
     # 6 head, 7 relay; 8 close is the way out of `_answer`
 
-    async def _relay(self, passage: Passage, connection: Connection, call: Call, lease: Lease) -> None:
+    async def _relay(self, passage: Passage, connection: Answer, call: Call, lease: Lease) -> None:
         head, reply, tap = await connection.head(), passage.reply, passage.request.tap
         passed = headers.to_client(head.headers)
         adapter, translation = self._adapter(call, lease), call.translation
@@ -309,7 +351,7 @@ class ProxyApp:
             await reply.head(200, passed, is_stream=False)
             await relay_bytes(connection, reply, tap)
 
-    async def _whole(self, connection: Connection, call: Call, lease: Lease, *, limit_bytes: int) -> bytes:
+    async def _whole(self, connection: Answer, call: Call, lease: Lease, *, limit_bytes: int) -> bytes:
         body = await connection.read_all(limit_bytes)
         if body.startswith(ERROR_INSTEAD):
             raise fault(slot=lease.spec.name, kind=lease.spec.kind, api=call.api, status=500, body=body)

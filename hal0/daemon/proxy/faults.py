@@ -28,8 +28,10 @@ NESTED = 500  # brackets; far from where Python's own JSON gives up
 UPSTREAM_CHARACTERS = 4_000  # of a body that is not JSON, kept in `details.upstream`
 
 
-def fault(*, slot: str, kind: str, api: Api, status: int, body: bytes) -> Hal0Error:
-    """Our error for a backend's answer with a status that is not 200."""
+def fault(
+    *, slot: str, kind: str, api: Api, status: int, body: bytes, retry_after_seconds: float | None = None
+) -> Hal0Error:
+    """Our error for an upstream's answer with a status that is not 200."""
     upstream = _read(body)
     reason = _message(upstream) or f"status {status}"
     facts: dict[str, Any] = {"slot": slot, "reason": reason, "upstream_status": status, "upstream": upstream}
@@ -37,11 +39,22 @@ def fault(*, slot: str, kind: str, api: Api, status: int, body: bytes) -> Hal0Er
         return Hal0Error("dispatch.context_exceeded", **facts)
     if WRONG_KIND.search(reason):
         return Hal0Error("dispatch.capability_mismatch", kind=kind, path=api.value, **facts)
-    if status in (401, 403):  # the key between hal0 and its backend; the caller has nothing to do with it
+    if status == 429:
+        return Hal0Error("dispatch.upstream_limited", retry_after_seconds=retry_after_seconds, **facts)
+    if status in (401, 402, 403):  # the key between hal0 and its backend; the caller has nothing to do with it
         return Hal0Error("dispatch.upstream_failed", **facts)
     if 400 <= status < 500 or (status >= 500 and CALLERS.search(reason)):
         return Hal0Error("dispatch.upstream_rejected", **facts)
     return Hal0Error("dispatch.upstream_failed", **facts)
+
+
+def is_the_upstreams(error: Hal0Error) -> bool:
+    """Whether another upstream may do better: the request is well, but this one cannot answer it now."""
+    if error.code.startswith("system."):
+        return False
+    return (
+        error.status >= 500 or error.code == "dispatch.upstream_limited" or error.code.startswith(("slot.", "model."))
+    )
 
 
 def _read(body: bytes) -> Any:

@@ -14,7 +14,10 @@ TO_BACKEND = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent
 TO_CLIENT = frozenset(
     {b"content-type", b"content-encoding", b"content-disposition", b"cache-control", b"x-accel-buffering"}
 )
-ANSWER_NAMES = b"x-request-id, x-hal0-slot, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, x-hal0-route, retry-after"
+ANSWER_NAMES = (
+    b"x-request-id, x-hal0-slot, x-hal0-remote, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, x-hal0-route, "
+    b"x-hal0-fallback, retry-after"
+)
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # Browsers do not let a `*` stand for Authorization, so each header is named (and those asked for are echoed).
 USUAL_REQUEST_HEADERS = b"authorization, content-type, x-request-id"
@@ -46,6 +49,11 @@ def to_backend(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> He
 
 def to_client(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in headers if name in TO_CLIENT]
+
+
+def seconds(value: bytes) -> float | None:
+    """A Retry-After that counts seconds; None for a date or nonsense."""
+    return float(value) if value.isdigit() and len(value) < 7 else None
 
 
 def ascii_value(text: str) -> bytes:

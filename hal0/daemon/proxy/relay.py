@@ -7,8 +7,9 @@ does not count the time in which it was the client who was behind.
 import asyncio
 from collections.abc import Callable
 
-from hal0.daemon.http.client import BrokenAnswer, Connection
+from hal0.daemon.http.client import BrokenAnswer
 from hal0.daemon.proxy.replies import Reply
+from hal0.daemon.proxy.seams import Answer
 from hal0.daemon.proxy.tap import Events, Tap
 from hal0.daemon.proxy.translated import Translated
 
@@ -25,7 +26,7 @@ class TooSlow(Exception):  # noqa: N818 - says what the backend was
 
 
 async def relay_events(
-    connection: Connection,
+    connection: Answer,
     reply: Reply,
     tap: Tap,
     *,
@@ -66,7 +67,7 @@ async def relay_events(
     await reply.end(rest if translated is None else translated.ended(rest))
 
 
-async def relay_bytes(connection: Connection, reply: Reply, tap: Tap) -> None:
+async def relay_bytes(connection: Answer, reply: Reply, tap: Tap) -> None:
     """Pass any other body on to its end."""
     while data := await connection.read():
         tap.keep(data)
@@ -79,7 +80,7 @@ class Watch:
 
     __slots__ = ("_begun", "_connection", "_handle", "_idle_seconds", "_loop", "_total_seconds")
 
-    def __init__(self, connection: Connection, *, idle_seconds: float, total_seconds: float) -> None:
+    def __init__(self, connection: Answer, *, idle_seconds: float, total_seconds: float) -> None:
         self._connection = connection
         self._idle_seconds = idle_seconds
         self._total_seconds = total_seconds

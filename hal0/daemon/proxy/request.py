@@ -60,6 +60,9 @@ class Request:
     def dispatched(self, *, slot: str, rule: str, is_up: bool) -> None:
         self.slot, self.rule = slot, rule
         self.phase = "queued" if is_up else "loading"
+        if self._is_announced:  # another stands in
+            self._owner.bus.publish("request.phase", self.facts(with_text=False))
+            return
         # A slot that is up is mostly leased in the same step: then one event tells both.
         self._announcement = asyncio.get_running_loop().call_soon(self._announce)
 

@@ -1,48 +1,111 @@
 """What the proxy needs of the rest of the daemon."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
-from hal0.daemon.http.client import Connection
-from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Api, SlotSpec
+from hal0.daemon.http.client import Head
+from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call
+from hal0.daemon.proxy.headers import Headers
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
 
+class Model(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class Spec(Protocol):
+    """What an upstream is, as far as a request goes by it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def model(self) -> Model: ...
+
+
+class Endpoint(Protocol):
+    """Where an upstream answers."""
+
+    @property
+    def names_model(self) -> bool: ...
+    def path(self, path: str) -> str: ...
+
+
+class Answer(Protocol):
+    """An answer that has begun to come."""
+
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def last_heard(self) -> float: ...
+    async def head(self) -> Head: ...
+    async def read(self) -> bytes: ...
+    async def read_all(self, limit_bytes: int) -> bytes: ...
+    async def pour(self, sink: Callable[[bytes], None]) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def fail(self, error: Exception) -> None: ...
+
+
+class Carrier(Protocol):
+    """Brings requests to upstreams of one sort."""
+
+    async def ask(
+        self, endpoint: Any, path: str, *, body: bytes, headers: Headers, timeout_seconds: float
+    ) -> Any:  # an Answer, to be given back to `release`
+        """POST a request and wait for the head; raises OSError, TimeoutError, BrokenAnswer or Hal0Error."""
+        ...
+
+    def release(self, answer: Any) -> None:
+        """The answer was read, or nobody wants the rest of it."""
+        ...
+
+
 class Lease(Protocol):
-    """A hold on a backend that is ready."""
+    """A hold on an upstream that is ready."""
 
     @property
     def endpoint(self) -> Endpoint: ...
     @property
-    def spec(self) -> SlotSpec: ...
+    def spec(self) -> Spec: ...
     @property
     def queue_ms(self) -> float: ...
     @property
     def load_ms(self) -> float: ...
+    @property
+    def is_remote(self) -> bool: ...
 
     async def failure(self, reason: str) -> Hal0Error: ...
-    def carried_by(self, line: Connection) -> None: ...
+    def carried_by(self, line: Any) -> None: ...
 
 
-class Slot(Protocol):
-    """What may be leased."""
+class Upstream(Protocol):
+    """What may be leased: a slot, or a remote."""
 
     @property
     def name(self) -> str: ...
     @property
     def state(self) -> str: ...
+    @property
+    def is_remote(self) -> bool: ...
 
     def lease(self, *, request: str) -> AbstractAsyncContextManager[Lease]: ...
 
 
 class Choice(Protocol):
     @property
-    def slot(self) -> Slot: ...
+    def upstream(self) -> Upstream: ...
     @property
     def rule(self) -> str: ...
+    @property
+    def fallback(self) -> tuple[str, ...]:
+        """Names, as requests use them, of what stands in for it."""
+        ...
 
 
 class Dispatcher(Protocol):

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from hal0.daemon.http.client import BrokenAnswer, Connection
-from hal0.daemon.providers.base import Api, SlotSpec
+from hal0.daemon.http.client import BrokenAnswer
+from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.faults import fault
+from hal0.daemon.proxy.seams import Answer, Spec
 from hal0.daemon.proxy.translation import ToldFailure, Translator
 from hal0.errors import Hal0Error
 
@@ -12,7 +13,7 @@ from hal0.errors import Hal0Error
 class Translated:
     """The translation of one slot's stream."""
 
-    def __init__(self, translator: Translator, *, spec: SlotSpec, api: Api) -> None:
+    def __init__(self, translator: Translator, *, spec: Spec, api: Api) -> None:
         self._translator = translator
         self._spec = spec
         self._api = api
@@ -21,7 +22,7 @@ class Translated:
     def begun(self) -> bytes:
         return self._translator.begin(model=self._spec.model.id)
 
-    def after(self, look: Callable[[bytes], bytes], connection: Connection) -> Callable[[bytes], bytes]:
+    def after(self, look: Callable[[bytes], bytes], connection: Answer) -> Callable[[bytes], bytes]:
         """For the socket's callback, which must not raise: a failure ends the connection, and whoever reads gets it."""
 
         def turn(data: bytes) -> bytes:

@@ -1,35 +1,68 @@
-"""From the `model` field to a slot: gathers the values, lets the rules decide."""
+"""From the `model` field to an upstream: gathers the values, lets the rules decide."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.providers.base import Api
-from hal0.daemon.routing.rules import Candidate, choose
+from hal0.daemon.remotes.offer import is_let_in
+from hal0.daemon.remotes.remote import APIS, Remote, RemoteLease
+from hal0.daemon.remotes.remotes import Remotes
+from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The slot for a request, and the rule that chose it."""
+class RemoteUpstream:
+    """A remote, and the model of it that a request gets."""
 
-    slot: Slot
+    remote: Remote
+    model: str
+    is_remote: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return self.remote.name
+
+    @property
+    def state(self) -> str:
+        return self.remote.state
+
+    def lease(self, *, request: str) -> AbstractAsyncContextManager[RemoteLease]:
+        return self.remote.lease(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The upstream for a request, the rule that chose it, and what stands in for it, by names as requests use."""
+
+    upstream: Slot | RemoteUpstream
     rule: str
+    fallback: tuple[str, ...] = ()
 
 
 class Dispatcher:
     """Chooses; never starts, never waits."""
 
-    def __init__(self, supervisor: Supervisor, *, settings: Callable[[], Settings]) -> None:
+    def __init__(self, supervisor: Supervisor, *, remotes: Remotes, settings: Callable[[], Settings]) -> None:
         self._supervisor = supervisor
+        self._remotes = remotes
         self._settings = settings
 
     def pick(self, api: Api, model: str | None) -> Choice:
-        """The slot that answers; raises `dispatch.no_route` or `dispatch.capability_mismatch`."""
-        candidates = [self._candidate(slot) for slot in self._supervisor]
-        decision = choose(api, model, candidates, default=self._default(api))
-        return Choice(self._supervisor.get(decision.slot), decision.rule)
+        """The upstream that answers; raises `dispatch.no_route` or `dispatch.capability_mismatch`."""
+        slots = [self._candidate(slot) for slot in self._supervisor]
+        remotes: Sequence[RemoteCandidate] = [_remote_candidate(remote) for remote in self._remotes]
+        decision = choose(api, model, slots, remotes, default=self._default(api))
+        if decision.remote_model is not None:
+            remote = self._remotes.get(decision.upstream)
+            return Choice(RemoteUpstream(remote, decision.remote_model), decision.rule, remote.config.fallback)
+        slot = self._supervisor.get(decision.upstream)
+        return Choice(slot, decision.rule, slot.config.fallback)
 
     def _default(self, api: Api) -> str:
         dispatch = self._settings().dispatch
@@ -51,3 +84,14 @@ class Dispatcher:
             state=slot.state,
             in_flight=slot.in_flight,
         )
+
+
+def _remote_candidate(remote: Remote) -> RemoteCandidate:
+    config = remote.config
+    return RemoteCandidate(
+        name=remote.name,
+        aliases=config.aliases,
+        offers=remote.offered.__contains__,
+        lets_in=partial(is_let_in, models=config.models, exclude=config.exclude),
+        apis=APIS,
+    )

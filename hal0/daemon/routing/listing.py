@@ -1,10 +1,13 @@
-"""What `GET /v1/models` answers: every model of the registry and every slot, from memory alone."""
+"""What `GET /v1/models` answers: every slot, every model of the registry and those of remotes, from memory alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import ModelFile
+from hal0.daemon.remotes.offer import Offered
+from hal0.daemon.remotes.remote import Remote
+from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error, did_you_mean
@@ -13,15 +16,20 @@ from hal0.errors import Hal0Error, did_you_mean
 class Listing:
     """The names that the `model` field of a request can have."""
 
-    def __init__(self, supervisor: Supervisor, *, registry: Callable[[], Registry], started_at: float) -> None:
+    def __init__(
+        self, supervisor: Supervisor, *, remotes: Remotes, registry: Callable[[], Registry], started_at: float
+    ) -> None:
         self._supervisor = supervisor
+        self._remotes = remotes
         self.registry = registry
         self._started_at = int(started_at)
 
     def all(self) -> dict[str, Any]:
         models = [self._model(model) for model in self.registry().all()]
         slots = [self._slot(slot) for slot in self._supervisor]
-        return {"object": "list", "data": [*slots, *models]}
+        local = {entry["id"] for entry in (*slots, *models)}
+        elsewhere = [entry for remote in self._remotes for entry in self._of_remote(remote, local)]
+        return {"object": "list", "data": [*slots, *models, *elsewhere]}
 
     def one(self, name: str) -> dict[str, Any]:
         """The entry of a slot, a model or an alias of either; raises `model.not_found`."""
@@ -46,6 +54,25 @@ class Listing:
             "licence": model.licence,
             "slots": [slot.name for slot in self._supervisor if slot.model == model.id],
         }
+
+    def _of_remote(self, remote: Remote, taken: set[str]) -> Iterator[dict[str, Any]]:
+        """Under its own id, or, if that is another's here, with the remote's name before it."""
+        names: dict[str, list[str]] = {}
+        for alias, model in remote.config.aliases.items():
+            names.setdefault(model, []).append(alias)
+        for offered in (*remote.offered.values(), *(Offered(id) for id in names if id not in remote.offered)):
+            full = f"{remote.name}/{offered.id}"
+            shown = full if offered.id in taken else offered.id
+            taken.add(shown)
+            yield {
+                "id": shown,
+                "object": "model",
+                "created": self._started_at,
+                "owned_by": remote.name,
+                "remote": remote.name,
+                "aliases": [*names.get(offered.id, ()), *([full] if shown != full else [])],
+                "context_length": offered.context,
+            }
 
     def _slot(self, slot: Slot) -> dict[str, Any]:
         return {

@@ -1,12 +1,13 @@
-"""Which slot answers a request. Pure: a function over values, in the order of the rules.
+"""Which upstream answers a request. Pure: a function over values, in the order of the rules.
 
 1. `model` is a slot's name (or the slot's alias): that slot.
 2. `model` is a model's id or alias: a slot that serves it, best state first, then the fewest requests in flight.
-3. No `model`: the default slot for what is asked.
-4. Otherwise nothing: never another model than the one asked for.
+3. `model` is a remote's: an alias, `remote/model`, an id of its list, or what one of its globs matches.
+4. No `model`: the default slot for what is asked.
+5. Otherwise nothing: never another model than the one asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hal0.daemon.providers.base import Api
@@ -29,12 +30,26 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteCandidate:
+    """A remote, as far as the choice depends on it."""
+
+    name: str
+    aliases: Mapping[str, str]  # name → model id
+    offers: Callable[[str], bool]  # whether the model is in its list
+    lets_in: Callable[[str], bool]  # whether one of its globs names it, listed or not
+    apis: frozenset[Api]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    slot: str
+    upstream: str
     rule: str
+    remote_model: str | None = None  # of a remote: the model to ask it for
 
 
-def choose(api: Api, asked: str | None, slots: Sequence[Candidate], *, default: str) -> Decision:
+def choose(
+    api: Api, asked: str | None, slots: Sequence[Candidate], remotes: Sequence[RemoteCandidate] = (), *, default: str
+) -> Decision:
     """Decide; raises `dispatch.no_route` or `dispatch.capability_mismatch`."""
     name = asked or default
     for slot in slots:
@@ -44,8 +59,35 @@ def choose(api: Api, asked: str | None, slots: Sequence[Candidate], *, default: 
     if serving:
         able = [slot for slot in serving if api in slot.apis] or serving
         return _able(min(able, key=_preference), api, rule="model")
+    if (found := _at_a_remote(name, remotes)) is not None:
+        remote, decision = found
+        if api not in remote.apis:
+            where, path = remote.name, api.value
+            raise Hal0Error(
+                "dispatch.capability_mismatch", param="model", slot=where, kind="a remote's text", path=path
+            )
+        return decision
     known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.models)}
+    known |= {alias for remote in remotes for alias in remote.aliases}
     raise Hal0Error("dispatch.no_route", param="model", model=name, nearest=did_you_mean(name, sorted(known)))
+
+
+def _at_a_remote(name: str, remotes: Sequence[RemoteCandidate]) -> tuple[RemoteCandidate, Decision] | None:
+    """What is said most exactly counts first, whatever the order of the remotes."""
+    for remote in remotes:
+        if (model := remote.aliases.get(name)) is not None:
+            return remote, Decision(remote.name, "remote alias", model)
+    prefix, slash, model = name.partition("/")
+    for remote in remotes:
+        if slash and remote.name == prefix and (remote.offers(model) or remote.lets_in(model)):
+            return remote, Decision(remote.name, "remote", model)
+    for remote in remotes:
+        if remote.offers(name):
+            return remote, Decision(remote.name, "remote model", name)
+    for remote in remotes:
+        if remote.lets_in(name):
+            return remote, Decision(remote.name, "remote glob", name)
+    return None
 
 
 def _able(slot: Candidate, api: Api, *, rule: str) -> Decision:

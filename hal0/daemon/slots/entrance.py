@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
@@ -29,6 +29,7 @@ class Lease:
     load_ms: float
     run: Run
     hold: Hold
+    is_remote: ClassVar[bool] = False
 
     def carried_by(self, line: Line) -> None:
         """The answer comes over this connection: while it moves, the backend needs no other proof of life."""

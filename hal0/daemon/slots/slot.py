@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.providers.base import Api, Provider, SlotSpec, apis_of, spec_of
@@ -37,6 +37,8 @@ log = logging.getLogger("hal0.slots")
 
 class Slot:
     """One named workload. `start_task` runs a coroutine whose parent awaits it; `on_change` hears of every change."""
+
+    is_remote: ClassVar[bool] = False
 
     def __init__(
         self,

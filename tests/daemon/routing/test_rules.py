@@ -20,7 +20,7 @@ EMBEDDER = slot("embed", models=("minilm",), kind="embedding", apis=EMBED)
 
 def pick(api: Api, asked: str | None, *slots: Candidate, default: str = "primary") -> tuple[str, str]:
     decision = choose(api, asked, slots, default=default)
-    return decision.slot, decision.rule
+    return decision.upstream, decision.rule
 
 
 def test_a_slot_name_wins_over_a_model_of_the_same_name() -> None:

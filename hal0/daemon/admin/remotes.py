@@ -1,0 +1,25 @@
+"""`/api/remotes`: the providers elsewhere."""
+
+from quart import Blueprint, Response
+
+from hal0.daemon.admin.replies import list_reply, reply
+from hal0.daemon.services import Services
+
+
+def make(services: Services) -> Blueprint:
+    routes = Blueprint("remotes", __name__)
+
+    @routes.get("/remotes")
+    async def list_remotes() -> Response:
+        return list_reply("remotes", [remote.view() for remote in services.remotes])
+
+    @routes.get("/remotes/<name>")
+    async def show_remote(name: str) -> Response:
+        return reply(services.remotes.get(name).view())
+
+    @routes.post("/remotes/<name>/test")
+    async def test_remote(name: str) -> Response:
+        """Ask it for its list of models now, with its key."""
+        return reply((await services.remotes.refresh(name)).view())
+
+    return routes

@@ -1,0 +1,253 @@
+"""Remotes of a real daemon, over real HTTP: routing, keys, lists, streams, failures, and who stands in for whom."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.fakes.installation import Installation, installed
+from tests.fakes.remote_server import RemoteServer, remote_server
+
+CHAT = "/v1/chat/completions"
+HELLO = [{"role": "user", "content": "hello there"}]
+CONFIG = """
+[daemon]
+ports = @PORTS@
+[slots.primary]
+model = "hal0-starter"
+[slots.broken]
+model = "hal0-starter"
+binary = "./no-such-engine"
+fallback = ["far/big"]
+[remotes.far]
+url = "{url}"
+key_file = "./key"
+aliases = {{ clever = "vendor/model-a" }}
+models = ["big", "vendor/*", "unlisted-*"]
+exclude = ["vendor/model-b"]
+first_byte_timeout = "2s"
+headers = {{ X-Title = "hal0" }}
+fallback = ["primary"]
+"""
+
+
+@pytest.fixture
+def far() -> Iterator[RemoteServer]:
+    with remote_server() as server:
+        yield server
+
+
+@pytest.fixture
+def hal0(tmp_path: Path, far: RemoteServer) -> Iterator[Installation]:
+    key = tmp_path / "key"
+    key.write_text("sk-remote\n")
+    key.chmod(0o600)
+    with installed(tmp_path, CONFIG.format(url=far.url)) as installation:
+        until(lambda: view(installation)["fetched_at"])
+        yield installation
+
+
+def until(look: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 15
+    while not (seen := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return seen
+
+
+def view(hal0: Installation) -> dict[str, Any]:
+    found: dict[str, Any] = hal0.admin("GET", "/api/remotes/far")
+    return found
+
+
+def ask(hal0: Installation, model: str, **more: Any) -> httpx.Response:
+    body = {"model": model, "messages": HELLO, **more}
+    return httpx.post(hal0.url + CHAT, json=body, headers={"authorization": "Bearer of-the-client"}, timeout=60)
+
+
+def code(answer: httpx.Response) -> str:
+    found: str = answer.json()["error"]["code"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent", "rule"),
+    [
+        ("clever", "vendor/model-a", "remote alias"),
+        ("far/big", "big", "remote"),
+        ("big", "big", "remote model"),
+        ("unlisted-7", "unlisted-7", "remote glob"),
+    ],
+)
+def test_a_name_of_a_remote_goes_there(hal0: Installation, far: RemoteServer, asked: str, sent: str, rule: str) -> None:
+    answer = ask(hal0, asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-hal0-remote"] == "far"
+    assert "x-hal0-slot" not in answer.headers
+    assert answer.headers["x-hal0-model"] == sent
+    assert answer.headers["x-hal0-route"] == rule
+    (_, headers, body) = far.chats[-1]
+    assert body["model"] == sent
+    lower = {name.lower(): value for name, value in headers.items()}
+    assert lower["authorization"] == "Bearer sk-remote"  # never the client's
+    assert lower["x-title"] == "hal0"
+
+
+def test_what_is_excluded_or_unknown_is_no_route(hal0: Installation, far: RemoteServer) -> None:
+    for model in ("vendor/model-b", "far/vendor/model-b", "far/other", "nobody"):
+        answer = ask(hal0, model)
+        assert (answer.status_code, code(answer)) == (404, "dispatch.no_route"), model
+    assert not far.chats
+
+
+def test_the_openai_package_streams_from_a_remote_as_from_a_slot(hal0: Installation) -> None:
+    client = openai.OpenAI(base_url=f"{hal0.url}/v1", api_key="x")
+    for model in ("primary", "far/big"):
+        stream = client.chat.completions.create(model=model, messages=HELLO, stream=True)  # type: ignore[call-overload]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    (request,) = [each for each in hal0.admin("GET", "/api/requests")["requests"] if each["slot"] == "far"]
+    assert request["text"].startswith("You said: hello there")
+    assert request["outcome"] == "ok"
+    ids = {model.id: model for model in client.models.list()}
+    assert ids["big"].owned_by == "far"
+    assert "vendor/model-b" not in ids
+
+
+@pytest.mark.parametrize(
+    ("status", "ours", "told"),
+    [
+        (401, 502, "dispatch.upstream_failed"),
+        (500, 502, "dispatch.upstream_failed"),
+        (429, 429, "dispatch.upstream_limited"),
+        (400, 400, "dispatch.upstream_rejected"),
+        (302, 502, "dispatch.upstream_failed"),
+    ],
+)
+def test_a_failure_of_a_remote_is_told_without_its_key(
+    hal0: Installation, far: RemoteServer, status: int, ours: int, told: str
+) -> None:
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {"remotes.far.fallback": []}})
+    far.status = status
+    far.more_headers = {"Retry-After": "7"} if status == 429 else {"Location": "http://127.0.0.1:9/steal"}
+    answer = ask(hal0, "far/big")
+    assert (answer.status_code, code(answer)) == (ours, told)
+    assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
+    assert "sk-remote" not in answer.text
+    assert len(far.chats) == 1  # nothing is repeated, and no redirect is followed
+
+
+def test_a_remote_that_cannot_stands_aside_for_a_slot_and_the_other_way_round(
+    hal0: Installation, far: RemoteServer
+) -> None:
+    far.status = 503
+    answer = ask(hal0, "far/big")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-hal0-slot"] == "primary"
+    assert answer.headers["x-hal0-fallback"] == "far dispatch.upstream_failed"
+    far.status = 200
+    answer = ask(hal0, "broken")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-hal0-remote"] == "far"
+    assert answer.headers["x-hal0-fallback"].startswith("broken slot.")
+    far.status = 500
+    answer = ask(hal0, "broken")  # neither can: the first failure is told, and who else was tried
+    assert code(answer).startswith("slot.")
+    assert answer.json()["error"]["details"]["fallback"] == [
+        {"upstream": "far/big", "code": "dispatch.upstream_failed"}
+    ]
+    assert "x-hal0-fallback" not in answer.headers
+
+
+def test_a_mistake_of_the_caller_is_nobodys_fallback(hal0: Installation, far: RemoteServer) -> None:
+    far.status = 400
+    assert code(ask(hal0, "far/big")) == "dispatch.upstream_rejected"
+
+
+def test_a_stream_that_breaks_off_ends_with_an_error_and_nobody_stands_in(
+    hal0: Installation, far: RemoteServer
+) -> None:
+    far.breaks_off = True
+    answer = ask(hal0, "far/big", stream=True)
+    events = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
+    assert events[0]["choices"][0]["delta"]["content"] == "half "
+    assert events[-1]["error"]["code"] == "dispatch.stream_broken"
+    assert "[DONE]" not in answer.text
+
+
+def test_silence_is_ended_by_the_limit_of_the_remote(hal0: Installation, far: RemoteServer) -> None:
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {"remotes.far.fallback": [], "remotes.far.first_byte_timeout": 0.3}})
+    far.silent.set()
+    answer = ask(hal0, "far/big")
+    assert (answer.status_code, code(answer)) == (504, "dispatch.upstream_timeout")
+
+
+def test_a_client_that_leaves_is_noticed_and_holds_nothing(hal0: Installation, far: RemoteServer) -> None:
+    far.silent.set()
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(hal0.url + CHAT, json={"model": "far/big", "messages": HELLO}, timeout=0.5)
+    until(lambda: view(hal0)["in_flight"] == 0)
+
+
+def test_after_five_failures_it_is_left_alone(hal0: Installation, far: RemoteServer) -> None:
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {"remotes.far.fallback": []}})
+    far.status = 500
+    for _ in range(5):
+        assert code(ask(hal0, "far/big")) == "dispatch.upstream_failed"
+    answer = ask(hal0, "far/big")
+    assert code(answer) == "dispatch.upstream_unavailable"
+    assert 0 < int(answer.headers["retry-after"]) <= 10
+    assert len(far.chats) == 5
+    assert view(hal0)["blocked_seconds"] > 0
+
+
+def test_without_its_key_a_remote_says_so_and_a_file_open_to_others_is_no_key(
+    hal0: Installation, far: RemoteServer
+) -> None:
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {"remotes.far.fallback": []}})
+    key = hal0.folder / "key"
+    key.chmod(0o644)
+    answer = ask(hal0, "far/big")
+    assert (answer.status_code, code(answer)) == (503, "dispatch.remote_key_missing")
+    assert "chmod 600" in answer.json()["error"]["message"]
+    key.chmod(0o600)
+    assert ask(hal0, "far/big").status_code == 200
+    os.remove(key)
+    assert code(ask(hal0, "far/big")) == "dispatch.remote_key_missing"
+    assert view(hal0)["error"]["code"] == "dispatch.remote_key_missing"
+    assert "sk-remote" not in json.dumps(hal0.admin("GET", "/api/state"))
+
+
+def test_the_list_is_known_at_once_after_a_start_without_the_remote(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-remote")
+    (tmp_path / "key").chmod(0o600)
+    with remote_server() as far:
+        text = CONFIG.format(url=far.url)
+        with installed(tmp_path, text) as hal0:
+            until(lambda: view(hal0)["fetched_at"])
+    with installed(tmp_path, text) as hal0:
+        listed = {entry["id"] for entry in httpx.get(f"{hal0.url}/v1/models").json()["data"]}
+        assert {"big", "vendor/model-a"} <= listed
+        until(lambda: view(hal0)["error"])
+        assert view(hal0)["error"]["code"] == "dispatch.upstream_unavailable"
+
+
+def test_a_remote_that_is_edited_is_asked_at_its_new_place(hal0: Installation, far: RemoteServer) -> None:
+    with remote_server() as other:
+        other.models = ["elsewhere"]
+        with hal0.client() as client:
+            answer = client.patch("/api/config", json={"set": {"remotes.far.url": other.url, "remotes.far.models": []}})
+            assert answer.status_code == 200, answer.text
+        until(lambda: "elsewhere" in view(hal0)["models"])
+        assert ask(hal0, "elsewhere").status_code == 200
+        assert other.chats
+        assert not far.chats
