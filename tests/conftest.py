@@ -6,9 +6,20 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 MARK = "PYTEST_SESSION_OF_HAL0"  # inherited by every process the tests start
 PATIENCE_SECONDS = 5.0
+
+# Of the tests of whole machines, by hand: --hypothesis-profile=long, and --hypothesis-seed=N for another run.
+settings.register_profile(
+    "long",
+    max_examples=3_000,
+    stateful_step_count=100,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -82,12 +82,13 @@ class Entrance:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._for_run = 0  # callers who wait for a run to become ready
+        self._outside = 0  # callers who have not come in yet
+        self._for_run = 0  # of them, those who wait for a run to become ready
         self._turns = Turns(house.name)  # for room in it
 
     @property
     def waiting(self) -> int:
-        return self._for_run + len(self._turns)
+        return self._outside
 
     @asynccontextmanager
     async def lease(self, *, request: str = "") -> AsyncIterator[Lease]:
@@ -123,6 +124,7 @@ class Entrance:
         house = self._house
         load_seconds = 0.0
         has_turn = False
+        self._outside += 1
         try:
             while True:
                 began = time.monotonic()
@@ -135,6 +137,7 @@ class Entrance:
                 await self._turns.wait(most_waiting=house.config.queue_limit, at_once=house.most_in_flight)
                 has_turn = True
         finally:
+            self._outside -= 1
             if has_turn:
                 self._turns.taken()
             self.grant()

@@ -226,6 +226,10 @@ class Process:
             os.close(self._pidfd)
             self._pidfd = -1
 
+    def survives(self) -> bool:
+        """Whether something of it is left even after `close`."""
+        return any(True for _ in marked(self._mark))
+
     def _belongs(self, pid: int) -> bool:
         """Whether a process is of this backend: it carries the mark, or it is in the leader's group.
 

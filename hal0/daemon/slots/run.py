@@ -244,6 +244,8 @@ class Run:
         await self.fetching.verified(spec.model, self._tools.models())
         bonds = self._tools.bonds
         await bonds.strays_ended()  # one of them may be this slot's, or have its port
+        if self.stopping:  # what is no longer wanted is not spawned only to be ended
+            return
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:
             endpoint = launch.endpoint(port, secrets.token_urlsafe(24))
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")

@@ -22,6 +22,7 @@ from hal0.daemon.slots.entrance import Entrance, Lease
 from hal0.daemon.slots.journal import Journal, error_view
 from hal0.daemon.slots.lifecycle import State, Trigger, after
 from hal0.daemon.slots.output import Output
+from hal0.daemon.slots.process import Process
 from hal0.daemon.slots.quiet import Quiet
 from hal0.daemon.slots.record import Record
 from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
@@ -72,6 +73,8 @@ class Slot:
         self._failures = 0
         self._error: Hal0Error | None = None
         self._error_tail: list[str] = []
+        self._stuck: Process | None = None  # of a former run, and did not end
+        self._closed: Hal0Error | None = None  # what those are told who want to start it nevertheless
         self._next_by: str | None = None  # start again once the current run has ended, and who asked for it
         self._last_load_ms: float | None = None
         self._healthy_timer: asyncio.TimerHandle | None = None
@@ -242,6 +245,18 @@ class Slot:
         limit = self._patience(drain) if drain_seconds is None else drain_seconds
         return self._stop(reason, drain_seconds=limit)
 
+    def shut(self, why: Hal0Error) -> None:
+        """Nobody can start it until `reopen`: who wants to, or waits for it, is told `why`."""
+        self._closed = why
+
+    def reopen(self) -> None:
+        self._closed = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing of it runs, not even what did not end when it was stopped."""
+        return self.run is None and not self._is_stuck()
+
     def restart(self, *, by: str, drain: Drain = "grace") -> None:
         """Drain, stop, start. Asked again while it drains, the sharper of the two limits holds."""
         self._failures = 0
@@ -313,13 +328,15 @@ class Slot:
     # How it changes -------------------------------------------------------------------------------------------
 
     def _start(self, *, by: str, delay_seconds: float = 0.0, request: str = "", found: Record | None = None) -> Run:
+        if self._closed:
+            raise self._closed
         self._runs += 1
         self._next_by = None
         run = Run(
             self._runs,
             by=by,
             request=request,
-            plan=self.plan,
+            plan=self._plan_start,
             tools=self._tools,
             output=self.output,
             on_trigger=self._on_trigger,
@@ -330,6 +347,15 @@ class Slot:
         self.run = run
         self._start_task(self._drive(run))
         return run
+
+    def _plan_start(self) -> SlotSpec:
+        if self._stuck and self._is_stuck():  # two at a time are worse than none
+            raise Hal0Error("slot.stop_timeout", slot=self.name, pid=self._stuck.pid)
+        self._stuck = None
+        return self.plan()
+
+    def _is_stuck(self) -> bool:
+        return self._stuck is not None and self._stuck.survives()
 
     async def _drive(self, run: Run) -> None:
         self._on_ended(run, await run.drive(self.name))
@@ -373,10 +399,15 @@ class Slot:
             self._dismiss()  # what was stopped was only waiting for its next try
         if next_by is not None:
             self._start(by=next_by)
+        self._entrance.grant()  # those in line do not wait for requests of a run that is over
 
     def _fail(self, run: Run, ending: Ending, *, next_by: str | None) -> None:
         assert ending.error is not None
-        if ending.had_process:  # others are not retried by themselves, so they are no loop
+        if ending.error.code == "slot.stop_timeout" and ending.had_process:
+            self._stuck = run.process
+        # Others are not retried by themselves, so they are no loop.
+        is_crash = ending.had_process and self._stuck is None
+        if is_crash:
             self._failures += 1
         self._error = ending.error
         self._error_tail = self.output.tail(ERROR_LINES)
@@ -385,7 +416,7 @@ class Slot:
                 run, ending.error, state=self._state.value, revision=self.revision, output=self.output
             )
         log.error("%s: %s", self.name, ending.error)
-        if ending.had_process and next_by is None:
+        if is_crash and next_by is None:
             delay = restart.delay_seconds(self._failures, chance=random.random())
             self._start(by="retry", delay_seconds=delay)
         self._fire(Trigger.FAIL, ending.error.message, run=run.number)
@@ -413,6 +444,8 @@ class Slot:
 
     def _dismiss(self) -> None:
         self._failures = 0
+        if self._is_stuck():
+            return
         self._error = None
         self._fire(Trigger.UNLOAD, "the failure is dismissed")
 

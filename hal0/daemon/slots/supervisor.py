@@ -6,6 +6,7 @@ Slots come and go by `apply` alone, from a checked configuration. What a slot do
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from hal0.daemon.slots.run import ModelFiles, Tools
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error, did_you_mean
 from hal0.wire import SlotEffect
+
+STUCK_SECONDS = 1.0  # between looks at a process that does not end
 
 log = logging.getLogger("hal0.slots")
 
@@ -50,6 +53,7 @@ class Supervisor:
         self._leaving: dict[str, Slot] = {}  # removed from the configuration, not yet ended
         self._survivors: dict[str, Record] = {}  # to be taken back
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
 
     async def __aenter__(self) -> "Supervisor":
         return self
@@ -58,6 +62,9 @@ class Supervisor:
         await finish(self._end())
 
     async def _end(self) -> None:
+        self._ending.set()
+        for slot in self.all():
+            slot.shut(Hal0Error("system.shutting_down"))
         stay = [slot.name for slot in self._slots.values() if slot.let_go()]
         if stay:
             log.info("these backends stay, for the next daemon to take back: %s", ", ".join(stay))
@@ -113,6 +120,8 @@ class Supervisor:
         defects: list[Exception] = []
         for name in [name for name in self._slots if name not in slots]:
             self._leaving[name] = slot = self._slots.pop(name)
+            slot.shut(Hal0Error("slot.not_found", slot=name, nearest=""))
+            slot.unload("removed from the configuration")
             self._start_task(self._remove(slot))
         for name, config in slots.items():
             try:
@@ -124,7 +133,8 @@ class Supervisor:
 
     def _apply(self, name: str, config: SlotConfig, revision: int, models_changed: bool) -> None:
         if name not in self._slots and name in self._leaving:
-            self._slots[name] = self._leaving.pop(name)  # it came back before it was gone
+            self._slots[name] = back = self._leaving.pop(name)  # it came back before it was gone
+            back.reopen()
         slot = self._slots.get(name)
         was_autostarted = slot is not None and slot.config.autostart
         if slot is None:
@@ -169,9 +179,12 @@ class Supervisor:
         return slot
 
     async def _remove(self, slot: Slot) -> None:
-        ended = slot.unload("removed from the configuration")
-        if ended is not None:
-            await asyncio.wait({ended})
+        if slot.run is not None:
+            await asyncio.wait({slot.run.ended})
+        while self._leaving.get(slot.name) is slot and not slot.is_gone and not self._ending.is_set():
+            with suppress(TimeoutError):  # what does not end, even when it is killed, still bears the slot's name
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await self._ending.wait()
         if self._leaving.get(slot.name) is slot:  # else it came back meanwhile
             del self._leaving[slot.name]
             self._on_removed(slot.name)

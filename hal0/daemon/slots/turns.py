@@ -43,7 +43,7 @@ class Turns:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._granted -= 1
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 
@@ -54,8 +54,10 @@ class Turns:
     def grant(self, in_flight: int, *, most: int) -> None:
         """Let in as many as there is room for; called whenever there may be more room."""
         while self._waiting and in_flight + self._granted < most:
-            self._waiting.popleft().set_result(None)
-            self._granted += 1
+            turn = self._waiting.popleft()
+            if not turn.cancelled():  # who leaves in this moment is in line until his task runs again
+                turn.set_result(None)
+                self._granted += 1
 
     def held_for(self, seconds: float) -> None:
         """A request has left after so long; from this the time to retry is told."""

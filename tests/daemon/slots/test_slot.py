@@ -392,6 +392,15 @@ async def test_those_in_line_go_over_to_the_next_run_after_a_crash(house: House)
     assert await waiting == 2
 
 
+async def test_those_in_line_do_not_wait_for_requests_of_a_run_that_is_over(house: House) -> None:
+    slot = house.add()
+    async with slot.lease():  # its client reads slowly what it was given, and stays
+        waiting = asyncio.create_task(ask(slot))
+        await house.until(lambda: slot.view().waiting == 1)
+        slot.restart(by="person", drain="now")
+        assert await waiting == 2
+
+
 async def test_raising_the_limit_lets_waiting_requests_in_at_once(house: House) -> None:
     slot = house.add()
     async with slot.lease():

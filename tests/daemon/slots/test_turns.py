@@ -93,6 +93,18 @@ async def test_one_who_leaves_just_as_he_is_granted_passes_his_turn_on() -> None
     assert len(desk.turns) == 0
 
 
+async def test_one_who_leaves_in_the_moment_in_which_another_would_be_granted_is_passed_over() -> None:
+    desk = Desk(most=1)
+    tasks = await standing(desk, 3)
+    tasks[0].cancel()  # both in one turn of the loop: the first gives room, the next in line is leaving
+    tasks[1].cancel()
+    desk.release.set()
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError, asyncio.CancelledError, type(None)]
+    assert desk.served == [0, 2]
+
+
 async def test_a_full_line_is_refused_with_an_honest_time() -> None:
     desk = Desk(most_waiting=1)
     desk.turns.held_for(8.0)
