@@ -172,6 +172,28 @@ _add(
     '`memory = "ignore"` for {slot} to try all the same.',
 )
 _add(
+    "slot.swap_failed",
+    502,
+    "{slot} could not be swapped to {model}: {reason}; {then}",
+    cause="The new model did not become ready, so hal0 went back to the one before.",
+    remedy="`hal0 why {slot}` and `hal0 slot logs {slot}` tell more of the failed start; `hal0 model show {model} "
+    "--fit` tells whether it fits.",
+)
+_add(
+    "slot.swap_under_way",
+    409,
+    "{slot} is being swapped to {model} already",
+    cause="One swap of a slot is seen through before the next begins.",
+    remedy="Wait until it is done (`hal0 slot show {slot}`), then repeat. `hal0 slot unload {slot}` calls it off.",
+)
+_add(
+    "slot.swap_called_off",
+    409,
+    "the swap of {slot} to {model} was called off",
+    cause="Somebody unloaded the slot, or edited it, before the new model was ready.",
+    remedy="`hal0 slot show {slot}` tells which model it has now; repeat the swap if it is still wanted.",
+)
+_add(
     "slot.no_such_crash",
     404,
     "there is no crash bundle {id!r}",
@@ -208,6 +230,13 @@ _add(
     "{path} is not a usable model file: {reason}",
     cause="The file is not GGUF, is cut short, or is damaged.",
     remedy="Fetch the file again.",
+)
+_add(
+    "model.wrong_kind",
+    409,
+    "{model} is a model for {kind}, and {slot} is a slot for {slot_kind}",
+    cause="Those who use the slot would be answered with errors if its model could not do what they ask for.",
+    remedy="Choose another model (`hal0 model list`), or make a slot of its own for this one: `hal0 slot create`.",
 )
 _add(
     "model.checksum_mismatch",

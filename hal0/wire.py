@@ -14,6 +14,7 @@ Outcome = Literal["ok", "failed", "cancelled"]
 # How long the requests in flight may go on when their slot is stopped: as long as they take, the slot's
 # `drain_timeout`, or not at all.
 Drain = Literal["wait", "grace", "now"]
+SwapStep = Literal["under way", "going back", "done", "failed", "called off"]
 Kind = Literal["chat", "embedding", "rerank", "transcription", "speech", "image"]
 
 # Every kind of event; `Event.data` has the fields of the model named beside it.
@@ -45,6 +46,16 @@ class ErrorView(Wire):
     code: str
     message: str
     details: dict[str, Any] = {}
+
+
+class SwapView(Wire):
+    """The last swap of a slot's model."""
+
+    operation: str  # as the 202 named it
+    model: str
+    before: str = ""  # the model it had
+    step: SwapStep
+    error: ErrorView | None = None  # of a swap that failed: why, and what became of the old model
 
 
 class SlotView(Wire):
@@ -80,6 +91,7 @@ class SlotView(Wire):
     unload_at: float | None = None  # when an idle slot is unloaded
     revision: int = 0  # the config revision that its command line comes from
     pinned: bool = False
+    swap: SwapView | None = None  # the last one, since the daemon has run
     aliases: list[str] = []
 
 

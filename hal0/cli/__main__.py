@@ -41,7 +41,7 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
         "Look and act",
         (
             Command("status", "status", "everything that matters, on one screen"),
-            Command("slot", "slot", "list, show, load, unload, restart, create, edit, delete, logs"),
+            Command("slot", "slot", "list, show, load, unload, restart, swap, pin, create, edit, delete, logs"),
             Command("model", "model", "list, pull, add and remove models; whether one fits"),
             Command("remote", "remote", "list the providers elsewhere, test one"),
             Command("requests", "requests", "requests in flight and the last finished ones"),

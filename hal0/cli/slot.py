@@ -7,7 +7,7 @@ import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
-from hal0.cli import slot_tables, slot_verbs
+from hal0.cli import slot_swap, slot_tables, slot_verbs
 from hal0.cli.connection import Daemon, part
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import (
@@ -22,7 +22,7 @@ from hal0.cli.output import (
 )
 from hal0.cli.slot_words import STATES, Slots, next_try, state_cell
 from hal0.errors import Hal0Error
-from hal0.tui import figures
+from hal0.tui import figures, swaps
 from hal0.wire import CommandView, LogLines, SlotView
 
 ABOUT = "A slot is one named model with its backend process."
@@ -47,6 +47,9 @@ def configure(parser: ArgumentParser) -> None:
     add("command", "print the command line of a slot's backend, as a shell takes it", show_command)
     for verb, summary in slot_verbs.VERBS.items():
         slot_verbs.configure(add(verb, summary, slot_verbs.act, named=False), verb)
+    slot_swap.configure_swap(add("swap", slot_swap.SWAP, slot_swap.run_swap))
+    for verb, summary in (("pin", "never unload the slot to make room for others"), ("unpin", "take that back")):
+        add(verb, summary, slot_swap.run_pin).set_defaults(pinned=verb == "pin")
     create = add("create", "add a slot to hal0.toml", slot_tables.run_create)
     create.add_argument("model", nargs="?", metavar="MODEL", help="the model it serves, by its name in the registry")
     edit = add("edit", "change keys of a slot in hal0.toml", slot_tables.run_edit)
@@ -157,6 +160,8 @@ def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
         ("first token", figures.milliseconds(slot.ttft_ms) if slot.ttft_ms is not None else None),
         ("last load", figures.milliseconds(slot.load_ms) if slot.load_ms is not None else None),
         ("unloads", f"in {figures.span(slot.unload_at - time.time())}" if slot.unload_at else None),
+        ("pinned", "it never makes room for others" if slot.pinned else None),
+        ("swap", swaps.in_words(slot.swap) if slot.swap else None),
         ("config", f"revision {slot.revision}"),
     ]
     return [(label, value) for label, value in values if value]
@@ -218,7 +223,7 @@ def _note(slot: SlotView) -> Cell:
         return Cell(f"unload in {figures.span(slot.unload_at - time.time())}", "dim")
     if slot.waiting:
         return Cell(f"{slot.waiting} waiting", "yellow")
-    return Cell("")
+    return Cell("pinned" if slot.pinned else "", "dim")
 
 
 def _for(since: float) -> str:

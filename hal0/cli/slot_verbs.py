@@ -85,11 +85,12 @@ def act(args: Namespace) -> int:
     return 1 if failures else 0
 
 
-def show(progress: Progress, slot: SlotView, since: float) -> None:
+def show(progress: Progress, slot: SlotView, since: float, *, doing: str = "") -> None:
     """How far a slot is, while somebody waits for it; `since` on the monotonic clock."""
     done = f" {slot.progress:.0%}" if slot.progress is not None else ""
     busy = f", {slot.in_flight} in flight" if slot.in_flight else ""
-    progress.show(f"{slot.name}  {slot.state}{done}{busy}  {figures.stopwatch(time.monotonic() - since)}")
+    took = figures.stopwatch(time.monotonic() - since)
+    progress.show(f"{slot.name}  {doing}{'  ' if doing else ''}{slot.state}{done}{busy}  {took}")
 
 
 def _all(daemon: Daemon, verb: str) -> Sequence[SlotView]:

@@ -26,13 +26,14 @@ from hal0.daemon.hardware.cpu import CpuMeter
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
+from hal0.daemon.hardware.room import free_memory_bytes
 from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.headers import Headers
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
-from hal0.daemon.providers.base import Api
+from hal0.daemon.providers.base import Api, Launch, SlotSpec
 from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.daemon.proxy.app import ProxyApp
 from hal0.daemon.proxy.pool import Pool
@@ -50,12 +51,14 @@ from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.bonds import Bonds, is_service
+from hal0.daemon.slots.fitting import check_fit
 from hal0.daemon.slots.lifecycle import ANSWERING, State
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import in_thread
 from hal0.daemon.slots.run import Tools, base_environment
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
+from hal0.daemon.slots.swaps import Swaps
 from hal0.errors import Hal0Error
 from hal0.paths import Paths
 from hal0.wire import SlotEffect
@@ -117,6 +120,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         services.requests.meter.failed(slot.name, error.code)
 
     def on_removed(name: str) -> None:
+        swaps.forget(name)
         bus.publish("slot.removed", {"name": name})
         services.requests.meter.forget(name)
 
@@ -151,6 +155,28 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             folder=paths.state / "remotes",
             on_failure=lambda remote, error: errors.record(error, slot=remote.name),
         )
+
+        async def check_room(slot: Slot, spec: SlotSpec, launch: Launch) -> None:
+            devices = services.sampler.devices
+            appraised = await asyncio.to_thread(services.appraisal.of, spec, launch, devices)
+            if appraised is not None:
+                check_fit(
+                    slot,
+                    spec.config,
+                    appraised,
+                    running=[each for each in supervisor if each.process_group is not None],
+                    resident={name: usage.memory_bytes for name, usage in services.sampler.slots.items()},
+                    devices=devices,
+                    free_memory_bytes=free_memory_bytes(),
+                    given=current().daemon,
+                )
+
+        swaps = Swaps(
+            config,
+            models=lambda: registry,
+            check_room=check_room,
+            on_failure=lambda error, slot: errors.record(error, slot=slot),
+        )
         dispatcher = Dispatcher(supervisor, remotes=remotes, settings=current)
         bound, port = sockets[0].getsockname()[:2]
         services = Services(
@@ -158,6 +184,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             config=config,
             supervisor=supervisor,
             remotes=remotes,
+            swaps=swaps,
             dispatcher=dispatcher,
             listing=Listing(supervisor, remotes=remotes, registry=lambda: registry, started_at=started_at),
             requests=Requests(
@@ -195,7 +222,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 registry = rehearse.registry(snapshot.settings.models)
             slots = snapshot.settings.slots
             effects = supervisor.effects(slots, registry)
-            trial.begin(snapshot, diff, effects)
+            trial.begin(snapshot, diff, effects, is_watched=swaps.watches)
             supervisor.apply(slots, revision=snapshot.revision, models_changed=models_changed)
             remotes.apply(snapshot.settings.remotes)
             return effects
@@ -229,6 +256,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             remotes.run(),
         )
         await cleanup.enter_async_context(_running(*background))
+        cleanup.push_async_callback(swaps.close)
         for address in (*services.listen, str(paths.socket)):
             log.info("listening on %s", address)
         for warning in services.warnings:

@@ -18,6 +18,7 @@ from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.supervisor import Supervisor
+from hal0.daemon.slots.swaps import Swaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Services:
     config: ConfigStore
     supervisor: Supervisor
     remotes: Remotes
+    swaps: Swaps
     dispatcher: Dispatcher
     listing: Listing
     requests: Requests

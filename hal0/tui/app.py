@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.home import Home
 from hal0.tui.store import Store
 from hal0.tui.view import View
+from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
 
@@ -94,9 +95,19 @@ class Dashboard(App[None], inherit_bindings=False):
             self.screen.flush(dirty)
 
     # What keys ask of the daemon -------------------------------------------------------------------------------
-    def ask(self, verb: Verb, slot: str) -> None:
+    def ask(self, verb: Verb, slot: str, **more: object) -> None:
         self.store.tell(f"{verb} {slot}: asked", "muted", seconds=2)
-        self._do(self.client.ask(verb, slot))
+        self._do(self.client.ask(verb, slot, **more))
+
+    def fetch_models(self, then: Callable[[list[ModelView] | Hal0Error], None]) -> None:
+        async def fetch() -> None:
+            try:
+                then(await self.client.models())
+            except Hal0Error as error:
+                then(error)
+            self.paint_now()
+
+        self.run_worker(fetch())
 
     def cancel(self, request: str) -> None:
         self.store.tell(f"cancel {request}: asked", "muted", seconds=2)

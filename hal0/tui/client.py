@@ -18,7 +18,7 @@ from urllib.parse import quote
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.facts import Fact, read_fact
-from hal0.wire import RequestView, State
+from hal0.wire import ModelView, RequestView, State
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +29,7 @@ SILENCE_SECONDS = 45.0  # the daemon sends a comment more often than that when i
 EVENT_LIMIT_BYTES = 16 * 2**20  # one event longer than that is not one
 SYSTEM_SOCKET = Path("/run/hal0/hal0.sock")
 
-Verb = Literal["load", "unload", "restart"]
+Verb = Literal["load", "unload", "restart", "swap", "pin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,17 @@ class Client:
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
-    async def ask(self, verb: Verb, slot: str) -> None:
-        """Begin a verb on a slot; its outcome comes as events."""
-        await self._call("POST", f"/api/slots/{quote(slot, safe='')}/{verb}", body={})
+    async def ask(self, verb: Verb, slot: str, **more: object) -> None:
+        """Begin a verb on a slot; its outcome comes as events. `more` is what the verb wants to know."""
+        await self._call("POST", f"/api/slots/{quote(slot, safe='')}/{verb}", body=more)
+
+    async def models(self) -> list[ModelView]:
+        """The models of the registry."""
+        body = await self._call("GET", "/api/models")
+        try:
+            return [ModelView.model_validate(model) for model in json.loads(body)["models"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     async def cancel(self, request: str) -> None:
         await self._call("DELETE", f"/api/requests/{quote(request, safe='')}")

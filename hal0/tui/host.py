@@ -1,8 +1,11 @@
 """What a screen may ask of the app it is shown by."""
 
+from collections.abc import Callable
 from typing import Protocol
 
+from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
+from hal0.wire import ModelView
 
 
 class Host(Protocol):
@@ -11,8 +14,12 @@ class Host(Protocol):
     @property
     def client(self) -> Client: ...
 
-    def ask(self, verb: Verb, slot: str) -> None:
+    def ask(self, verb: Verb, slot: str, **more: object) -> None:
         """Send a slot's verb to the daemon; the outcome comes as events, a refusal as a message."""
+        ...
+
+    def fetch_models(self, then: Callable[[list[ModelView] | Hal0Error], None]) -> None:
+        """Ask for the models; `then` is called with them, or with why there are none to be had."""
         ...
 
     def cancel(self, request: str) -> None: ...

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Where a person is: the focused pane of the home screen, or what covers it.
-Place = Literal["slots", "stream", "devices", "down", "frozen", "filter", "problem", "config", "help", "confirm"]
+Place = Literal[
+    "slots", "stream", "devices", "down", "frozen", "filter", "problem", "config", "help", "confirm", "swap"
+]
 # What must be there for the key to have something to act on.
-Need = Literal["", "slot", "request", "running", "problem", "many", "slot problem", "way back"]
+Need = Literal["", "slot", "request", "running", "problem", "many", "slot problem", "way back", "model"]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
 READERS: tuple[Place, ...] = ("problem", "config", "help")
-SCROLLING: tuple[Place, ...] = ("slots", "stream", *READERS)
+SCROLLING: tuple[Place, ...] = ("slots", "stream", *READERS, "swap")
 COPYING: tuple[Place, ...] = ("slots", "stream", "problem", "config")
 SLOTS: tuple[Place, ...] = ("slots",)
 REQUESTS: tuple[Place, ...] = ("slots", "stream")
@@ -57,6 +59,10 @@ KEYS: tuple[Key, ...] = (
     Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4),
     Key("restart", ("r",), "r", "restart", "stop and start it; a parked slot counts its failures anew", "Slots", SLOTS,
         "slot", 4),
+    Key("swap", ("s",), "s", "swap", "give the slot another model, from a list; the old one comes back if that fails",
+        "Slots", SLOTS, "slot", 7),
+    Key("pin", ("P",), "P", "pin", "never unload the slot to make room for others; again: take that back", "Slots",
+        SLOTS, "slot", 13),
     Key("filter", ("slash",), "/", "filter", "show only some slots: `word`, `!without`, `~fuzzy`; all words must fit",
         "Slots", SLOTS, footer=6),
     Key("filter_keep", (), "⏎", "keep", "keep the filter", "Slots", ("filter",), footer=1),
@@ -75,9 +81,15 @@ KEYS: tuple[Key, ...] = (
         "many", 4),
     Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
         "slot problem", 2),
-    Key("drain", ("w",), "w", "let them finish", "let the requests finish, then go on", "Confirm", ("confirm",),
-        footer=1),
+    Key("drain_wait", ("w",), "w", "let them finish", "let the requests finish, however long they take", "Confirm",
+        ("confirm",), footer=1),
+    Key("drain_grace", ("g",), "g", "grace", "let them go on for the slot's drain_timeout, then end them", "Confirm",
+        ("confirm",), footer=2),
+    Key("drain_now", ("exclamation_mark",), "!", "now", "end them now; their clients are told", "Confirm",
+        ("confirm",), footer=3),
     Key("keep", ("escape", "n"), "esc", "leave it", "do nothing", "Confirm", ("confirm",), footer=1),
+    Key("choose", ("enter",), "⏎", "swap to it", "swap the slot to the selected model", "Swap", ("swap",), "model", 1),
+    Key("leave", ("escape",), "esc", "leave it", "keep the model that the slot has", "Swap", ("swap",), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,
@@ -91,7 +103,7 @@ KEYS: tuple[Key, ...] = (
         (*HOME, "frozen", "problem", "config"), footer=1),
     Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
-        (*HOME, "frozen", *READERS, "confirm"), footer=1),
+        (*HOME, "frozen", *READERS, "confirm", "swap"), footer=1),
 )  # fmt: skip
 BY_ID = {key.id: key for key in KEYS}
 
@@ -100,6 +112,7 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Each slot is one model on one backend process. State is a glyph, a word and a colour.",
         "TOK/S and TTFT (time to the first token) are of now while the slot decodes, else of its last request. "
         "REQ is requests in flight, +n those that wait until it is ready.",
+        "A pinned slot has a tack (⊤, or * in ASCII) behind its name: it never makes room for others.",
     ),
     "stream": (
         "The text of a request as it is generated. It stays with its outcome until a newer request comes.",
@@ -123,6 +136,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
     "help": (),
     "filter": (),
     "confirm": (),
+    "swap": (
+        "A swap is an edit of hal0.toml: it shows in the history and can be rolled back. Requests in flight are asked "
+        "about first.",
+    ),
 }
 TITLES: dict[Place, str] = {
     "slots": "slots",
@@ -135,6 +152,7 @@ TITLES: dict[Place, str] = {
     "config": "configuration page",
     "help": "help",
     "confirm": "confirmation",
+    "swap": "list of models for a swap",
 }
 FIRST_LINE = (
     "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "

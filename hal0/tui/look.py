@@ -36,6 +36,7 @@ class Glyphs:
     warning: str
     degree: str
     enter: str
+    pinned: str  # behind the name of a slot that never makes room
 
 
 UNICODE = Glyphs(
@@ -77,6 +78,7 @@ UNICODE = Glyphs(
     warning="▲",
     degree="°C",
     enter="⏎",
+    pinned="⊤",
 )
 
 ASCII = Glyphs(
@@ -118,6 +120,7 @@ ASCII = Glyphs(
     warning="!",
     degree="C",
     enter="Ret",
+    pinned="*",
 )
 
 STATE_ROLE: Mapping[SlotState, str] = {

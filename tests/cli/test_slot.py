@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from hal0.cli.output import Cell
 from hal0.cli.slot import STATES
 from hal0.errors import Hal0Error
 from hal0.tui.look import UNICODE
-from hal0.wire import Accepted, CommandView, LogLines, SlotState, SlotView
+from hal0.wire import Accepted, CommandView, ErrorView, LogLines, SlotState, SlotView, SwapStep, SwapView
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
 from tests.fakes.admin import Body, FakeAdmin
@@ -291,3 +292,51 @@ def test_followed_logs_are_printed_as_they_come_until_the_daemon_ends(hal0: Run,
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_has_a_colour(state: SlotState) -> None:
     assert Cell(*STATES[state]).style
+
+
+def swapped(step: SwapStep, **more: Any) -> SlotView:
+    fields = {"operation": "swap-7", "model": "second", "before": "starter", "step": step, **more}
+    swap = SwapView.model_validate(fields)
+    return pictures.slot(model="second", swap=swap)
+
+
+def prepare_swap(admin: FakeAdmin, *views: SlotView) -> None:
+    admin.answers["GET /api/slots/primary"] = list[Body](views)
+    admin.answers["POST /api/slots/primary/swap"] = Accepted(operation="swap-7", slot="primary", since=7)
+
+
+def test_a_swap_is_waited_for_until_the_new_model_is_ready(hal0: Run, admin: FakeAdmin) -> None:
+    prepare_swap(admin, swapped("under way"), swapped("done"))
+    ended = hal0("slot", "swap", "primary", "second", "--drain", "wait")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("primary: second is ready after ")
+    assert admin.asked[0] == ("POST /api/slots/primary/swap", b'{"model": "second", "drain": "wait"}')
+    prepare_swap(admin, swapped("done"))
+    assert json.loads(hal0("slot", "swap", "primary", "second", "--json").out)["swap"]["step"] == "done"
+    assert hal0("slot", "swap", "primary", "second", "--no-wait").out == "primary: swap to second accepted\n"
+
+
+def test_a_swap_that_failed_ends_with_1_and_says_what_became_of_both(hal0: Run, admin: FakeAdmin) -> None:
+    facts = {"slot": "primary", "model": "second", "reason": "out of memory", "then": "starter runs again"}
+    error = Hal0Error("slot.swap_failed", **facts)
+    told = ErrorView(code=error.code, message=error.message, details=error.details)
+    prepare_swap(admin, swapped("under way"), swapped("going back"), swapped("failed", error=told))
+    ended = hal0("slot", "swap", "primary", "second")
+    assert (ended.status, ended.out) == (1, "")
+    sentence = "primary could not be swapped to second: out of memory; starter runs again"
+    assert ended.err.startswith(f"error: slot.swap_failed: {sentence}")
+
+
+@pytest.mark.parametrize("view", [swapped("called off"), pictures.slot(), swapped("done", operation="swap-8")])
+def test_a_swap_that_was_called_off_or_overtaken_is_no_success(hal0: Run, admin: FakeAdmin, view: SlotView) -> None:
+    prepare_swap(admin, view)
+    ended = hal0("slot", "swap", "primary", "second")
+    assert (ended.status, ended.err.split(":")[1]) == (1, " slot.swap_called_off")
+
+
+@pytest.mark.parametrize(("verb", "pinned"), [("pin", "true"), ("unpin", "false")])
+def test_a_slot_is_pinned_by_an_edit(hal0: Run, admin: FakeAdmin, verb: str, pinned: str) -> None:
+    change = f"slots.primary.pinned: false → {pinned}"
+    admin.answers["PATCH /api/slots/primary"] = pictures.config(revision=5, changes=[change])
+    assert change in hal0("slot", verb, "primary").out
+    assert admin.asked[-1:] == [("PATCH /api/slots/primary", f'{{"pinned": {pinned}}}'.encode())]

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from hal0.daemon.events import EventBus
 from hal0.errors import Hal0Error
-from hal0.wire import Accepted, DeviceView, EventKind, LogLines, RequestView, SlotView, State, TokenBatch
+from hal0.wire import Accepted, DeviceView, EventKind, LogLines, ModelView, RequestView, SlotView, State, TokenBatch
 
 KEEP_ALIVE_SECONDS = 5.0
 
@@ -29,6 +29,8 @@ class FakeDaemon:
         self.state = state
         self.bus = EventBus(clock=clock)
         self.calls: list[tuple[str, str]] = []
+        self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
+        self.models: list[ModelView] = []
         self.logs: dict[str, list[str]] = {}
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
         self.called = asyncio.Condition()
@@ -86,9 +88,9 @@ class FakeDaemon:
                 length = next(
                     (int(h[15:]) for h in asked.lower().split(b"\r\n") if h.startswith(b"content-length:")), 0
                 )
-                if length:
-                    await reader.readexactly(length)
+                sent = await reader.readexactly(length)
                 path, _, query = target.partition("?")
+                self.bodies[(method, path)] = json.loads(sent or b"{}")
                 async with self.called:
                     self.calls.append((method, path))
                     self.called.notify_all()
@@ -114,7 +116,11 @@ class FakeDaemon:
             case "GET", ["api", "state"]:
                 state = self.state.model_copy(update={"event_id": self.bus.last_id})
                 return 200, state.model_dump_json().encode()
-            case "POST", ["api", "slots", name, ("load" | "unload" | "restart") as verb]:
+            case "GET", ["api", "models"]:
+                return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
+            case "POST", ["api", "slots", _, "pin"]:
+                return 200, self.state.config.model_dump_json().encode()
+            case "POST", ["api", "slots", name, ("load" | "unload" | "restart" | "swap") as verb]:
                 return 202, Accepted(operation=verb, slot=name, since=self.bus.last_id).model_dump_json().encode()
             case "GET", ["api", "slots", name, "logs"]:
                 return 200, LogLines(name=name, lines=self.logs.get(name, [])).model_dump_json().encode()

@@ -7,6 +7,7 @@ from hal0.wire import (
     DeviceView,
     ErrorRecord,
     ErrorView,
+    ModelView,
     Problem,
     RequestView,
     SlotEffect,
@@ -85,6 +86,12 @@ def default_state(**more: Any) -> State:
     return state(**{"slots": slots, **more})
 
 
+MODELS = [
+    ModelView(id="big", kind="chat", path="/m/big.gguf", size_bytes=19 * GIB, licence="Apache-2.0"),
+    ModelView(id="qwen3-30b-a3b-q4_k_m", kind="chat", path="/m/q.gguf", size_bytes=18 * GIB, slots=["chat-l"]),
+    ModelView(id="small", kind="chat", path="/m/small.gguf", size_bytes=GIB // 2, slots=["draft"]),
+    ModelView(id="bge-m3", kind="embedding", path="/m/bge.gguf", size_bytes=GIB, licence="MIT"),
+]
 LONG_TEXT = (
     "…so the reducer never sees a half-applied config. The watcher first parses the whole file, validates every slot "
     "against the schema, and only then swaps the pointer. If any table fails, the old snapshot stays live and the "

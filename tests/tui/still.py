@@ -1,6 +1,6 @@
 """A dashboard without a daemon: a test loads states and facts into its store, time stands still."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from hal0.tui.client import Address, Client
 from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.look import Look
 from hal0.tui.store import ALL_TOPICS
-from hal0.wire import State
-from tests.tui.samples import CPU, GPU0, MEMORY, NOW
+from hal0.wire import ModelView, State
+from tests.tui.samples import CPU, GPU0, MEMORY, MODELS, NOW
 
 SOCKET = Path("/run/hal0/hal0.sock")
 
@@ -26,6 +26,9 @@ class StillDashboard(Dashboard):
 
     def move_clock(self) -> None:
         return
+
+    def fetch_models(self, then: Callable[[list[ModelView] | Hal0Error], None]) -> None:
+        then(MODELS)
 
 
 def still(theme: str = "hal0-dark", *, ascii_only: bool = False) -> StillDashboard:

@@ -11,12 +11,19 @@ from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.swap import SwapDialog
 from hal0.wire import TokenBatch
 from tests.tui.live import live
-from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot, state
+from tests.tui.samples import MODELS, NOW, busy_state, default_state, rejected_config, request, slot, state
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
-SCREENS: dict[Place, type] = {"problem": ProblemPage, "config": ConfigPage, "help": Help, "confirm": Confirm}
+SCREENS: dict[Place, type] = {
+    "problem": ProblemPage,
+    "config": ConfigPage,
+    "help": Help,
+    "confirm": Confirm,
+    "swap": SwapDialog,
+}
 HANDLED_BY_THE_INPUT = {"filter_keep"}
 
 
@@ -37,7 +44,7 @@ def test_nothing_that_loses_work_is_on_enter_or_on_a_key_that_terminals_take() -
     taken = {"ctrl+a", "ctrl+s", "ctrl+q", "ctrl+z", "ctrl+j", "ctrl+m", "ctrl+i", "ctrl+h", "ctrl+d", "ctrl+k"}
     for key in KEYS:
         assert not taken & set(key.keys)
-        if key.id in {"unload", "restart", "cancel", "drain"}:
+        if key.id in {"unload", "restart", "cancel", "swap", "drain_wait", "drain_grace", "drain_now"}:
             assert not {"enter", "delete", "backspace", "space"} & set(key.keys)
 
 
@@ -104,6 +111,71 @@ async def test_unloading_a_busy_slot_asks_first_and_names_the_requests(tmp_path:
         assert ("POST", "/api/slots/chat-l/unload") not in both.daemon.calls
         await both.press("u", "w")
         await both.daemon.wait_for_call("POST", "/api/slots/chat-l/unload")
+
+
+@pytest.mark.parametrize(("key", "drain"), [("w", "wait"), ("g", "grace"), ("exclamation_mark", "now")])
+async def test_the_question_asks_how_long_the_requests_may_go_on(tmp_path: Path, key: str, drain: str) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        await both.press("r")
+        await both.sees("restart chat-l", "then stops and starts again")
+        await both.press(key)
+        await both.daemon.wait_for_call("POST", "/api/slots/chat-l/restart")
+        assert both.daemon.bodies[("POST", "/api/slots/chat-l/restart")] == {"drain": drain}
+
+
+async def test_s_swaps_a_quiet_slot_to_the_model_chosen_from_those_of_its_kind(tmp_path: Path) -> None:
+    quiet = default_state(slots=[slot("chat-l", model="qwen3-30b-a3b-q4_k_m")])
+    async with live(tmp_path, quiet) as both:
+        both.daemon.models = MODELS
+        await both.press("s")
+        await both.sees("swap chat-l to", "small", "in draft", "has it now", "19.0G", "Apache-2.0")
+        assert "bge-m3" not in both.screen, "a model of another kind"
+        await both.press("j")
+        await both.press("enter")
+        assert isinstance(both.dashboard.screen, SwapDialog), "the model that it has is no choice"
+        await both.press("G", "enter")
+        await both.daemon.wait_for_call("POST", "/api/slots/chat-l/swap")
+        assert both.daemon.bodies[("POST", "/api/slots/chat-l/swap")] == {"model": "big"}
+        await both.sees("swap chat-l: asked")
+
+
+async def test_a_swap_of_a_busy_slot_asks_about_its_requests(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        both.daemon.models = MODELS
+        await both.press("s")
+        await both.sees("small")
+        await both.press("enter")
+        await both.sees("#8841", "starts with small")
+        assert ("POST", "/api/slots/chat-l/swap") not in both.daemon.calls
+        await both.press("exclamation_mark")
+        await both.daemon.wait_for_call("POST", "/api/slots/chat-l/swap")
+        assert both.daemon.bodies[("POST", "/api/slots/chat-l/swap")] == {"model": "small", "drain": "now"}
+
+
+async def test_the_list_of_models_says_why_it_is_empty_and_escape_leaves_it(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        await both.press("s")
+        await both.sees("there is no model for chat")
+        await both.press("enter", "escape")
+        refusal = Hal0Error("system.internal", reason="a defect")
+        both.daemon.refusals[("GET", "/api/models")] = refusal
+        await both.press("s")
+        await both.sees("system.internal")
+        await both.press("escape")
+        assert isinstance(both.dashboard.screen, Home)
+        assert not [call for call in both.daemon.calls if call[0] == "POST"]
+
+
+async def test_pinning_is_asked_for_and_shown_when_the_daemon_says_so(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state()) as both:
+        await both.press("P")
+        await both.daemon.wait_for_call("POST", "/api/slots/primary/pin")
+        assert both.daemon.bodies[("POST", "/api/slots/primary/pin")] == {"pinned": True}
+        assert "⊤" not in both.screen
+        both.daemon.change_slot("primary", pinned=True)
+        await both.sees("primary ⊤")
+        await both.press("P")
+        await both.until(lambda: both.daemon.bodies[("POST", "/api/slots/primary/pin")] == {"pinned": False})
 
 
 async def test_the_confirmation_follows_the_requests_that_end_meanwhile(tmp_path: Path) -> None:

@@ -130,6 +130,15 @@ async def test_confirmation_names_the_requests(size: tuple[int, int]) -> None:
         assert_picture(pilot.app, f"confirm-{size[0]}x{size[1]}")
 
 
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36)])
+async def test_the_list_of_models_for_a_swap(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size, ascii_only=size[0] == 40) as pilot:
+        await filled(pilot)
+        await pilot.press("s")
+        await settle(pilot)
+        assert_picture(pilot.app, f"swap-{size[0]}x{size[1]}")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 24), (120, 36), (200, 60)])
 async def test_devices_with_strangers_and_a_lost_gpu(size: tuple[int, int]) -> None:
     devices = [CPU, MEMORY, SHARED_GPU, LOST_GPU]

@@ -18,6 +18,7 @@ def slot_view(slot: Slot, services: Services) -> SlotView:
         update={
             "tokens_per_second": tokens_per_second,
             "ttft_ms": ttft_ms,
+            "swap": services.swaps.view_of(slot.name),
             "memory_bytes": usage.memory_bytes if usage else None,
             "private_bytes": usage.private_bytes if usage else None,
             "gpu_bytes": dict(usage.gpu_bytes) if usage else {},

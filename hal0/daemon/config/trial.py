@@ -27,10 +27,19 @@ class Trial:
         self._waiting: dict[str, int] = {}  # slot → the revision that starts it
         self._way_back: asyncio.Queue[Hal0Error] = asyncio.Queue(maxsize=1)  # of one revision there is one at most
 
-    def begin(self, snapshot: Snapshot, diff: Diff, effects: Iterable[SlotEffect]) -> None:
-        """A revision has been taken over, with these effects."""
+    def begin(
+        self,
+        snapshot: Snapshot,
+        diff: Diff,
+        effects: Iterable[SlotEffect],
+        *,
+        is_watched: Callable[[str], bool] = lambda slot: False,
+    ) -> None:
+        """A revision has been taken over, with these effects. `is_watched`: somebody else looks after that slot."""
         for each in effects:
-            if _is_started_by(snapshot, diff, each):
+            if is_watched(each.name):
+                self._waiting.pop(each.name, None)
+            elif _is_started_by(snapshot, diff, each):
                 self._waiting[each.name] = snapshot.revision
             elif each.effect in ("add", "remove"):
                 self._waiting.pop(each.name, None)

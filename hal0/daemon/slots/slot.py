@@ -268,6 +268,11 @@ class Slot:
             self._next_by = by
             self._stop(f"restarted by {by}", drain_seconds=self._patience(drain))
 
+    def sharpen(self, drain: Drain) -> None:
+        """Shorten a drain that is under way to this; nothing else stops by it."""
+        if self.run is not None and self.run.stopping:
+            self._stop("", drain_seconds=self._patience(drain))
+
     def reconfigure(self, config: SlotConfig, *, revision: int) -> None:
         """Take over a changed configuration: at once, or, if its command line differs, when its requests are done."""
         effect = self.effect_of(config, self._tools.models())

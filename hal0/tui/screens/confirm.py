@@ -1,7 +1,7 @@
-"""Before work is interrupted: which requests it concerns. Nothing is bound to Enter."""
+"""Before work is interrupted: which requests it concerns, and how long they may go on. Nothing is bound to Enter."""
 
 from collections.abc import Set
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from textual.app import ComposeResult
 
@@ -24,10 +24,11 @@ class Question(Pane):
 
     TOPICS: ClassVar = ALL_TOPICS
 
-    def __init__(self, view: View, verb: Literal["load", "unload", "restart"], slot: str) -> None:
+    def __init__(self, view: View, verb: str, slot: str, then: str) -> None:
         super().__init__(view, id="question")
         self._verb = verb
         self._slot = slot
+        self._then = then
 
     def write(self, width: int, rows: int) -> list[Line]:
         """The box; in few rows without the air, in fewer still without the list (the footer has the keys)."""
@@ -56,13 +57,13 @@ class Question(Pane):
         if len(busy) > LISTED:
             body.append(line(span(f"   and {len(busy) - LISTED} more", "muted")))
         body.append(EMPTY)
-        then = "stops" if self._verb == "unload" else "stops and starts again"
-        explained = f"The slot takes no new request, lets these finish for at most its drain_timeout, then {then}."
+        explained = f"The slot takes no new request, then {self._then}. What becomes of these?"
         body += [line(" ", span(piece)) for piece in wrap(explained, inner)]
         body.append(EMPTY)
         for key in keys_at("confirm"):
             if key.footer and key.id != "quit":
-                body.append(line("   ", span(fit(key.shown, 4), "key"), span(key.label)))
+                says = key.does if inner >= 62 and key.id != "keep" else key.label
+                body.append(line("   ", span(fit(key.shown, 4), "key"), span(says)))
         body.append(EMPTY)
         return body
 
@@ -71,14 +72,14 @@ class Question(Pane):
 
 
 class Confirm(KeyedModal):
-    """Answers True to go on, False to leave it."""
+    """Answers how long the requests may go on, or None to leave it. `then` is what the slot does after that."""
 
     PLACE = "confirm"
     BINDINGS: ClassVar = bindings("confirm")
 
-    def __init__(self, view: View, verb: Literal["load", "unload", "restart"], slot: str) -> None:
+    def __init__(self, view: View, verb: str, slot: str, *, then: str) -> None:
         super().__init__(view)
-        self.question = Question(view, verb, slot)
+        self.question = Question(view, verb, slot, then)
 
     def compose(self) -> ComposeResult:
         yield self.question
@@ -97,8 +98,14 @@ class Confirm(KeyedModal):
             self._fit()
         super().flush(dirty)
 
-    def do_drain(self) -> None:
-        self.dismiss(True)
+    def do_drain_wait(self) -> None:
+        self.dismiss("wait")
+
+    def do_drain_grace(self) -> None:
+        self.dismiss("grace")
+
+    def do_drain_now(self) -> None:
+        self.dismiss("now")
 
     def do_keep(self) -> None:
-        self.dismiss(False)
+        self.dismiss(None)

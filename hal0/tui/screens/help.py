@@ -46,7 +46,11 @@ class Help(Page):
         here = sorted(keys_at(self._about), key=lambda key: key.group == "Move")
         lines += [EMPTY, line(" ", span(f"keys in {TITLES[self._about]}", "title"))]
         lines += [piece for key in here for piece in _key(key, width, self.view.look.glyphs.enter)]
-        others = [key for key in KEYS if key not in here and key.id not in ("close_help", "keep", "drain")]
+        others = [
+            key
+            for key in KEYS
+            if key not in here and key.id not in ("close_help", "keep", "leave", "choose") and key.group != "Confirm"
+        ]
         lines += [EMPTY, line(" ", span("keys elsewhere", "title"))]
         lines += [piece for key in others for piece in _key(key, width, self.view.look.glyphs.enter, where=True)]
         lines += [EMPTY, line(" ", span("states", "title"))]

@@ -17,6 +17,7 @@ from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.swap import SwapDialog
 from hal0.tui.store import ALL_TOPICS, Stream, Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.detail import Detail
@@ -28,6 +29,7 @@ from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.slots import SlotTable
 from hal0.tui.widgets.stream import StreamPane, assign
 from hal0.tui.widgets.truth import Truth
+from hal0.wire import Drain
 
 STREAMS = 3
 CANCEL_TWICE_SECONDS = 2.0
@@ -303,31 +305,44 @@ class Home(ScrollingScreen):
         self._ask("load")
 
     def do_unload(self) -> None:
-        self._ask_gently("unload")
+        if slot := self.view.slot():
+            self._ask_gently("unload", slot.name, then="stops")
 
     def do_restart(self) -> None:
-        self._ask_gently("restart")
+        if slot := self.view.slot():
+            self._ask_gently("restart", slot.name, then="stops and starts again")
+
+    def do_swap(self) -> None:
+        slot = self.view.slot()
+        if slot is None:
+            return
+
+        def answered(model: str | None) -> None:
+            if model is not None:
+                self._ask_gently("swap", slot.name, then=f"starts with {model}", model=model)
+
+        self.app.push_screen(SwapDialog(self.view, slot), answered)
+
+    def do_pin(self) -> None:
+        if slot := self.view.slot():
+            self.dashboard.ask("pin", slot.name, pinned=not slot.pinned)
 
     def _ask(self, verb: Verb) -> None:
         slot = self.view.slot()
         if slot is not None:
             self.dashboard.ask(verb, slot.name)
 
-    def _ask_gently(self, verb: Verb) -> None:
-        """Unload or restart; with requests in flight only after a confirmation that names them."""
-        slot = self.view.slot()
-        if slot is None:
-            return
-        busy = [stream for stream in self.store.in_flight() if stream.view.slot == slot.name]
-        if not busy:
-            self.dashboard.ask(verb, slot.name)
+    def _ask_gently(self, verb: Verb, slot: str, *, then: str, **more: object) -> None:
+        """What stops a slot; with requests in flight only after a question that names them."""
+        if not any(stream.view.slot == slot for stream in self.store.in_flight()):
+            self.dashboard.ask(verb, slot, **more)
             return
 
-        def answered(go: bool | None) -> None:
-            if go:
-                self.dashboard.ask(verb, slot.name)
+        def answered(drain: Drain | None) -> None:
+            if drain is not None:
+                self.dashboard.ask(verb, slot, drain=drain, **more)
 
-        self.app.push_screen(Confirm(self.view, verb, slot.name), answered)
+        self.app.push_screen(Confirm(self.view, verb, slot, then=then), answered)
 
     # Requests --------------------------------------------------------------------------------------------------
     def _shown_stream(self) -> Stream | None:

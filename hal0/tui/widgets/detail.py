@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from hal0.tui import figures
+from hal0.tui import figures, swaps
 from hal0.tui.lines import Line, Span, line, span
 from hal0.tui.look import STATE_ROLE
 from hal0.tui.text import wrap
@@ -24,7 +24,8 @@ def facts_of(slot: SlotView, now: float) -> list[tuple[str, str]]:
         ("process", f"pid {slot.pid}, run {slot.run}" if slot.pid else f"run {slot.run}" if slot.run else ""),
         ("loaded in", figures.milliseconds(slot.load_ms) if slot.load_ms else ""),
         ("aliases", ", ".join(slot.aliases)),
-        ("pinned", "yes" if slot.pinned else ""),
+        ("pinned", "it never makes room for others" if slot.pinned else ""),
+        ("swap", swaps.in_words(slot.swap) if slot.swap else ""),
         ("revision", f"r{slot.revision}"),
         ("failures", f"{slot.failures} of 5" if slot.failures else ""),
         ("unloads in", figures.span(slot.unload_at - now) if slot.unload_at else ""),

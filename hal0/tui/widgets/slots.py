@@ -8,7 +8,7 @@ from textual.events import Click, MouseScrollDown, MouseScrollUp
 
 from hal0.tui import figures, retries
 from hal0.tui.lines import Line, Span, line, padded, span
-from hal0.tui.look import STATE_ROLE
+from hal0.tui.look import STATE_ROLE, Glyphs
 from hal0.tui.messages import Touched
 from hal0.tui.store import Load
 from hal0.tui.text import cells, fit
@@ -110,12 +110,16 @@ def _longest(notes: Sequence[str], room: int) -> str:
     return next((note for note in notes if cells(note) <= room), notes[-1])
 
 
-def cell_texts(slot: SlotView, load: Load, now: float) -> dict[str, Span]:
+def name_of(slot: SlotView, glyphs: Glyphs) -> str:
+    return f"{slot.name} {glyphs.pinned}" if slot.pinned else slot.name
+
+
+def cell_texts(slot: SlotView, load: Load, now: float, glyphs: Glyphs) -> dict[str, Span]:
     """Every column of one slot."""
     past = "text" if load.decoding else "muted"
     context = figures.tokens_of(slot.context)
     return {
-        "slot": span(slot.name, "strong"),
+        "slot": span(name_of(slot, glyphs), "strong"),
         "state": span(state_word(slot, now), STATE_ROLE[slot.state]),
         "kind": span(slot.kind, "muted"),
         "model": span(slot.model),
@@ -144,7 +148,7 @@ def _requests(slot: SlotView, load: Load) -> Span:
 def row(view: View, slot: SlotView, columns: Sequence[tuple[Column, int]], *, selected: bool, focused: bool) -> Line:
     """One slot as a line."""
     store, glyphs = view.store, view.look.glyphs
-    texts = cell_texts(slot, store.load_of(slot), store.now)
+    texts = cell_texts(slot, store.load_of(slot), store.now, glyphs)
     live = [size for column, size in columns if column.live]
     note_room = sum(live) + GAP * (len(live) - 1)
     note = note_of(slot, store.now, note_room) if live else None
@@ -185,7 +189,7 @@ def table(view: View, width: int, height: int, top: int, *, focused: bool) -> tu
     top = max(0, min(top, at, len(slots) - rows))
     top = max(top, at - rows + 1)
     wanted = {
-        "slot": max((cells(name) for name in names), default=0),
+        "slot": max((cells(name_of(slot, view.look.glyphs)) for slot in slots), default=0),
         "model": max((cells(text) for slot in slots for text in (slot.model, _code(slot))), default=0),
         "engine": max((cells(slot.engine or slot.provider) for slot in slots), default=0),
         "state": 13,

@@ -1,0 +1,140 @@
+"""Another model for a slot: those of its kind, to choose one from."""
+
+from collections.abc import Set
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from hal0.errors import Hal0Error
+from hal0.tui import figures
+from hal0.tui.keymap import Need
+from hal0.tui.lines import EMPTY, Line, line, span
+from hal0.tui.screens.base import KeyedModal, ScrollingScreen, bindings
+from hal0.tui.store import ALL_TOPICS, Topic
+from hal0.tui.text import fit
+from hal0.tui.view import View
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.pane import Pane
+from hal0.wire import ModelView, SlotView
+
+WIDEST = 76
+SIZE_CELLS = 6
+
+
+class Models(Pane):
+    """The box with the list; the one that the slot has is marked, and not chosen again."""
+
+    TOPICS: ClassVar = ALL_TOPICS
+
+    def __init__(self, view: View, slot: SlotView) -> None:
+        super().__init__(view, id="models")
+        self._slot = slot
+        self._models: list[ModelView] | None = None  # None: not known yet
+        self._failure: Hal0Error | None = None
+        self._at = 0
+
+    @property
+    def chosen(self) -> ModelView | None:
+        model = self._models[self._at] if self._models else None
+        return None if model is None or self._is_current(model) else model
+
+    def show(self, models: list[ModelView] | Hal0Error) -> None:
+        if isinstance(models, Hal0Error):
+            self._failure = models
+            return
+        fitting = [model for model in models if model.kind == self._slot.kind]
+        self._models = sorted(fitting, key=lambda model: (model.size_bytes, model.id))
+        self._at = next((at for at, model in enumerate(self._models) if not self._is_current(model)), 0)
+
+    def _is_current(self, model: ModelView) -> bool:
+        return self._slot.model == model.id
+
+    def write(self, width: int, rows: int) -> list[Line]:
+        """The box, as high as its list or as there is room."""
+        body = [EMPTY, *self._list(width - 4, rows - 4), EMPTY]
+        title = line(span(f"swap {self._slot.name} to", "title"))
+        return self.look.glyphs.plain.box(body, width, top=(title, ()), role="warn")
+
+    def _list(self, width: int, rows: int) -> list[Line]:
+        if self._failure is not None:
+            return [line(" ", span(fit(f"{self._failure.code}: {self._failure.message}", width), "bad"))]
+        if self._models is None:
+            return [line(" ", span("asking the daemon for its models", "muted"))]
+        if not self._models:
+            return [line(" ", span(f"there is no model for {self._slot.kind}", "muted"))]
+        rows = max(1, rows)
+        top = max(0, min(self._at - rows // 2, len(self._models) - rows))
+        return [self._row(at, width) for at in range(top, min(top + rows, len(self._models)))]
+
+    def _row(self, at: int, width: int) -> Line:
+        assert self._models is not None
+        model, glyphs = self._models[at], self.look.glyphs
+        users = [name for name in model.slots if name != self._slot.name]
+        note = "has it now" if self._is_current(model) else f"in {', '.join(users)}" if users else model.licence
+        room = max(8, (width - SIZE_CELLS - 5) * 2 // 3)
+        name = fit(model.id, room, ellipsis=glyphs.ellipsis)
+        rest = fit(note, max(0, width - room - SIZE_CELLS - 5), ellipsis=glyphs.ellipsis)
+        text = f" {name} {figures.size(model.size_bytes):>{SIZE_CELLS}}  {rest}"
+        role = "selected" if at == self._at else "muted" if self._is_current(model) else "text"
+        return line(span(glyphs.marker if at == self._at else " ", "focus"), span(text, role))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        return self.write(width, height)
+
+    def scroll_lines(self, by: int) -> None:
+        self._at = max(0, min(self._at + by, len(self._models or ()) - 1))
+
+    @property
+    def page(self) -> int:
+        return max(1, self.size.height - 4)
+
+
+class SwapDialog(ScrollingScreen, KeyedModal, inherit_bindings=False):
+    """Answers the id of the model to swap to, or None to leave it."""
+
+    PLACE = "swap"
+    BINDINGS: ClassVar = bindings("swap")
+
+    def __init__(self, view: View, slot: SlotView) -> None:
+        super().__init__(view)
+        self.models = Models(view, slot)
+
+    def compose(self) -> ComposeResult:
+        yield self.models
+        yield Footer(self.view, self.offered)
+
+    def on_mount(self) -> None:
+        self._fit()
+        self.dashboard.fetch_models(self.show)
+
+    def show(self, models: list[ModelView] | Hal0Error) -> None:
+        self.models.show(models)
+        self._fit()
+        self.store.mark("notice")
+
+    def _fit(self) -> None:
+        columns, rows = self.app.size
+        width = min(WIDEST, columns - 2)
+        self.models.styles.width = width
+        self.models.styles.height = len(self.models.write(width, rows - 1))
+
+    def flush(self, dirty: Set[Topic]) -> None:
+        self._fit()
+        super().flush(dirty)
+
+    @property
+    def scrolled(self) -> Pane:
+        return self.models
+
+    def mark_scrolled(self) -> None:
+        self.store.mark("notice")
+
+    def has(self, need: Need) -> bool:
+        return self.models.chosen is not None if need == "model" else super().has(need)
+
+    def do_choose(self) -> None:
+        model = self.models.chosen
+        self.dismiss(model.id if model else None)
+
+    def do_leave(self) -> None:
+        self.dismiss(None)
