@@ -14,12 +14,14 @@ from hal0.daemon.config.sources import Source
 from hal0.wire import Problem
 
 SHOWN_CHARACTERS = 200  # of a line that is quoted in a problem
+MAX_REFUSALS = 1_000  # of texts in one file; each costs time
 
 # A key of very many parts costs tomllib quadratic time; nobody means one.
 _PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _ENDLESS_KEY = re.compile(rf"(?<![A-Za-z0-9_\"'.-])(?:{_PART}[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}")
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_LONG_NUMBER = re.compile(r"[+-]?[0-9][0-9_]{4000,}")
+# Python converts no integer of more than 4,300 digits, and tomllib takes 120 bytes for each to find that out.
+_LONG_NUMBER = re.compile(r"(?<![0-9_])[+-]?[0-9][0-9_]{4000,}")
 _REFERENCE = re.compile(r"\$\{env:([^}]*)\}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -52,6 +54,8 @@ class Document:
         problems: list[Problem] = []
 
         def refuse(path: Key, message: str, hint: str) -> None:
+            if len(problems) >= MAX_REFUSALS:
+                return
             at = self.positions.of_value(path)
             problems.append(self.problem("config.invalid", message, at=at, key=path, hint=hint))
 
@@ -149,6 +153,8 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
 
     if endless := _ENDLESS_KEY.search(text):
         raise refusal(f"a key of more than {MAX_DEPTH} parts", lines.place(endless.start()))
+    if number := _LONG_NUMBER.search(text):
+        raise refusal("a number of thousands of digits", lines.place(number.start()), "no key of hal0 takes one")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -162,10 +168,6 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         raise refusal(f"not valid TOML: {reason[:1].lower()}{reason[1:]}", at, _advice(lines, at)) from error
     except RecursionError as error:
         raise refusal(f"nested deeper than {MAX_DEPTH} levels", _deepest(text, lines)) from error
-    except ValueError as error:  # Python converts no integer of more than 4,300 digits
-        number = _LONG_NUMBER.search(text)
-        at = lines.place(number.start()) if number else Place(1, 1)
-        raise refusal("a number of thousands of digits", at, "no key of hal0 takes one") from error
 
 
 def _deepest(text: str, lines: Lines) -> Place:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from hal0.daemon.config.backends import backends
 from hal0.daemon.config.crosscheck import crosscheck
 from hal0.daemon.config.document import Document, DocumentError, dotted
-from hal0.daemon.config.findings import Finding, findings_of, shown
+from hal0.daemon.config.findings import MAX_FINDINGS, Finding, findings_of, shown
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Settings
@@ -98,10 +99,10 @@ def judge_sources(
     settings, findings = _validate(merged, folder=path.parent)
     if settings is not None:
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
-    findings += backends(merged.tree)
+    findings += islice(backends(merged.tree), MAX_FINDINGS)
     if all_read:
         port = server.get("port", _written_port(merged.tree))
-        findings += crosscheck(merged.tree, server_port=port)
+        findings += islice(crosscheck(merged.tree, server_port=port), MAX_FINDINGS)
     is_appraised = appraise is not None and settings is not None and not (problems or findings)
     if appraise is not None and settings is not None and is_appraised:
         findings += [_unworkable(key, error) for key, error in appraise(settings)]

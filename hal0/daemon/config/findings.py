@@ -16,6 +16,7 @@ from hal0.daemon.config.expectation import Shape, as_toml, shape_of, shape_of_fi
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Model, ModelName, Models, Settings
 
+MAX_FINDINGS = 1_000  # of one kind of check; a file with more of them is no configuration, and each costs time
 SHOWN_CHARACTERS = 60  # of a value that is quoted in a message
 
 
@@ -31,8 +32,9 @@ class Finding:
 
 
 def findings_of(error: ValidationError, tree: Mapping[str, Any]) -> list[Finding]:
-    """All that is wrong; `tree` holds the values as they stand in the file."""
-    return [_finding(each["type"], each["loc"], each["msg"], tree) for each in error.errors(include_url=False)]
+    """What is wrong; `tree` holds the values as they stand in the file."""
+    errors = error.errors(include_url=False)[:MAX_FINDINGS]
+    return [_finding(each["type"], each["loc"], each["msg"], tree) for each in errors]
 
 
 def _finding(kind: str, loc: Key, message: str, tree: Mapping[str, Any]) -> Finding:

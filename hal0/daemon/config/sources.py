@@ -13,6 +13,7 @@ from hal0.wire import Problem
 
 MAX_BYTES = 2**20  # a file larger than this is not a configuration
 MAX_DROP_INS = 200
+MAX_ALL_BYTES = 4 * 2**20  # of all files together
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def read_sources(path: Path) -> Sources:
     files: list[Source] = []
     problems: list[Problem] = []
     main_exists = False
+    left = MAX_ALL_BYTES
     for each in [path, *_drop_ins(path, problems)]:
         try:
             raw = _read(each)
@@ -66,6 +68,11 @@ def read_sources(path: Path) -> Sources:
         except (OSError, ValueError) as error:
             problems.append(_unreadable(each, _reason(error)))
         else:
+            left -= len(raw)
+            if left < 0:
+                reason = f"the files of the configuration together are larger than {MAX_ALL_BYTES // 2**20} MiB"
+                problems.append(_unreadable(each, reason))
+                break
             files.append(Source(each, raw))
         main_exists = main_exists or each == path
     return Sources(tuple(files), tuple(problems), main_exists)
