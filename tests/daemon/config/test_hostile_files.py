@@ -16,7 +16,7 @@ from hal0.daemon.config.file import check
 MiB = 2**20
 
 def filled(unit, head=b"", tail=b""):
-    return head + (unit * MiB)[: MiB - len(head) - len(tail)] + tail
+    return head + (unit * (MiB // len(unit) + 1))[: MiB - len(head) - len(tail)] + tail
 
 FILES = {
     "lists": filled(b"[", b"a = "),
