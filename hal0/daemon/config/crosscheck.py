@@ -19,7 +19,7 @@ def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding
     slots = _tables(tree.get("slots")) or {name: {} for name in EMBEDDED_SLOTS}
     yield from _names_given_twice("slots", "slot", slots)
     yield from _names_given_twice("models", "model", _tables(tree.get("models")))
-    yield from _slot_aliases_that_hide_models(slots, _tables(tree.get("models")))
+    yield from _slots_that_hide_models(slots, _tables(tree.get("models")))
     yield from _ports(slots, server_port)
     yield from _groups(slots)
     yield from _range(tree.get("daemon"))
@@ -53,7 +53,7 @@ def _names_given_twice(table: str, noun: str, named: Mapping[str, Mapping[str, A
                 owners[alias] = f"the {noun} [{dotted((table, name))}]"
 
 
-def _slot_aliases_that_hide_models(
+def _slots_that_hide_models(
     slots: Mapping[str, Mapping[str, Any]], models: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Finding]:
     """Clients ask for slots and models by the same field, so a slot must not answer to the name of a foreign model."""
@@ -62,6 +62,9 @@ def _slot_aliases_that_hide_models(
         ids |= {alias: name for alias, _ in _aliases("models", name, each)}
     for name, slot in slots.items():
         served = ids.get(str(slot.get("model")))
+        if name in ids and ids[name] != served:
+            message = f"the slot has the name of a model that it does not serve, [{dotted(('models', ids[name]))}]"
+            yield Finding("config.clash", message, ("slots", name), "rename one of them", "key")
         for alias, key in _aliases("slots", name, slot):
             if alias in ids and ids[alias] != served:
                 message = (

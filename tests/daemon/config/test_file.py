@@ -239,6 +239,22 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, int, str, str]]]] = {
         SLOT + "group = 'g'\npinned = true\nexclusive = true\n[slots.b]\nmodel = 'm'\ngroup = 'g'\n",
         [(4, 1, "config.clash", "b of its group")],
     ),
+    "a slot named as another model": (
+        "[models.m]\npath='m'\naliases=['n']\n[slots.n]\nmodel='x'\n",
+        [(4, 8, "config.clash", "does not serve, [models.m]")],
+    ),
+    "two models that are each other's alias": (
+        "[models.m]\npath='m'\naliases=['n']\n[models.n]\npath='n'\naliases=['m']\n",
+        [(3, 10, "config.clash", "the model [models.n]"), (6, 10, "config.clash", "the model [models.m]")],
+    ),
+    "a model that is its own alias": (
+        "[models.m]\npath='m'\naliases=['x', 'm']\n",
+        [(3, 15, "config.clash", "already the name of the model [models.m]")],
+    ),
+    "two slots that are each other's alias": (
+        SLOT + "aliases=['b']\n[slots.b]\nmodel='x'\naliases=['a']\n",
+        [(3, 10, "config.clash", "the slot [slots.b]"), (6, 10, "config.clash", "the slot [slots.a]")],
+    ),
     "default slot that is not there": (SLOT + "[dispatch]\nchat = 'aa'\n", [(4, 8, "config.clash", 'mean "a"?')]),
     "no TOML": ("[server]\nport 8080\n", [(2, 6, "config.syntax", "not valid TOML")]),
     "YAML": ("server:\n  port: 8080\n", [(1, 7, "config.syntax", "TOML writes `key = value`")]),
@@ -402,6 +418,34 @@ def test_problems_of_every_file_are_told_each_with_its_own_place(tmp_path: Path)
     assert places == [(str(one), 2), (str(one), 4), (str(two), 3), (str(broken), 1)]
     broken.unlink()
     assert (str(two), 7) in [(problem.file, problem.line) for problem in problems_of(path)]
+
+
+CLASHES: dict[str, tuple[str, str, tuple[int, int, str]]] = {
+    "port": (SLOT + "port = 8085\n", "[slots.b]\nmodel = 'x'\n  port = 8085\n", (3, 10, "slots.b.port")),
+    "name of a slot": (SLOT, "[slots.b]\nmodel = 'x'\naliases = ['c', 'a']\n", (3, 17, "slots.b.aliases[1]")),
+    "alias of a slot": (
+        SLOT + "aliases = ['c']\n",
+        "[slots.b]\nmodel='x'\naliases=['c']",
+        (3, 10, "slots.b.aliases[0]"),
+    ),
+    "alias of a model": (
+        "[models.m]\npath='m'\n",
+        "[models.n]\npath='n'\naliases=['m']",
+        (3, 10, "models.n.aliases[0]"),
+    ),
+    "name of a model": ("[models.m]\npath='m'\n", "\n[slots.m]\nmodel='x'\n", (2, 8, "slots.m")),
+    "default slot": (SLOT, "\n[dispatch]\nchat = 'b'\n", (3, 8, "dispatch.chat")),
+}
+
+
+@pytest.mark.parametrize("name", CLASHES)
+def test_what_contradicts_another_file_is_told_at_its_own_place(tmp_path: Path, name: str) -> None:
+    main, drop_in, place = CLASHES[name]
+    path = written(tmp_path, main)
+    second = written(tmp_path, drop_in, "hal0.d/x.toml")
+    (problem,) = problems_of(path)
+    assert (problem.file, problem.code) == (str(second), "config.clash")
+    assert (problem.line, problem.column, problem.key) == place
 
 
 def test_a_drop_in_folder_that_is_none_is_told(tmp_path: Path) -> None:

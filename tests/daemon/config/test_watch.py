@@ -96,6 +96,24 @@ def like_vim(path: Path, content: str) -> None:
     backup.unlink()
 
 
+def like_vim_that_copies(path: Path, content: str) -> None:
+    """As with `backupcopy=yes`: copy the old to a backup, truncate and write, delete the backup."""
+    backup = path.with_name(path.name + "~")
+    shutil.copy2(path, backup)
+    with path.open("w") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    backup.unlink()
+
+
+def like_nano(path: Path, content: str) -> None:
+    """Write over the old text, then cut off what is left of it."""
+    with path.open("r+") as file:
+        file.write(content)
+        file.flush()
+        file.truncate()
+
+
 def like_vs_code(path: Path, content: str) -> None:
     """Truncate and write, with a moment between."""
     with path.open("r+") as file:
@@ -162,6 +180,8 @@ WAYS = [
     in_place,
     in_two_writes,
     like_vim,
+    like_vim_that_copies,
+    like_nano,
     like_vs_code,
     by_replace,
     by_sed,
@@ -196,13 +216,20 @@ async def test_an_edit_is_live_within_300_ms_of_its_last_write(watching: Watchin
     assert sorted(taken)[len(taken) // 2] < 0.3, taken
 
 
-async def test_two_edits_of_equal_size_within_10_ms_are_both_seen(watching: Watching) -> None:
-    for first, second in ((20, 30), (40, 50), (60, 70)):
-        by_replace(watching.path, text(first))
+async def test_edits_of_equal_size_and_time_are_seen_within_10_ms_of_one_another_and_after(watching: Watching) -> None:
+    def save(write: Callable[[Path, str], None], seconds: int) -> None:
+        write(watching.path, text(seconds))
+        os.utime(watching.path, ns=(10**18, 10**18))
+
+    for first, second, third in ((20, 30, 40), (50, 60, 70)):
+        save(by_replace, first)
         await asyncio.sleep(0.01)
-        in_place(watching.path, text(second))
-        os.utime(watching.path, (1, 1))
+        save(in_place, second)
         await watching.until_idle_after(second)
+        save(in_place, third)
+        await watching.until_idle_after(third)
+        size = len(text(third))
+        assert (watching.path.stat().st_size, watching.path.stat().st_mtime_ns) == (size, 10**18)
 
 
 async def test_a_hundred_edits_in_a_second_are_few_reloads_and_the_last_wins(watching: Watching) -> None:
