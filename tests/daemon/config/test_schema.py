@@ -72,7 +72,8 @@ def _values(shape: Shape) -> Iterator[str]:
     if shape.type is bool:
         yield from ("true", "false")
     elif shape.type in (int, float):
-        yield f"{int(max(shape.low or 0, shape.above or 0)) + 1 + 1024}" if shape.unit == "bytes" else "17"
+        few = min(17, int(shape.high or 17))
+        yield f"{int(max(shape.low or 0, shape.above or 0)) + 1 + 1024}" if shape.unit == "bytes" else f"{few}"
     elif shape.like.startswith("a command line"):
         yield '"serve --port ${port} --quiet"'
     elif shape.like.startswith("a path"):
