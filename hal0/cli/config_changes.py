@@ -1,12 +1,14 @@
 """What a configuration did or would do, in words: for `hal0 plan` and after each write."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hal0.cli.connection import Daemon
 from hal0.cli.output import Cell, print_answer, say, table
+from hal0.cli.problems import print_problem
+from hal0.errors import Hal0Error
 from hal0.tui.effects import words_for
-from hal0.wire import ConfigView, Effect, SlotEffect
+from hal0.wire import ConfigView, Effect, Problem, SlotEffect
 
 STYLES: dict[Effect, str] = {"keep": "dim", "live": "green", "restart": "yellow", "add": "green", "remove": "yellow"}
 
@@ -19,6 +21,16 @@ def print_effects(effects: Sequence[SlotEffect]) -> None:
     table(("SLOT", "EFFECT", "WHY"), rows)
 
 
+def write_and_show(write: Callable[[], bytes], args: Namespace) -> int:
+    """Make a write and tell what it came to, or all that is wrong with it; the command's exit status."""
+    try:
+        return show_written(write(), args)
+    except Hal0Error as error:
+        if not args.json:
+            print_problems_of(error)
+        raise
+
+
 def show_written(body: bytes, args: Namespace) -> int:
     """What a write came to, from the answer to it; the command's exit status."""
     if args.json:
@@ -26,6 +38,14 @@ def show_written(body: bytes, args: Namespace) -> int:
     else:
         _print_written(Daemon.at(args.host).parse(body, ConfigView))
     return 0
+
+
+def print_problems_of(error: Hal0Error) -> list[Problem]:
+    """The problems of a configuration that was refused; none for other failures."""
+    problems = [Problem.model_validate(each) for each in error.details.get("problems", ())]
+    for problem in problems:
+        print_problem(problem)
+    return problems
 
 
 def _print_written(view: ConfigView) -> None:

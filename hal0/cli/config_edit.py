@@ -12,12 +12,11 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from hal0.cli.config_changes import show_written
+from hal0.cli.config_changes import print_problems_of, show_written
 from hal0.cli.configuration import Configuration
 from hal0.cli.output import say
-from hal0.cli.problems import print_problem
 from hal0.errors import Hal0Error
-from hal0.wire import ConfigTexts, ConfigView, Problem
+from hal0.wire import ConfigTexts, ConfigView
 
 EDITORS = ("sensible-editor", "editor", "nano", "vim", "vi")  # if neither VISUAL nor EDITOR says
 TAKE_A_LINE = {"vi", "vim", "nvim", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "mcedit", "kak", "view"}
@@ -42,9 +41,7 @@ def run_edit(args: Namespace) -> int:
         try:
             body = configuration.put_text(text, file=path, tag=texts.tag, why=args.why, force=args.force)
         except Hal0Error as error:
-            problems = [Problem.model_validate(each) for each in error.details.get("problems", ())]
-            for problem in problems:
-                print_problem(problem)
+            problems = print_problems_of(error)
             if problems and _again():
                 line = next((problem.line for problem in problems if problem.line and problem.file == path), None)
                 continue

@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from hal0.cli.config_changes import show_written
+from hal0.cli.config_changes import write_and_show
 from hal0.cli.configuration import Configuration
 from hal0.cli.output import Cell, print_answer, say, table
 from hal0.wire import Revision, Wire
@@ -77,4 +77,4 @@ def run_diff(args: Namespace) -> int:
 
 
 def run_rollback(args: Namespace) -> int:
-    return show_written(Configuration(args.host).roll_back(args.revision, why=args.why), args)
+    return write_and_show(lambda: Configuration(args.host).roll_back(args.revision, why=args.why), args)

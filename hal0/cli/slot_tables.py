@@ -7,7 +7,7 @@ import json
 from argparse import Namespace
 from typing import Any
 
-from hal0.cli.config_changes import show_written
+from hal0.cli.config_changes import write_and_show
 from hal0.cli.configuration import Configuration
 from hal0.errors import Hal0Error
 
@@ -16,17 +16,18 @@ def run_create(args: Namespace) -> int:
     words = [args.model, *args.keys] if args.model else []
     if words and "=" not in words[0]:  # the model's name, which never has one
         words[0] = f"model={words[0]}"
-    return show_written(Configuration(args.host).create_slot(args.name, dict(map(_pair, words))), args)
+    keys = dict(map(_pair, words))
+    return write_and_show(lambda: Configuration(args.host).create_slot(args.name, keys), args)
 
 
 def run_edit(args: Namespace) -> int:
     keys: dict[str, Any] = dict(_pair(word) for word in args.keys)
     keys |= dict.fromkeys(args.unset)
-    return show_written(Configuration(args.host).edit_slot(args.name, keys), args)
+    return write_and_show(lambda: Configuration(args.host).edit_slot(args.name, keys), args)
 
 
 def run_delete(args: Namespace) -> int:
-    return show_written(Configuration(args.host).delete_slot(args.name), args)
+    return write_and_show(lambda: Configuration(args.host).delete_slot(args.name), args)
 
 
 def _pair(word: str) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from hal0.daemon.config.backends import backends
 from hal0.daemon.config.crosscheck import crosscheck
 from hal0.daemon.config.document import Document, DocumentError, dotted
-from hal0.daemon.config.findings import MAX_FINDINGS, Finding, findings_of, shown
+from hal0.daemon.config.findings import MAX_FINDINGS, Finding, findings_of, shown, without_echoes
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Settings
@@ -107,7 +107,7 @@ def judge_sources(
     if appraise is not None and settings is not None and is_appraised:
         findings += [_unworkable(key, error) for key, error in appraise(settings)]
     known = {(problem.file, problem.line, problem.column) for problem in problems}
-    for finding in findings:
+    for finding in without_echoes(findings):
         problem = _placed(finding, merged)
         if (problem.file, problem.line, problem.column) not in known:
             problems.append(problem)

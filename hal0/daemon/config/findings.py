@@ -5,7 +5,7 @@ Pure. A finding knows its key path; `file.py` knows the text and gives it line a
 
 import datetime
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ class Finding:
     key: Key
     hint: str = ""
     at: Literal["key", "value", "table"] = "value"
+    meant: Key = ()  # of an unknown key, the one that was probably meant
 
 
 def findings_of(error: ValidationError, tree: Mapping[str, Any]) -> list[Finding]:
@@ -57,6 +58,12 @@ def _finding(kind: str, loc: Key, message: str, tree: Mapping[str, Any]) -> Find
         return Finding("config.invalid", f"`{dotted(loc)}`: {message.removeprefix('Value error, ')}", loc)
     wanted = words_for(shape_at(loc))
     return Finding("config.invalid", f"`{dotted(loc)}` must be {wanted}, not {shown(value)}", loc, _example(loc))
+
+
+def without_echoes(findings: Sequence[Finding]) -> list[Finding]:
+    """A key that is written with a slip is not missing as well."""
+    meant = {finding.meant for finding in findings if finding.meant}
+    return [finding for finding in findings if finding.at != "table" or finding.key not in meant]
 
 
 def shape_at(loc: Key) -> Shape:
@@ -116,7 +123,8 @@ def _unknown(loc: Key, value: object) -> Finding:
         message = (
             f"unknown table [{dotted((name,))}]" if isinstance(value, dict) else f"unknown key `{dotted((name,))}`"
         )
-    if near := nearest(name, known):
+    near = nearest(name, known)
+    if near:
         hint = f"did you mean `{near}`?" if table else f"did you mean [{near}]?"
     elif homes := _tables_with(name):
         hint = f"`{name}` is a key of {' and '.join(homes)}"
@@ -124,7 +132,7 @@ def _unknown(loc: Key, value: object) -> Finding:
         hint = f"its keys: {', '.join(known)}"
     else:
         hint = "the tables: " + ", ".join(f"[{each}]" for each in known)
-    return Finding("config.unknown_key", message, loc, hint, "key")
+    return Finding("config.unknown_key", message, loc, hint, "key", (*table, near) if near else ())
 
 
 def _tables_with(name: str) -> list[str]:

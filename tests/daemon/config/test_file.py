@@ -183,6 +183,10 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, int, str, str]]]] = {
     "unknown inline key": ("daemon = { log_level = 'info', prts = 1 }\n", [(1, 32, "config.unknown_key", "`ports`")]),
     "unknown key in models": ('[models]\nfoldrs = ["x"]\n', [(2, 1, "config.unknown_key", "`folders`")]),
     "missing key": ("\n[slots.a] # c\ncontext = 64\n", [(2, 1, "config.invalid", "`model` is missing in [slots.a]")]),
+    "a slip in a key that must be there": (
+        '[slots.a]\nmodle = "x"\n',
+        [(2, 1, "config.unknown_key", "did you mean `model`?")],
+    ),
     "missing inline key": ("[models]\nm = { aliases = [] }\n", [(2, 1, "config.invalid", "`path` is missing")]),
     "wrong type": (SLOT + 'port = "8081"\n', [(3, 8, "config.invalid", 'from 1 to 65535, not "8081"')]),
     "a number with a point": (SLOT + "parallel = 1.0\n", [(3, 12, "config.invalid", "not 1.0")]),
