@@ -31,6 +31,13 @@ def test_status_tells_daemon_config_slots_requests_and_errors(hal0: Run, admin: 
         assert part in ended.out
 
 
+def test_status_tells_whether_backends_outlive_the_daemon(hal0: Run, admin: FakeAdmin) -> None:
+    told = "backends go on when the daemon ends"
+    for keeps in (True, False):
+        admin.answers["GET /api/state"] = pictures.state(keeps_backends=keeps)
+        assert (told in hal0("status").out) == keeps
+
+
 def test_status_tells_all_that_is_known_of_each_gpu_and_who_holds_it(hal0: Run, admin: FakeAdmin) -> None:
     holders = [
         GpuProcess(pid=10, name="llama-server", memory_bytes=12 * GIB, slot="primary"),

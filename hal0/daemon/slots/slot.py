@@ -372,7 +372,7 @@ class Slot:
             self._last_load_ms = run.load_ms
             loop = asyncio.get_running_loop()
             self._healthy_timer = loop.call_later(restart.HEALTHY_SECONDS, self._forget_failures)
-            log.info("%s is ready after %.0f ms (run %d, by %s)", self.name, run.load_ms or 0, run.number, run.by)
+            log.info("%s: %s (run %d, by %s)", self.name, self._cause(run, trigger), run.number, run.by)
         self._fire(trigger, self._cause(run, trigger))
         if trigger is Trigger.ADOPT and self.effect_of(self.config, self._tools.models()).effect == "restart":
             self._next_by = "another configuration"
