@@ -105,6 +105,7 @@ class RequestView(Wire):
     model: str = ""
     rule: str = ""  # which dispatch rule decided
     stream: bool = False
+    background: bool = False  # no person waits for it: others go first
     client: str = ""  # address of the peer
     phase: Phase = "queued"
     outcome: Outcome | None = None

@@ -53,12 +53,13 @@ def run(args: Namespace) -> int:
 
 
 def print_requests(requests: list[RequestView], *, now: float) -> None:
-    headers = ("ID", "SLOT", "PATH", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "FROM", "NOTE")
+    headers = ("ID", "SLOT", "PATH", "CLASS", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "FROM", "NOTE")
     rows = (
         (
             request.id,
             Cell(_name(request.slot or request.asked), "bold"),
             request.path.removeprefix("/v1/"),
+            Cell("background" if request.background else "", "dim"),
             _phase(request),
             figures.stopwatch((request.finished_at or now) - request.started_at),
             figures.count(request.tokens),

@@ -78,13 +78,15 @@ class FakeSlot:
         self.name = name
         self.state = "ready"
         self.leases = 0
+        self.last_in_background = False
         self.ready = asyncio.Event()
         self.ready.set()
         self.endpoint = endpoint
         self.spec = SlotSpec(name, SlotConfig(model=model, kind=kind), ModelFile(model, Path("/m"), kind, 1), 1)
 
     @asynccontextmanager
-    async def lease(self, *, request: str) -> AsyncIterator[FakeLease]:
+    async def lease(self, *, request: str, background: bool) -> AsyncIterator[FakeLease]:
+        self.last_in_background = background
         await self.ready.wait()
         self.leases += 1
         try:

@@ -166,7 +166,7 @@ class ProxyApp:
 
     async def _via(self, passage: Passage, call: Call, choice: Choice) -> None:
         """Steps 4 to 8."""
-        async with choice.upstream.lease(request=passage.request.id) as lease:
+        async with choice.upstream.lease(request=passage.request.id, background=passage.request.background) as lease:
             self._leased(passage, choice, lease)
             answer = await self._open(passage, call, lease)
             lease.carried_by(answer)
@@ -205,6 +205,7 @@ class ProxyApp:
         api = PATHS[passage.path]
         if passage.method != "POST":
             raise Hal0Error("system.method_not_allowed", path=passage.path, method=passage.method, allowed="POST")
+        passage.request.background = headers.is_background(passage.headers)
         check_content_type(headers.find(passage.headers, b"content-type"))
         limit = bytes_allowed(api, passage.settings.server.body_limit)
         announced = headers.find(passage.headers, b"content-length")

@@ -8,6 +8,8 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 
+from hal0.errors import Hal0Error
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 TO_BACKEND = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate"})
@@ -18,6 +20,7 @@ ANSWER_NAMES = (
     b"x-request-id, x-hal0-slot, x-hal0-remote, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, x-hal0-route, "
     b"x-hal0-fallback, retry-after"
 )
+PRIORITY = b"x-hal0-priority"
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # Browsers do not let a `*` stand for Authorization, so each header is named (and those asked for are echoed).
 USUAL_REQUEST_HEADERS = b"authorization, content-type, x-request-id"
@@ -35,6 +38,18 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The client's own id if it is sane, else a new one."""
     given = find(headers, b"x-request-id")
     return given.decode() if given and SANE_ID.fullmatch(given) else new_request_id()
+
+
+def is_background(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the client says that no person waits for the answer; raises `dispatch.invalid_request`."""
+    given = find(headers, PRIORITY)
+    if given is None:
+        return False
+    word = given.strip().lower()
+    if word not in (b"background", b"normal"):
+        name, reason = "X-Hal0-Priority", "it is neither `background` nor `normal`"
+        raise Hal0Error("dispatch.invalid_request", param=name, field=name, reason=reason)
+    return word == b"background"
 
 
 def new_request_id() -> str:

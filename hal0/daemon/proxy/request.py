@@ -38,6 +38,7 @@ class Request:
         self.rule = ""
         self.prompt = ""
         self.stream = False
+        self.background = False
         self.phase: Phase = "queued"
         self.outcome: Outcome | None = None
         self.status: int | None = None
@@ -140,6 +141,7 @@ class Request:
             "model": self.model,
             "rule": self.rule,
             "stream": self.stream,
+            "background": self.background,
             "client": self.client,
             "phase": self.phase,
             "outcome": self.outcome,

@@ -32,7 +32,7 @@ class RemoteUpstream:
     def state(self) -> str:
         return self.remote.state
 
-    def lease(self, *, request: str) -> AbstractAsyncContextManager[RemoteLease]:
+    def lease(self, *, request: str, background: bool) -> AbstractAsyncContextManager[RemoteLease]:
         return self.remote.lease(self.model)
 
 

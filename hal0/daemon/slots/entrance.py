@@ -91,10 +91,13 @@ class Entrance:
         return self._outside
 
     @asynccontextmanager
-    async def lease(self, *, request: str = "") -> AsyncIterator[Lease]:
-        """Hold a ready run; `request` is the id that the ledger names if this caller's coming starts the slot."""
+    async def lease(self, *, request: str = "", background: bool = False) -> AsyncIterator[Lease]:
+        """Hold a ready run; `request` is the id that the ledger names if this caller's coming starts the slot.
+
+        `background`: no person waits for it, so that others may go first.
+        """
         asked = time.monotonic()
-        run, hold, load_seconds = await self._enter(request)
+        run, hold, load_seconds = await self._enter(request, background)
         entered = time.monotonic()
         self._house.entered()
         try:
@@ -119,7 +122,7 @@ class Entrance:
         run = self._house.run
         self._turns.grant(run.in_flight if run else 0, most=self._house.most_in_flight)
 
-    async def _enter(self, request: str) -> tuple[Run, Hold, float]:
+    async def _enter(self, request: str, background: bool) -> tuple[Run, Hold, float]:
         """Wait for a ready run and for a turn, and be counted by the run; also the seconds spent on its start."""
         house = self._house
         load_seconds = 0.0
@@ -134,7 +137,9 @@ class Entrance:
                     # In the same step as the checks that it is ready and has room.
                     return run, run.enter(request), load_seconds
                 house.announce()
-                await self._turns.wait(most_waiting=house.config.queue_limit, at_once=house.most_in_flight)
+                await self._turns.wait(
+                    most_waiting=house.config.queue_limit, at_once=house.most_in_flight, background=background
+                )
                 has_turn = True
         finally:
             self._outside -= 1

@@ -151,9 +151,12 @@ class Slot:
 
     # What its entrance asks -----------------------------------------------------------------------------------
 
-    def lease(self, *, request: str = "") -> AbstractAsyncContextManager[Lease]:
-        """Hold a ready run, starting one if there is none; `request` is the id that the ledger names then."""
-        return self._entrance.lease(request=request)
+    def lease(self, *, request: str = "", background: bool = False) -> AbstractAsyncContextManager[Lease]:
+        """Hold a ready run, starting one if there is none; `request` is the id that the ledger names then.
+
+        Requests in the `background` let others go first.
+        """
+        return self._entrance.lease(request=request, background=background)
 
     @property
     def most_in_flight(self) -> int:

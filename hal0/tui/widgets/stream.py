@@ -47,6 +47,8 @@ def timing(view: RequestView, context: int | None) -> Line:
         parts.append((span(word + status, OUTCOME_ROLE[outcome]),))
     else:
         parts.append((span(view.phase, PHASE_ROLE[view.phase]),))
+        if view.background and view.phase in ("queued", "loading"):
+            parts.append((span("background", "muted"),))
     if view.tokens_per_second:
         parts.append((span(f"{figures.rate(view.tokens_per_second)} tok/s"),))
     if view.ttft_ms is not None:

@@ -101,6 +101,21 @@ async def test_what_is_not_json_by_its_content_type_is_refused_and_what_forgot_t
         assert (await ask(relay.port, bare)).status == 200
 
 
+async def test_a_client_says_that_nobody_waits_for_its_request_and_is_told_of_a_word_that_means_nothing() -> None:
+    async def answer(asked: Asked) -> None:
+        assert "x-hal0-priority" not in asked.headers, "it is for hal0 alone"
+        await asked.json_answer({"ok": True})
+
+    async with backend(answer) as upstream, relaying(upstream.endpoint) as relay:
+        slot = relay.slots["primary"]
+        for word, background in (("Background", True), ("normal", False)):
+            assert (await ask(relay.port, post(CHAT, HELLO, f"x-hal0-priority: {word}"))).status == 200
+            assert slot.last_in_background is background
+        assert [view.background for view in relay.requests.views()] == [False, True]
+        refused = await ask(relay.port, post(CHAT, HELLO, "x-hal0-priority: backgroud"))
+        assert (refused.status, refused.json()["error"]["param"]) == (400, "X-Hal0-Priority")
+
+
 async def test_a_body_over_the_limit_is_refused_without_being_read() -> None:
     server = ServerSettings(body_limit=2**16)
     async with backend(never) as upstream, relaying(upstream.endpoint, server=server) as relay:
@@ -402,7 +417,7 @@ async def test_a_wait_that_is_worth_it_is_told_in_whole_seconds() -> None:
     class Crashing:
         name, state = "primary", "error"
 
-        def lease(self, *, request: str) -> Any:
+        def lease(self, *, request: str, background: bool) -> Any:
             raise Hal0Error("slot.crash_looping", retry_after_seconds=2.2, slot="primary", failures=3, reason="x")
 
     async with relaying(Endpoint(1)) as relay:

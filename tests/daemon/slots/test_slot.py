@@ -113,6 +113,23 @@ async def test_draining_lasts_as_long_as_was_asked_for(house: House) -> None:
         assert (await ended).error is None
 
 
+async def test_a_request_in_the_background_lets_a_later_one_go_first(house: House) -> None:
+    slot = house.add()
+    order = []
+
+    async def come(name: str, *, background: bool) -> None:
+        async with slot.lease(background=background):
+            order.append(name)
+
+    async with slot.lease():
+        title = asyncio.create_task(come("title", background=True))
+        await house.until(lambda: slot.view().waiting == 1)
+        person = asyncio.create_task(come("person", background=False))
+        await house.until(lambda: slot.view().waiting == 2)
+    await asyncio.gather(title, person)
+    assert order == ["person", "title"]
+
+
 async def test_a_sharper_choice_shortens_a_drain_and_a_milder_one_does_not_lengthen_it(house: House) -> None:
     slot = house.add(drain_timeout=60.0)
     async with slot.lease():

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from hal0.daemon.slots.turns import Turns
+from hal0.daemon.slots.turns import AGING_SECONDS, Turns
 from hal0.errors import Hal0Error
 
 MOST = 2
@@ -13,17 +13,18 @@ class Desk:
 
     def __init__(self, *, most: int = MOST, most_waiting: int = 100) -> None:
         self.most = most
-        self.turns = Turns("s")
+        self.now = 0.0
+        self.turns = Turns("s", clock=lambda: self.now)
         self.inside = 0
         self.most_inside = 0
         self.served: list[int] = []
         self.most_waiting = most_waiting
         self.release = asyncio.Event()
 
-    async def use(self, number: int) -> None:
+    async def use(self, number: int, *, background: bool = False) -> None:
         if not self.turns.is_free(self.inside, most=self.most):
             try:
-                await self.turns.wait(most_waiting=self.most_waiting, at_once=self.most)
+                await self.turns.wait(most_waiting=self.most_waiting, at_once=self.most, background=background)
             except BaseException:
                 self.turns.grant(self.inside, most=self.most)
                 raise
@@ -123,3 +124,63 @@ def test_the_newest_durations_count_more() -> None:
     for seconds in (1.0, 1.0, 11.0):
         turns.held_for(seconds)
     assert turns._seconds_until_free(1) == pytest.approx(3.0)
+
+
+async def served_in_order(desk: Desk, *comers: tuple[int, bool, float]) -> list[int]:
+    """Who is served when, of (number, in the background, when it comes), behind one who holds the only place."""
+    holder = asyncio.create_task(desk.use(0))
+    await asyncio.sleep(0)
+    tasks = []
+    for number, background, at in comers:
+        desk.now = at
+        tasks.append(asyncio.create_task(desk.use(number, background=background)))
+        await asyncio.sleep(0)
+    desk.release.set()
+    await asyncio.gather(holder, *tasks)
+    assert len(desk.turns) == 0
+    return desk.served[1:]
+
+
+async def test_those_in_the_background_come_last_and_in_order_among_themselves() -> None:
+    order = await served_in_order(Desk(most=1), (1, True, 0), (2, False, 1), (3, True, 2), (4, False, 3))
+    assert order == [2, 4, 1, 3]
+
+
+async def test_nobody_stays_in_the_background_for_ever() -> None:
+    late = AGING_SECONDS + 1
+    order = await served_in_order(Desk(most=1), (1, True, 0), (2, False, 1), (3, False, late), (4, True, late))
+    assert order == [2, 1, 3, 4]
+
+
+async def test_in_a_full_line_one_in_the_background_makes_room_for_a_person() -> None:
+    desk = Desk(most=1, most_waiting=2)
+    holder = asyncio.create_task(desk.use(0))
+    await asyncio.sleep(0)
+    first, second = (asyncio.create_task(desk.use(number, background=True)) for number in (1, 2))
+    await asyncio.sleep(0)
+    with pytest.raises(Hal0Error):
+        await desk.use(3, background=True)
+    person = asyncio.create_task(desk.use(4))
+    with pytest.raises(Hal0Error) as caught:
+        await second
+    assert (caught.value.code, caught.value.retry_after_seconds) == ("slot.queue_full", 1.0)
+    desk.release.set()
+    await asyncio.gather(holder, first, person)
+    assert desk.served == [0, 4, 1]
+    assert len(desk.turns) == 0
+
+
+async def test_one_who_is_sent_away_just_as_he_leaves_costs_no_turn() -> None:
+    desk = Desk(most=1, most_waiting=1)
+    holder = asyncio.create_task(desk.use(0))
+    await asyncio.sleep(0)
+    leaver = asyncio.create_task(desk.use(1, background=True))
+    await asyncio.sleep(0)
+    person = asyncio.create_task(desk.use(2))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    desk.release.set()
+    results = await asyncio.gather(holder, leaver, person, return_exceptions=True)
+    assert results[0] is results[2] is None
+    assert desk.served == [0, 2]
+    assert len(desk.turns) == 0
