@@ -57,6 +57,7 @@ PURE = [
     "hal0.daemon.remotes.breaker",
     "hal0.daemon.routing.rules",
     "hal0.daemon.proxy.body",
+    "hal0.daemon.proxy.bounds",
     "hal0.daemon.proxy.headers",
     "hal0.daemon.proxy.meter",
     "hal0.daemon.proxy.tap",

@@ -6,8 +6,7 @@ person, likewise; or its client left, upon which the task is cancelled and the b
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,19 +15,18 @@ from hal0.daemon.http.client import BrokenAnswer
 from hal0.daemon.http.pipe import ClientGone
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy import headers
-from hal0.daemon.proxy.body import Call, bytes_allowed, check_content_type, parse
+from hal0.daemon.proxy.body import Call, check_content_type, parse
+from hal0.daemon.proxy.bounds import bytes_allowed
 from hal0.daemon.proxy.faults import fault, is_the_upstreams
+from hal0.daemon.proxy.passage import Passage, Receive
 from hal0.daemon.proxy.relay import DONE, TooSlow, Watch, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
-from hal0.daemon.proxy.request import Request
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.proxy.seams import Adapter, Answer, Carrier, Choice, Dialect, Dispatcher, Lease
 from hal0.daemon.proxy.translated import Translated
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
 from hal0.wire import Outcome
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 PATHS: Mapping[str, Api] = {
     **{api.value: api for api in Api},
@@ -49,19 +47,6 @@ JSON = [(b"content-type", b"application/json")]
 UP = frozenset({"ready", "serving", "idle"})
 
 log = logging.getLogger("hal0.proxy")
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One request on its way through, and the configuration it began under."""
-
-    path: str
-    method: str
-    headers: list[tuple[bytes, bytes]]
-    receive: Receive
-    reply: Reply
-    request: Request
-    settings: Settings
 
 
 class ProxyApp:
@@ -201,28 +186,14 @@ class ProxyApp:
     # 2 read
 
     async def _read(self, passage: Passage) -> Call:
-        """The whole body, checked; one that is too large is refused before it is read."""
+        """The whole body, checked."""
         api = PATHS[passage.path]
         if passage.method != "POST":
             raise Hal0Error("system.method_not_allowed", path=passage.path, method=passage.method, allowed="POST")
         passage.request.background = headers.is_background(passage.headers)
         check_content_type(headers.find(passage.headers, b"content-type"))
         limit = bytes_allowed(api, passage.settings.server.body_limit)
-        announced = headers.find(passage.headers, b"content-length")
-        if announced is not None and int(announced) > limit:
-            raise Hal0Error("dispatch.too_large", limit_bytes=limit)
-        parts, size = [], 0
-        while True:
-            message = await passage.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone("the client left before its request was whole")
-            parts.append(message["body"])
-            size += len(message["body"])
-            if size > limit:
-                raise Hal0Error("dispatch.too_large", limit_bytes=limit)
-            if not message["more_body"]:
-                break
-        raw = parts[0] if len(parts) == 1 else b"".join(parts)
+        raw = await passage.body(limit_bytes=limit)
         dialect = self._dialects.get(passage.path)
         call = parse(api, raw) if dialect is None else dialect.call(passage.path, raw)
         passage.request.asked = headers.printable(call.model or "")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, fi
 from pydantic_core import PydanticCustomError, from_json
 
 from hal0.daemon.providers.base import Api
+from hal0.daemon.proxy.bounds import refuse_swarm
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
 
@@ -23,15 +24,6 @@ REASONS = {"missing": "the field is missing", "model_type": "Input should be an 
 # What pydantic adds to a place to tell which type of several was tried.
 UNION_BRANCHES = {"str", "list[str]", "dict[str,any]", "list[any]"}
 PROMPT_CHARACTERS = 2_000  # of the last message, kept for the dashboard
-
-# A body is parsed on the event loop, and what that costs goes by its parts rather than by its bytes: a picture is one
-# string, but a megabyte of `[],[],` is seconds and gigabytes. Each bound is far above what the largest agents send, and
-# together they keep the loop for a fraction of a second at most.
-MOST_VALUES = 400_000  # a whole batch of token ids; OpenAI takes 300,000 in one request
-MOST_STRINGS = 100_000
-MOST_COLLECTIONS = 20_000  # objects and lists
-MOST_BYTES_OUTSIDE = 8 * 2**20  # of strings: digits are slow to read
-TEXT_BODY_BYTES = 8 * 2**20  # of an endpoint that takes no pictures, however large `body_limit` is
 
 
 class Body(BaseModel):
@@ -218,11 +210,6 @@ def check_content_type(value: bytes | None) -> None:
         raise Hal0Error("dispatch.unsupported_media", wanted="application/json", given=media)
 
 
-def bytes_allowed(api: Api, body_limit: int) -> int:
-    """How long a body may be; only chat has pictures in it."""
-    return body_limit if api is Api.CHAT else min(body_limit, TEXT_BODY_BYTES)
-
-
 def parse(api: Api, raw: bytes) -> Call:
     """Check a body. Raises `dispatch.invalid_json` or `dispatch.invalid_request`."""
     body = checked(BODIES[api], raw)
@@ -233,7 +220,7 @@ def parse(api: Api, raw: bytes) -> Call:
 
 def checked(kind: type[Kind], raw: bytes) -> Kind:
     """A body of this kind. Raises `dispatch.invalid_json` or `dispatch.invalid_request`."""
-    _refuse_swarm(raw)
+    refuse_swarm(raw)
     try:
         return kind.model_validate(from_json(raw, allow_inf_nan=False))
     except ValidationError as error:
@@ -249,26 +236,6 @@ def _explain(error: ValidationError) -> NoReturn:
     raise Hal0Error(
         "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason
     ) from error
-
-
-def _refuse_swarm(raw: bytes) -> None:
-    """Refuse a body of too many parts before anything is made of it; what stands inside of strings does not count."""
-    if len(raw) <= MOST_COLLECTIONS:
-        return
-    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw  # every quote left ends or begins
-    if plain.count(b'"') > 2 * MOST_STRINGS:
-        _too_many(f"{MOST_STRINGS} strings")
-    outside = b'"'.join(plain.split(b'"')[::2])
-    if len(outside) > MOST_BYTES_OUTSIDE:
-        _too_many(f"{MOST_BYTES_OUTSIDE} bytes outside of strings")
-    if outside.count(b"[") + outside.count(b"{") > MOST_COLLECTIONS:
-        _too_many(f"{MOST_COLLECTIONS} objects and lists")
-    if outside.count(b",") > MOST_VALUES:
-        _too_many(f"{MOST_VALUES} values")
-
-
-def _too_many(what: str) -> NoReturn:
-    raise Hal0Error("dispatch.invalid_request", field="the body", reason=f"it has more than {what}; send less at once")
 
 
 def _list_of(kind: type, value: Any, reason: str) -> Any:

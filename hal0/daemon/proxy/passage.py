@@ -1,0 +1,44 @@
+"""One request on its way through the proxy, and its body as it arrives."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hal0.daemon.config.schema import Settings
+from hal0.daemon.http.pipe import ClientGone
+from hal0.daemon.proxy.headers import find
+from hal0.daemon.proxy.replies import Reply
+from hal0.daemon.proxy.request import Request
+from hal0.errors import Hal0Error
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A request, its answer, and the configuration it began under."""
+
+    path: str
+    method: str
+    headers: list[tuple[bytes, bytes]]
+    receive: Receive
+    reply: Reply
+    request: Request
+    settings: Settings
+
+    async def body(self, *, limit_bytes: int) -> bytes:
+        """All of it; one that is too large is refused before it is read. Raises `dispatch.too_large` or ClientGone."""
+        announced = find(self.headers, b"content-length")
+        if announced is not None and int(announced) > limit_bytes:
+            raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
+        parts, size = [], 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone("the client left before its request was whole")
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > limit_bytes:
+                raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
+            if not message["more_body"]:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
