@@ -149,6 +149,9 @@ async def test_sigterm_lets_streams_end(own: Installation) -> None:
                     await asyncio.sleep(0.01)
             refused = await client.post(CHAT, json=HELLO)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "system.shutting_down")
+            message = await client.post("/v1/messages", json={**HELLO, "max_tokens": 9})
+            assert (message.status_code, message.json()["type"]) == (503, "error")
+            assert message.json()["error"]["type"] == "overloaded_error"
             os.kill(own.slot("primary")["pid"], signal.SIGCONT)
             rest = [line async for line in lines if line.startswith("data: ")]
             assert rest[-1] == "data: [DONE]"

@@ -79,7 +79,8 @@ def _thinking(thinking: dict[str, Any] | None) -> dict[str, Any]:
         budget = thinking.get("budget_tokens")
         if budget is not None and type(budget) is not int:
             raise invalid("thinking.budget_tokens", "Input should be a valid integer")
-        return {"chat_template_kwargs": {"enable_thinking": True}, "thinking_budget_tokens": budget}
+        named = ("thinking_budget_tokens", "reasoning_budget_tokens")  # builds of llama.cpp differ in which they read
+        return {"chat_template_kwargs": {"enable_thinking": True}, **dict.fromkeys(named, budget)}
     if kind == "adaptive":  # the model decides, as it does without a word
         return {}
     raise unsupported("thinking", f"thinking of type {quoted(kind)}")

@@ -236,7 +236,8 @@ class ProxyApp:
         if adapter is not None:
             path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
         else:
-            path, body = call.api.value, call.for_model(lease.spec.model.id, named=lease.endpoint.names_model)
+            named = lease.endpoint.names_model or call.translation is not None  # llama-server counts for a named model
+            path, body = call.api.value, call.for_model(lease.spec.model.id, named=named)
         if call.translation is None:
             return await self._ask(passage, lease, path, body)
         return await self._ask_translated(passage, lease, call.translation, body)

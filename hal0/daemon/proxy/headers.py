@@ -17,13 +17,13 @@ TO_CLIENT = frozenset(
     {b"content-type", b"content-encoding", b"content-disposition", b"cache-control", b"x-accel-buffering"}
 )
 ANSWER_NAMES = (
-    b"x-request-id, x-hal0-slot, x-hal0-remote, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, x-hal0-route, "
-    b"x-hal0-fallback, retry-after"
+    b"x-request-id, request-id, x-hal0-slot, x-hal0-remote, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, "
+    b"x-hal0-route, x-hal0-fallback, retry-after"
 )
 PRIORITY = b"x-hal0-priority"
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # Browsers do not let a `*` stand for Authorization, so each header is named (and those asked for are echoed).
-USUAL_REQUEST_HEADERS = b"authorization, content-type, x-request-id"
+USUAL_REQUEST_HEADERS = b"authorization, content-type, x-request-id, x-api-key, anthropic-version"
 PREFLIGHT_SECONDS = b"600"
 
 

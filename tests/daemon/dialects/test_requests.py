@@ -338,7 +338,11 @@ MESSAGES_FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "thinking": (
         {"thinking": {"type": "enabled", "budget_tokens": 1024}},
-        {"chat_template_kwargs": {"enable_thinking": True}, "thinking_budget_tokens": 1024},
+        {
+            "chat_template_kwargs": {"enable_thinking": True},
+            "thinking_budget_tokens": 1024,
+            "reasoning_budget_tokens": 1024,
+        },
     ),
     "no thinking": ({"thinking": {"type": "disabled"}}, {"chat_template_kwargs": {"enable_thinking": False}}),
     "thinking as it likes": ({"thinking": {"type": "adaptive"}}, {}),
