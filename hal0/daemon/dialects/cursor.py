@@ -8,11 +8,14 @@ from hal0.daemon.dialects.responses import as_chat
 from hal0.daemon.dialects.responses_request import ResponsesBody
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call, checked, parse
+from hal0.daemon.proxy.seams import Wording
 from hal0.errors import Hal0Error
 
 
 class CursorDialect:
     """The dialect of those who send `input` to /v1/chat/completions."""
+
+    wording: Wording | None = None
 
     def call(self, path: str, raw: bytes) -> Call:
         try:
@@ -24,9 +27,3 @@ class CursorDialect:
             if asked.input is None:
                 raise
         return as_chat(asked)
-
-    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
-        return []
-
-    def error(self, error: Hal0Error, *, request: str) -> bytes:
-        return error.body()

@@ -10,13 +10,26 @@ from hal0.daemon.dialects.messages_request import MessagesBody, chat_of
 from hal0.daemon.dialects.refusals import invalid
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call, checked, parse
+from hal0.daemon.proxy.seams import Wording
 from hal0.errors import Hal0Error
 
 COUNT_PATH = "/v1/messages/count_tokens"
 
 
+class MessagesWording:
+    """How Anthropic's clients are told."""
+
+    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
+        return [(b"request-id", request.encode())]
+
+    def error(self, error: Hal0Error, *, request: str) -> bytes:
+        return json.dumps(failure(error, request=request), default=str).encode()
+
+
 class MessagesDialect:
     """The dialect of /v1/messages."""
+
+    wording: Wording | None = MessagesWording()
 
     def call(self, path: str, raw: bytes) -> Call:
         asked = checked(MessagesBody, raw)
@@ -26,9 +39,3 @@ class MessagesDialect:
             raise invalid("max_tokens", "the field is missing")
         call = parse(Api.CHAT, as_json(chat_of(asked)))
         return replace(call, translation=Counting() if path == COUNT_PATH else MessagesAnswer(asked))
-
-    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
-        return [(b"request-id", request.encode())]
-
-    def error(self, error: Hal0Error, *, request: str) -> bytes:
-        return json.dumps(failure(error, request=request), default=str).encode()

@@ -11,13 +11,15 @@ from hal0.daemon.dialects.responses_answer import ResponsesAnswer
 from hal0.daemon.dialects.responses_request import ResponsesBody, chat_of
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call, checked, parse
-from hal0.errors import Hal0Error
+from hal0.daemon.proxy.seams import Wording
 
 COUNT_PATH = "/v1/responses/input_tokens"
 
 
 class ResponsesDialect:
     """The dialect of /v1/responses."""
+
+    wording: Wording | None = None
 
     def call(self, path: str, raw: bytes) -> Call:
         asked = checked(ResponsesBody, raw)
@@ -27,12 +29,6 @@ class ResponsesDialect:
         if path == COUNT_PATH:
             return replace(call, translation=Counting(object="response.input_tokens"))
         return replace(call, translation=ResponsesAnswer(asked))
-
-    def headers(self, request: str) -> list[tuple[bytes, bytes]]:
-        return []
-
-    def error(self, error: Hal0Error, *, request: str) -> bytes:
-        return error.body()
 
 
 def as_chat(asked: ResponsesBody) -> Call:

@@ -178,9 +178,9 @@ class ProxyApp:
         said = [*headers.cors(settings.server.cors_origins, scope["headers"]), (b"x-request-id", request.encode())]
         reply = Reply(scope, send, headers=said)
         dialect = self._dialects.get(scope["path"])
-        if dialect is not None:
-            said += dialect.headers(request)
-            reply.error_body = partial(dialect.error, request=request)
+        if dialect is not None and (wording := dialect.wording) is not None:
+            said += wording.headers(request)
+            reply.error_body = partial(wording.error, request=request)
         return reply
 
     # 2 read

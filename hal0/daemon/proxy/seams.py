@@ -128,12 +128,8 @@ class Adapter(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """Another API than chat completions, at paths of its own, that is answered by chat completions."""
-
-    def call(self, path: str, raw: bytes) -> Call:
-        """The request in the words of chat completions; raises `dispatch.*` for what cannot be said in them."""
-        ...
+class Wording(Protocol):
+    """How an API's clients are told what is not the answer itself, where that is not as for chat completions."""
 
     def headers(self, request: str) -> list[tuple[bytes, bytes]]:
         """What its clients look for in the head of every answer."""
@@ -141,4 +137,15 @@ class Dialect(Protocol):
 
     def error(self, error: Hal0Error, *, request: str) -> bytes:
         """The body of an answer that is a failure."""
+        ...
+
+
+class Dialect(Protocol):
+    """Another API than chat completions, at paths of its own, that is answered by chat completions."""
+
+    @property
+    def wording(self) -> Wording | None: ...
+
+    def call(self, path: str, raw: bytes) -> Call:
+        """The request in the words of chat completions; raises `dispatch.*` for what cannot be said in them."""
         ...

@@ -323,6 +323,13 @@ async def test_what_the_backend_refuses_is_told_in_the_clients_words(
         assert ("type" in seen.json()) == (path == MESSAGES)
 
 
+@DIALECTS
+async def test_an_answer_without_the_stream_that_was_asked_for_is_a_bad_response(path: str) -> None:
+    async with backend(answer) as upstream, relaying(upstream.endpoint) as relay:
+        seen = await ask(relay.port, post(path, {**BODIES[path], "stream": True}))
+        assert (seen.status, seen.code) == (502, "slot.bad_response")
+
+
 async def test_a_stream_that_nobody_asked_for_is_a_bad_response() -> None:
     paths = [RESPONSES, MESSAGES, *COUNTS]
     async with backend(words) as upstream, relaying(upstream.endpoint) as relay:
@@ -356,10 +363,11 @@ async def test_a_backend_that_cannot_count_is_asked_for_one_token(path: str, sta
         else:
             await asked.json_answer({**ANSWER, "usage": {"prompt_tokens": 17}})
 
-    async with backend(script) as upstream, relaying(upstream.endpoint) as relay:
-        seen = await ask(relay.port, post(path, {**BODIES[path], "max_completion_tokens": 99}))
-        assert (seen.status, seen.json()["input_tokens"]) == (200, 17)
-        await until(lambda: upstream.open <= 1)  # the first connection is kept for the next request, or closed
+    async with backend(script) as upstream:
+        async with relaying(upstream.endpoint) as relay:
+            seen = await ask(relay.port, post(path, {**BODIES[path], "max_completion_tokens": 99}))
+            assert (seen.status, seen.json()["input_tokens"]) == (200, 17)
+        await until(lambda: upstream.open == 0)
         _, second = upstream.asked
         assert second.line == "POST /v1/chat/completions HTTP/1.1"
         assert second.json() == {
