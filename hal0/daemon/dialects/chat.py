@@ -44,12 +44,16 @@ class ChatAnswer(ABC):
     path = Api.CHAT.value
 
     def __init__(self, *, streams: bool) -> None:
+        self._streams = streams
+        self.restart()
+
+    def restart(self) -> None:
+        """Nothing has come yet. A whole answer that made no sense may be followed by that of another upstream."""
         self.model = ""
         self.usage: Usage | None = None
         self.pieces = 0  # of the answer so far
         self.finish = ""  # why the backend ended; empty while it goes on
         self.stop: str | None = None  # the stop sequence that it came to, if the backend tells
-        self._streams = streams
         self._held = b""
         self._out: list[bytes] = []
         self._open: object = None  # TEXT, REASONING, or the index of a tool call: what the last piece belonged to
@@ -72,6 +76,7 @@ class ChatAnswer(ABC):
     def whole(self, body: bytes) -> bytes:
         if self._streams:
             raise ValueError("it answered without a stream")
+        self.restart()
         try:
             answer = json.loads(body)
             choice = answer["choices"][0]

@@ -28,9 +28,12 @@ class MessagesAnswer(ChatAnswer):
     """One message, block by block."""
 
     def __init__(self, asked: MessagesBody) -> None:
-        super().__init__(streams=bool(asked.stream))
         self._manages_context = "context_management" in (asked.model_extra or {})
         self._id = f"msg_{new_id()}"
+        super().__init__(streams=bool(asked.stream))
+
+    def restart(self) -> None:
+        super().restart()
         self._blocks: list[dict[str, Any]] = []
         self._texts: list[str] = []  # of the block that is open
 

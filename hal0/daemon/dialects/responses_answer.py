@@ -21,10 +21,13 @@ class ResponsesAnswer(ChatAnswer):
     """One answer, item by item."""
 
     def __init__(self, asked: ResponsesBody) -> None:
-        super().__init__(streams=bool(asked.stream))
         self._asked = asked
         self._id = f"resp_{new_id()}"
         self._created_at = int(time.time())
+        super().__init__(streams=bool(asked.stream))
+
+    def restart(self) -> None:
+        super().restart()
         self._number = 0
         self._output: list[Item] = []
         self._texts: list[str] = []  # of the item that is open

@@ -322,6 +322,17 @@ def test_a_whole_answer_that_makes_no_sense_is_a_value_error(body: bytes) -> Non
         messages(stream=None).whole(body)
 
 
+@pytest.mark.parametrize("make", [responses, messages])
+def test_an_answer_after_one_that_made_no_sense_is_as_if_it_were_the_first(make: Any) -> None:
+    half = {"choices": [{"message": {"content": "Half", "tool_calls": [{"id": "a", "function": {}}]}}]}
+    answer = make(stream=None)
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are for people
+        answer.whole(json.dumps(half).encode())
+    said = answer.whole(json.dumps(WHOLE).encode()).decode()
+    assert said.count("Gott") == 1
+    assert "Half" not in said
+
+
 def test_arguments_cut_off_by_max_tokens_are_none() -> None:
     body = json.loads(WHOLES["arguments"])
     body["choices"][0]["finish_reason"] = "length"
