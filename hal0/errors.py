@@ -165,11 +165,13 @@ _add(
     "slot.insufficient_memory",
     507,
     "{slot} does not fit: {sum}",
-    cause="The model with its context needs more memory than is free and could be freed. Slots that are busy, starting "
-    "or pinned are never unloaded to make room, and nobody is unloaded when that would not be enough.",
-    remedy="`hal0 model show MODEL --fit` tells the sum. Lower `context` or `parallel` of {slot}, cache with "
-    '`args = ["-ctk", "q8_0", "-ctv", "q8_0"]`, choose a smaller model or quantisation, unload another slot, or set '
-    '`memory = "ignore"` for {slot} to try all the same.',
+    cause="The model with its context needs more memory than is free and could be freed. Pinned slots are never "
+    "unloaded to make room, busy ones not before their requests are done, and nobody is unloaded when that would not "
+    "be enough, or for a start that nobody waits for.",
+    remedy="`hal0 slot load {slot} --dry-run` tells the sum. Lower `context` or `parallel` of {slot}, cache with "
+    '`args = ["-ctk", "q8_0", "-ctv", "q8_0"]`, choose a smaller model or quantisation, unload another slot or take '
+    'away its `pinned`, or set `memory = "ignore"` for {slot} to try all the same. With Retry-After, asking again '
+    "helps.",
 )
 _add(
     "slot.swap_failed",

@@ -83,6 +83,7 @@ class SlotView(Wire):
     progress: float | None = None  # 0..1 while pulling or warming, when known
     fetched_bytes: int | None = None  # while pulling: of its model's files, come or verified
     fetch_bytes: int | None = None  # of how many, when known
+    remark: str = ""  # what a start waits for, or why a slot that is up lets nobody in, in words
     error: ErrorView | None = None  # why it is in `error`, or what the last run died of
     log_tail: list[str] = []  # last lines of the backend's output, when it is in `error`
     failures: int = 0  # in a row

@@ -53,6 +53,7 @@ from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.bonds import Bonds, is_service
 from hal0.daemon.slots.fitting import check_fit
 from hal0.daemon.slots.lifecycle import ANSWERING, State
+from hal0.daemon.slots.machine import LocalMachine
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import in_thread
 from hal0.daemon.slots.run import Tools, base_environment
@@ -133,6 +134,8 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             cleanup.callback(sock.close)
 
         registry = rehearse.registry(settings.models)
+        peaks = Peaks(paths.state / "peaks.json")
+        appraisal = Appraisal(registry=lambda: registry, providers=providers, peaks=peaks)
         supervisor = Supervisor(
             tools=Tools(
                 providers=providers,
@@ -144,6 +147,12 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             ),
             logs=paths.logs,
             state=paths.state,
+            machine=LocalMachine(
+                sampler=lambda: services.sampler,
+                appraisal=appraisal,
+                peaks=peaks,
+                settings=lambda: current().daemon,
+            ),
             memory_of=lambda name: services.sampler.memory_of(name),
             on_change=on_change,
             on_removed=on_removed,
@@ -199,9 +208,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 process_groups=supervisor.process_groups,
             ),
             errors=errors,
-            appraisal=Appraisal(
-                registry=lambda: registry, providers=providers, peaks=Peaks(paths.state / "peaks.json")
-            ),
+            appraisal=appraisal,
             pulls=pulls,
             foreign=foreign,
             make_registry=rehearse.make_registry,

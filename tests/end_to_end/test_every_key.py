@@ -64,6 +64,7 @@ ELSEWHERE = {
     "slots.NAME.api_path": "end_to_end/test_other_backends.py",
     "slots.NAME.serves": "end_to_end/test_other_backends.py",
     "slots.NAME.max_in_flight": "daemon/slots/test_slot.py",
+    "slots.NAME.restore_after": "daemon/slots/test_room.py",
     "slots.NAME.queue_limit": "daemon/slots/test_slot.py",
 }
 

@@ -85,7 +85,7 @@ def test_what_cannot_fit_comes_with_the_sum_and_nobody_would_go(hal0: Installati
     assert huge.fit is not None
     assert huge.fit.verdict == "impossible"
     assert huge.fit.would_go == []
-    assert "of memory are needed" in huge.fit.reason
+    assert "of RAM needed" in huge.fit.reason
 
 
 def test_a_running_slot_is_not_in_the_way_of_its_own_model(hal0: Installation) -> None:

@@ -1,10 +1,12 @@
 """`/api/slots`: the slots, their verbs, their logs and their command lines."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from quart import Blueprint, Response, request
 
 from hal0.daemon.admin.bodies import Body, body_of
+from hal0.daemon.admin.fit import fit_view
 from hal0.daemon.admin.replies import event_stream, list_reply, query_number, reply
 from hal0.daemon.admin.views import slot_view
 from hal0.daemon.services import Services
@@ -57,6 +59,15 @@ def make(services: Services) -> Blueprint:
     @routes.get("/slots/<name>/command")
     async def show_command(name: str) -> Response:
         return reply(_command(services.supervisor.get(name)))
+
+    @routes.get("/slots/<name>/fit")
+    async def show_fit(name: str) -> Response:
+        """Whether it could start now, and who would have to go; what runs under its name is taken for gone."""
+        slot = services.supervisor.get(name)
+        spec = slot.plan()
+        launch = slot.provider.launch(spec)
+        appraised = await asyncio.to_thread(services.appraisal.of, spec, launch, list(services.sampler.devices))
+        return reply(fit_view(name, await services.supervisor.room.preview(name, appraised, slot.config)))
 
     @routes.get("/slots/<name>/why")
     async def show_ledger(name: str) -> Response:

@@ -100,6 +100,9 @@ def _groups(slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         if slot.get("exclusive") is True and group is None:
             message = "`exclusive` has no effect without a `group`"
             yield Finding("config.invalid", message, (*key, "exclusive"), 'add `group = "gpu0"` or the like', "key")
+        if slot.get("restore_after") and slot.get("exclusive") is not True:
+            message = "`restore_after` has an effect on exclusive slots only"
+            yield Finding("config.invalid", message, (*key, "restore_after"), "add `exclusive = true`", "key")
     for group, names in groups.items():
         for name in names:
             if slots[name].get("pinned") is not True:

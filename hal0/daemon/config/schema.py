@@ -345,6 +345,11 @@ class Slot(Table):
         None, description="Slots of one group take turns, if one of the two that meet is `exclusive`."
     )
     exclusive: bool = Field(False, description="No other slot of its `group` runs while this one does.")
+    restore_after: Seconds = Field(
+        0.0,
+        description="Quiet time after which an exclusive slot gives way to those of its group that it took over from; "
+        "0 = never.",
+    )
     fallback: tuple[Text, ...] = Field(
         (),
         description="What answers instead if it cannot, in this order: names as in `model` of a request. Only before "

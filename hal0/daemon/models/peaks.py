@@ -7,6 +7,7 @@ go. A file that is damaged, or of another version, is forgotten with a line in t
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, dataclass, replace
@@ -54,23 +55,26 @@ class Peaks:
     def __init__(self, file: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._file = file
         self._clock = clock
+        self._lock = threading.Lock()  # they are asked and told from threads
         self._peaks = self._load()
 
     def find(self, key: PeakKey) -> Peak | None:
-        return self._peaks.get(key)
+        with self._lock:
+            return self._peaks.get(key)
 
     def learn(self, key: PeakKey, *, private_bytes: int, gpu_bytes: int = 0) -> None:
         """A run has ended that took this much at most. Blocks for a small file."""
-        before = self._peaks.pop(key, None) or Peak(0, runs=0)
-        self._peaks[key] = Peak(
-            private_bytes=max(private_bytes, before.private_bytes),
-            gpu_bytes=max(gpu_bytes, before.gpu_bytes),
-            runs=before.runs + 1,
-            at=self._clock(),
-        )
-        while len(self._peaks) > MOST_PEAKS:
-            del self._peaks[next(iter(self._peaks))]
-        self._save()
+        with self._lock:
+            before = self._peaks.pop(key, None) or Peak(0, runs=0)
+            self._peaks[key] = Peak(
+                private_bytes=max(private_bytes, before.private_bytes),
+                gpu_bytes=max(gpu_bytes, before.gpu_bytes),
+                runs=before.runs + 1,
+                at=self._clock(),
+            )
+            while len(self._peaks) > MOST_PEAKS:
+                del self._peaks[next(iter(self._peaks))]
+            self._save()
 
     def refined(self, needs: SlotNeeds, key: PeakKey) -> SlotNeeds:
         """The estimate, corrected by what was measured under the same circumstances."""
@@ -121,6 +125,12 @@ def refine(needs: SlotNeeds, peak: Peak) -> SlotNeeds:
     if gpu is not None and peak.gpu_bytes:
         gpu = _corrected(gpu, peak.gpu_bytes)
     return replace(needs, ram=ram, gpu=gpu)
+
+
+def measured(peak: Peak) -> SlotNeeds:
+    """Pure. The needs of a backend of which nothing else is known."""
+    ram = Needs(base_bytes=peak.private_bytes, source="measured", uncertainty=MEASURED_UNCERTAINTY)
+    return SlotNeeds(ram, replace(ram, base_bytes=peak.gpu_bytes) if peak.gpu_bytes else None)
 
 
 def _mapped_bytes(needs: SlotNeeds, peak: Peak) -> int:

@@ -1,7 +1,8 @@
 """Who must go so that a slot fits. Pure: values in, a decision out; the caller acts, measures again and asks again.
 
 Amounts are bytes by pool: "memory" for RAM, "gpu0" and so on, as devices are named. Nobody is asked to leave unless
-that is enough; busy, starting and pinned slots are never asked.
+that is enough; busy, starting and pinned slots are never asked. Who waits for busy ones gets their room once they are
+quiet; only pinned slots and the machine itself can make a start impossible.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from hal0.errors import Hal0Error
 from hal0.wire import DeviceView
 
 MEMORY = "memory"
-MIB = 2**20
+KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 Amounts = Mapping[str, int]
 
@@ -32,10 +33,12 @@ class Holder:
     is_busy: bool = False  # requests in flight, or waiting for it
     is_starting: bool = False
     is_leaving: bool = False  # on its way out: its memory comes back without being asked for
+    is_fresh: bool = False  # used a moment ago: the next request may be on its way
     is_idle: bool = False  # quiet for longer than its `idle_after`
     pinned: bool = False
     priority: int = 0  # a higher one stays longer
     last_used: float = 0.0
+    ready_since: float = 0.0
     group: str | None = None
     exclusive: bool = False
 
@@ -47,8 +50,18 @@ class Holder:
         return max(self.reserved.get(pool, 0), self.taken.get(pool, 0))
 
     @property
-    def may_go(self) -> bool:
+    def is_quiet(self) -> bool:
+        """It may be asked to go, now or in a moment."""
         return not (self.is_busy or self.is_starting or self.is_leaving or self.pinned)
+
+    @property
+    def may_go(self) -> bool:
+        return self.is_quiet and not self.is_fresh
+
+    @property
+    def is_in_use(self) -> bool:
+        """It can be asked once it is quiet."""
+        return not (self.pinned or self.is_leaving or self.is_quiet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ class Candidate:
 
     name: str
     need: Amounts
+    may_evict: bool = True  # somebody waits for it; else it takes only what is free
     group: str | None = None
     exclusive: bool = False
 
@@ -69,15 +83,19 @@ class Shortfall:
     need: int
     free: int  # as measured
     reserved: int  # of that, promised to slots that have not taken it yet
-    evictable: int  # held by slots that may go
-    held: int  # by those that may not
+    evictable: int  # held by slots that may go, now or when they are quiet
+    held: int  # by pinned ones
+    held_by: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return (
-            f"{_mib(self.need)} of {self.pool} are needed; {_mib(self.free)} are free, {_mib(self.reserved)} of them "
-            f"promised to others; {_mib(self.evictable)} could be freed; {_mib(self.held)} are held by slots that are "
-            "busy, starting or pinned"
-        )
+        where = "RAM" if self.pool == MEMORY else self.pool
+        words = f"{in_units(self.need)} of {where} needed, {in_units(self.free)} free"
+        if self.reserved:
+            words += f" ({in_units(self.reserved)} of it promised to others)"
+        words += f", {in_units(self.evictable)} held by slots that could go"
+        if self.held_by:
+            words += f", {in_units(self.held)} by {', '.join(self.held_by)}, pinned"
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,44 +108,39 @@ class Evict:
     """These must go, in this order. After each one the figures are others: measure and ask again."""
 
     order: tuple[str, ...]
+    sums: tuple[Shortfall, ...] = field(default=(), compare=False)  # as long as they have not gone
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """There will be room without asking anybody: these are leaving, or hold its group until they are done."""
+    """There will be room: these are leaving, or can be asked once they are quiet."""
 
     on: tuple[str, ...]
+    sums: tuple[Shortfall, ...] = field(default=(), compare=False)
+
+    def error(self, slot: str, *, retry_after_seconds: float) -> Hal0Error:
+        """For whoever has waited for long enough."""
+        text = "; ".join([*map(str, self.sums), f"it has waited for {', '.join(self.on)}"])
+        return _error(slot, text, self.sums, retry_after_seconds=retry_after_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Impossible:
-    """Nobody is asked to go, as it would not be enough."""
+    """Nobody is asked to go, as it would not be enough, or nobody waits for this start."""
 
     sums: tuple[Shortfall, ...] = ()
-    blocked_by: tuple[str, ...] = ()  # pinned slots of the same exclusive group
+    blocked_by: tuple[str, ...] = ()  # slots of the same exclusive group that stay
+    may_evict: bool = True
 
     def error(self, slot: str) -> Hal0Error:
         if self.blocked_by:
-            names = ", ".join(self.blocked_by)
-            text = f"{names} shares its exclusive group and is pinned"
+            why = "pinned" if self.may_evict else "running"
+            text = f"{', '.join(self.blocked_by)} of its exclusive group is {why}"
         else:
             text = "; ".join(map(str, self.sums))
-        return Hal0Error(
-            "slot.insufficient_memory",
-            slot=slot,
-            sum=text,
-            sums=[
-                {
-                    "device": each.pool,
-                    "need_bytes": each.need,
-                    "free_bytes": each.free,
-                    "reserved_bytes": each.reserved,
-                    "evictable_bytes": each.evictable,
-                    "held_bytes": each.held,
-                }
-                for each in self.sums
-            ],
-        )
+        if not self.may_evict:
+            text += "; nothing is unloaded for a start that nobody waits for"
+        return _error(slot, text, self.sums)
 
 
 Plan = Fits | Evict | Wait | Impossible
@@ -137,31 +150,79 @@ def plan(candidate: Candidate, free: Amounts, holders: Sequence[Holder]) -> Plan
     """Decide. A pool that `free` does not name is not known, and limits nothing."""
     others = [holder for holder in holders if holder.name != candidate.name]
     rivals = [holder for holder in others if _take_turns(candidate, holder)]
-    if pinned := [holder.name for holder in rivals if holder.pinned]:
-        return Impossible(blocked_by=tuple(pinned))
-    room = {pool: free[pool] - sum(h.outstanding(pool) for h in others) for pool in candidate.need if pool in free}
+    staying = [h.name for h in rivals if not h.is_leaving and (h.pinned or not candidate.may_evict)]
+    if staying:
+        return Impossible(blocked_by=tuple(staying), may_evict=candidate.may_evict)
+    now = _Room(candidate, free, others)
+    sums = tuple(_sum(pool, candidate, free, others) for pool in now.short())
     # Whoever leaves anyway, and rivals, will have given theirs back.
+    later = _Room(candidate, free, others)
     for holder in others:
         if holder.is_leaving or holder in rivals:
-            _give_back(room, holder)
-    leaving = [h.name for h in others if h.is_leaving]
-    going: list[Holder] = []
-    for holder in sorted((h for h in others if h.may_go and h not in rivals), key=_first_to_go):
-        short = [pool for pool in room if room[pool] < candidate.need[pool]]
+            later.give_back(holder)
+    rest = [h for h in others if candidate.may_evict and h not in rivals]
+    going = _enough(later, sorted((h for h in rest if h.is_quiet), key=_first_to_go))
+    in_use = _enough(later, sorted((h for h in rest if h.is_in_use), key=_first_to_yield))
+    if later.short():
+        return Impossible(
+            tuple(_sum(pool, candidate, free, others) for pool in later.short()), may_evict=candidate.may_evict
+        )
+    if waiting := [h for h in [*rivals, *going] if not h.may_go] + in_use:
+        return Wait(tuple(h.name for h in waiting), sums)
+    if order := sorted(rivals, key=_first_to_go) + going:
+        return Evict(tuple(h.name for h in order), sums)
+    return Wait(tuple(h.name for h in others if h.is_leaving), sums) if sums else Fits()
+
+
+class _Room:
+    """What is free in each pool that the candidate needs."""
+
+    def __init__(self, candidate: Candidate, free: Amounts, others: Sequence[Holder]) -> None:
+        self._need = candidate.need
+        self._left = {
+            pool: free[pool] - sum(h.outstanding(pool) for h in others) for pool in candidate.need if pool in free
+        }
+
+    def short(self) -> list[str]:
+        return [pool for pool, left in self._left.items() if left < self._need[pool]]
+
+    def give_back(self, holder: Holder) -> None:
+        for pool in self._left:
+            self._left[pool] += holder.holds(pool)
+
+
+def _enough(room: _Room, holders: Iterable[Holder]) -> list[Holder]:
+    """The first of them whose going is enough, or all; those that hold nothing of what is short are left alone."""
+    chosen = []
+    for holder in holders:
+        short = room.short()
         if not short:
             break
         if any(holder.holds(pool) for pool in short):
-            going.append(holder)
-            _give_back(room, holder)
-    if short := [pool for pool in room if room[pool] < candidate.need[pool]]:
-        return Impossible(tuple(_sum(pool, candidate, free, others) for pool in short))
-    if waiting := [h.name for h in rivals if not h.may_go]:
-        return Wait(tuple(waiting))
-    order = [h.name for h in sorted(rivals, key=_first_to_go)] + [h.name for h in going]
-    if order:
-        return Evict(tuple(order))
-    now = {pool: free[pool] - sum(h.outstanding(pool) for h in others) for pool in room}
-    return Wait(tuple(leaving)) if any(now[pool] < candidate.need[pool] for pool in now) else Fits()
+            chosen.append(holder)
+            room.give_back(holder)
+    return chosen
+
+
+def _error(slot: str, text: str, sums: Iterable[Shortfall], *, retry_after_seconds: float | None = None) -> Hal0Error:
+    return Hal0Error(
+        "slot.insufficient_memory",
+        retry_after_seconds=retry_after_seconds,
+        slot=slot,
+        sum=text,
+        sums=[
+            {
+                "device": each.pool,
+                "need_bytes": each.need,
+                "free_bytes": each.free,
+                "reserved_bytes": each.reserved,
+                "evictable_bytes": each.evictable,
+                "held_bytes": each.held,
+                "held_by": list(each.held_by),
+            }
+            for each in sums
+        ],
+    )
 
 
 def _take_turns(candidate: Candidate, holder: Holder) -> bool:
@@ -173,36 +234,42 @@ def _first_to_go(holder: Holder) -> tuple[bool, int, float, str]:
     return not holder.is_idle, holder.priority, holder.last_used, holder.name
 
 
-def _give_back(room: dict[str, int], holder: Holder) -> None:
-    for pool in room:
-        room[pool] += holder.holds(pool)
+def _first_to_yield(holder: Holder) -> tuple[bool, int, float, str]:
+    """Of those in use: whoever had its turn for longest."""
+    return holder.is_starting, holder.priority, holder.ready_since, holder.name
 
 
 def _sum(pool: str, candidate: Candidate, free: Amounts, others: Iterable[Holder]) -> Shortfall:
     others = list(others)
+    staying = [h for h in others if h.pinned and not h.is_leaving and h.holds(pool)]
     return Shortfall(
         pool=pool,
         need=candidate.need[pool],
         free=free[pool],
         reserved=sum(h.outstanding(pool) for h in others),
-        evictable=sum(h.holds(pool) for h in others if h.may_go or h.is_leaving),
-        held=sum(h.holds(pool) for h in others if not (h.may_go or h.is_leaving)),
+        evictable=sum(h.holds(pool) for h in others if h not in staying),
+        held=sum(h.holds(pool) for h in staying),
+        held_by=tuple(h.name for h in staying),
     )
 
 
-def need_of(needs: SlotNeeds, gpus: Sequence[str], *, wanted: int | None = None) -> dict[str, int]:
+def need_of(needs: SlotNeeds | None, gpus: Sequence[str], *, wanted: int | None = None) -> dict[str, int]:
     """Which device must give how much; a model on several GPUs is spread over them evenly.
 
     `wanted` is what a person says instead of the estimate: of the GPUs together, or of RAM where there are none.
+    Without either nothing is known, and nothing is reserved.
     """
-    if wanted == 0:
+    if wanted == 0 or (needs is None and wanted is None):
         return {}
-    amounts = {MEMORY: _with_margin(needs.ram)}
-    if needs.gpu is not None and gpus:
-        each = -(-(_with_margin(needs.gpu) if wanted is None else wanted) // len(gpus))
-        amounts.update(dict.fromkeys(gpus, each))
-    elif wanted is not None:
-        amounts[MEMORY] = wanted
+    amounts = {} if needs is None else {MEMORY: _with_margin(needs.ram)}
+    on_gpus = _with_margin(needs.gpu) if needs and needs.gpu else None
+    if wanted is not None:
+        if gpus and (needs is None or needs.gpu is not None):
+            on_gpus = wanted
+        else:
+            amounts[MEMORY] = wanted
+    if on_gpus is not None and gpus:
+        amounts.update(dict.fromkeys(gpus, -(-on_gpus // len(gpus))))
     return amounts
 
 
@@ -233,5 +300,8 @@ def _with_margin(needs: Needs) -> int:
     return int(needs.total_bytes * (1 + needs.uncertainty / 2))
 
 
-def _mib(amount: int) -> str:
-    return f"{amount / MIB:,.0f} MiB"
+def in_units(amount: int) -> str:
+    """As people say it: 812 MiB, 5.1 GiB."""
+    if amount >= GIB:
+        return f"{amount / GIB:,.1f} GiB"
+    return f"{amount / MIB:,.0f} MiB" if amount >= MIB or not amount else f"{amount / KIB:,.0f} KiB"

@@ -1,8 +1,10 @@
 """What a model would need here: the estimate from its files and its command line, corrected by what runs really took.
 
-Headers are read once for each state of the files. Reading blocks for some milliseconds.
+Headers are read once for each state of the files. Reading blocks for some milliseconds. Backends other than llama.cpp
+tell nothing by their files: of them only earlier runs are known.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.models.layout import Layout, read_layout
 from hal0.daemon.models.memory import SlotNeeds, estimate
 from hal0.daemon.models.parts import parts
-from hal0.daemon.models.peaks import PeakKey, Peaks, identity
+from hal0.daemon.models.peaks import PeakKey, Peaks, identity, measured
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Launch, Provider, SlotSpec
 from hal0.daemon.providers.llama import BUILTIN_ENGINE
@@ -28,7 +30,7 @@ MOST_LAYOUTS = 64
 class Appraised:
     """A model under certain circumstances."""
 
-    needs: SlotNeeds
+    needs: SlotNeeds | None  # None: not known
     key: PeakKey  # under which its peak is to be learned
     gpus: tuple[str, ...]  # devices it would use
 
@@ -58,7 +60,7 @@ class Appraisal:
 
     def of_model(
         self, name: str, devices: Sequence[DeviceView], *, like: SlotConfig | None = None, **changes: int | None
-    ) -> Appraised | None:
+    ) -> Appraised:
         """A model by name, run as the slot `like` or by default, with `context` and `parallel` changed where given."""
         model = self._registry().find(name)
         base = SlotConfig(model=name) if like is None else like
@@ -67,14 +69,11 @@ class Appraisal:
         spec = SlotSpec(name, config, model, revision=0)
         return self.of(spec, self._providers[config.provider].launch(spec), devices)
 
-    def of(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> Appraised | None:
-        """A slot with its command line; raises `model.file_missing` or `model.file_invalid`.
-
-        None: what backends other than llama.cpp take is not known from their files.
-        """
-        if spec.config.provider != "llama":
-            return None
+    def of(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> Appraised:
+        """A slot with its command line; raises `model.file_missing` or `model.file_invalid`."""
         gpus = _gpus(launch.device, devices)
+        if spec.config.provider != "llama":
+            return self._of_stranger(launch, gpus)
         words = [word.text for word in launch.command]
         load = load_of(words, device=launch.device if gpus else "cpu", is_builtin=launch.engine == BUILTIN_ENGINE)
         identity_, layout = self._layout(spec.model.path)
@@ -86,6 +85,19 @@ class Appraisal:
             device=launch.device,
         )
         return Appraised(self._peaks.refined(estimate(layout, load), key), key, gpus)
+
+    def _of_stranger(self, launch: Launch, gpus: tuple[str, ...]) -> Appraised:
+        """What the same command line took before. Weights that it maps from files are not known, and not counted."""
+        words = "\0".join(launch.argv(0)) + "\0" + repr(launch.env)
+        key = PeakKey(
+            model="command:" + hashlib.sha256(words.encode()).hexdigest(),
+            context=launch.context or 0,
+            parallel=launch.parallel,
+            engine=launch.engine,
+            device=launch.device,
+        )
+        peak = self._peaks.find(key)
+        return Appraised(measured(peak) if peak else None, key, gpus)
 
     def _layout(self, path: Path) -> tuple[str, Layout]:
         with _translated(path):

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
@@ -60,6 +60,10 @@ class House(Protocol):
 
     def start_for(self, request: str) -> Run:
         """A run, as there is none."""
+        ...
+
+    def overdue(self, limit: float) -> Hal0Error:
+        """What to tell a request that has waited for its start as long as that may take."""
         ...
 
     def refusal(self, run: Run) -> Hal0Error | None:
@@ -154,12 +158,12 @@ class Entrance:
         self._for_run += 1
         limit = house.start_limit()
         try:
-            async with asyncio.timeout(limit):
-                return await self._wait_for_run(request)
+            async with asyncio.timeout(limit) as patience:
+                return await self._wait_for_run(request, patience)
         except TimeoutError:  # the run has a limit of its own, and will say what became of it
             if (run := house.run) and run.fetching.done_bytes is not None:
                 raise Hal0Error("slot.not_ready", slot=house.name, state="pulling") from None
-            raise Hal0Error("slot.start_timeout", slot=house.name, seconds=limit) from None
+            raise house.overdue(limit) from None
         except asyncio.CancelledError:
             if self._for_run == 1:
                 house.nobody_waits()
@@ -168,17 +172,27 @@ class Entrance:
             self._for_run -= 1
             house.announce()
 
-    async def _wait_for_run(self, request: str) -> Run:
+    async def _wait_for_run(self, request: str, patience: asyncio.Timeout) -> Run:
+        """The limit of `patience` is for room in memory, and once more for the start itself."""
         house = self._house
         while True:
             run = house.run or house.start_for(request)
             if run.stopping or run.failing:
                 await asyncio.wait({run.ended})
                 continue
+            if run.way is not None:
+                house.announce()
+                ways: set[asyncio.Future[Any]] = {run.way, run.ended}
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                continue
             if refusal := house.refusal(run):
                 raise refusal
             house.announce()
-            await asyncio.wait({run.ready})  # wait() leaves the future alone when this waiter is cancelled
+            if not run.has_room.done():  # wait() leaves the futures alone when this waiter is cancelled
+                either: set[asyncio.Future[Any]] = {run.has_room, run.ready}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                patience.reschedule(asyncio.get_running_loop().time() + house.start_limit())
+            await asyncio.wait({run.ready})
             outcome = run.ready.result()
             if isinstance(outcome, Hal0Error):
                 raise outcome

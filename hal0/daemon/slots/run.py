@@ -11,7 +11,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -94,6 +94,7 @@ class Run:
         plan: Callable[[], SlotSpec],
         tools: Tools,
         output: Output,
+        admit: Callable[["Run"], AbstractAsyncContextManager[None]],
         on_trigger: Callable[["Run", Trigger], None],
         on_progress: Callable[[], None],
         delay_seconds: float = 0.0,
@@ -121,9 +122,16 @@ class Run:
         self.ended: asyncio.Future[Ending] = loop.create_future()
         self._found = self._record = found
         self._is_let_go = False
+        self.has_room: asyncio.Future[None] = loop.create_future()  # memory was given to it
+        self.room_made_by: tuple[str, ...] = ()  # slots that were unloaded for that
+        self.remark = ""  # what it waits for, in words
+        self.ready_at: float | None = None  # loop time
+        self.way: asyncio.Future[None] | None = None  # while it is held back: done when it may go on
+        self.way_to = ""
         self._plan = plan
         self._tools = tools
         self._output = output
+        self._admit = admit
         self._on_trigger = on_trigger
         self.fetching = Fetching(on_begin=lambda: on_trigger(self, Trigger.FETCH), on_progress=on_progress)
         self._hasten = asyncio.Event()
@@ -162,9 +170,25 @@ class Run:
         return self._is_let_go
 
     @property
+    def is_found(self) -> bool:
+        """Its backend runs already."""
+        return self._found is not None
+
+    @property
     def was_ready(self) -> bool:
         """An earlier daemon had proven it."""
         return self._found is not None and self._found.load_ms is not None
+
+    def give_way(self, to: str) -> None:
+        """Let nobody in until `resume`: another slot waits for its memory."""
+        self.way = asyncio.get_running_loop().create_future()
+        self.way_to = to
+        self.remark = f"held back: {to} waits for its memory"
+
+    def resume(self) -> None:
+        if self.way is not None:
+            self.way.set_result(None)
+            self.way, self.way_to, self.remark = None, "", ""
 
     @property
     def in_flight(self) -> int:
@@ -172,7 +196,7 @@ class Run:
 
     @property
     def is_leasable(self) -> bool:
-        return self.proven and not self.stopping and not self.failing
+        return self.proven and not (self.stopping or self.failing or self.way)
 
     def enter(self, request: str) -> Hold:
         hold = Hold(request)
@@ -242,10 +266,14 @@ class Run:
         self.spec = spec = await self.fetching.planned(self._plan, self._tools.models)
         self.launch = launch = self._tools.providers[spec.config.provider].launch(spec)
         await self.fetching.verified(spec.model, self._tools.models())
-        bonds = self._tools.bonds
-        await bonds.strays_ended()  # one of them may be this slot's, or have its port
+        await self._tools.bonds.strays_ended()  # one of them may be this slot's, have its port, or its memory
         if self.stopping:  # what is no longer wanted is not spawned only to be ended
             return
+        async with self._admit(self):
+            await self._with_memory(name, spec, launch)
+
+    async def _with_memory(self, name: str, spec: SlotSpec, launch: Launch) -> None:
+        bonds = self._tools.bonds
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:
             endpoint = launch.endpoint(port, secrets.token_urlsafe(24))
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
@@ -266,8 +294,12 @@ class Run:
             await self._tend(name, process, endpoint, trigger=Trigger.SPAWN)
 
     async def _go_on(self, name: str, found: Record) -> None:
+        self.launch = found.launch
+        async with self._admit(self):
+            await self._with_found(name, found)
+
+    async def _with_found(self, name: str, found: Record) -> None:
         with self._tools.ports.held(found.port):
-            self.launch = found.launch
             self.spawned_at = found.spawned_at
             self._oom_kills = oom_kills()
             self._output.recall()
@@ -383,6 +415,7 @@ class Run:
             raise Hal0Error("slot.start_timeout", slot=name, seconds=limit) from None
         self.proven = True
         self._remember_proof()
+        self.ready_at = asyncio.get_running_loop().time()
         self._on_trigger(self, Trigger.PROVE)
         self.ready.set_result(endpoint)
         await self._watch(name, provider, endpoint)

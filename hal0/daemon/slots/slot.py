@@ -25,6 +25,7 @@ from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.process import Process
 from hal0.daemon.slots.quiet import Quiet
 from hal0.daemon.slots.record import Record
+from hal0.daemon.slots.room import Room
 from hal0.daemon.slots.run import Ending, ModelFiles, Run, Tools
 from hal0.errors import Hal0Error
 from hal0.wire import Drain, Kind, SlotEffect, SlotView
@@ -50,6 +51,7 @@ class Slot:
         tools: Tools,
         log_file: Path,
         journal: Journal,
+        room: Room,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
         on_change: Callable[["Slot"], object],
         on_failure: Callable[["Slot", Hal0Error], object],
@@ -63,6 +65,7 @@ class Slot:
         self.model = ""  # its id, or what the configuration calls it as long as it is not found
         self.model_names: tuple[str, ...] = ()  # the names under which its model may be asked for
         self._tools = tools
+        self._room = room
         self._start_task = start_task
         self._on_change = on_change
         self._on_failure = on_failure
@@ -70,6 +73,7 @@ class Slot:
         self._since = time.time()
         self.run: Run | None = None  # changed here alone
         self._runs = 0
+        self.last_used = 0.0  # loop time at which its last request left
         self._failures = 0
         self._error: Hal0Error | None = None
         self._error_tail: list[str] = []
@@ -92,6 +96,11 @@ class Slot:
     @property
     def in_flight(self) -> int:
         return self.run.in_flight if self.run else 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for it to be ready, or for their turn."""
+        return self._entrance.waiting
 
     @property
     def process_group(self) -> int | None:
@@ -133,11 +142,12 @@ class Slot:
             pid=self.process_group,
             run=self._runs,
             in_flight=self.in_flight,
-            waiting=self._entrance.waiting,
+            waiting=self.waiting,
             load_ms=self._last_load_ms,
             progress=(run.progress if run.fetching.share is None else run.fetching.share) if run else None,
             fetched_bytes=run.fetching.done_bytes if run else None,
             fetch_bytes=run.fetching.total_bytes if run else None,
+            remark=run.remark if run else "",
             error=error_view(self._error) if self._error else None,
             log_tail=self._error_tail if failed else [],
             failures=self._failures,
@@ -169,6 +179,11 @@ class Slot:
     def start_for(self, request: str) -> Run:
         return self._start(by=BY_REQUEST, request=request)
 
+    def overdue(self, limit: float) -> Hal0Error:
+        """What to tell a request that has waited for its start as long as that may take."""
+        shortage = self._room.shortage(self.run) if self.run else None
+        return shortage or Hal0Error("slot.start_timeout", slot=self.name, seconds=limit)
+
     def refusal(self, run: Run) -> Hal0Error | None:
         """A start planned for later is waited for if it is near; else the caller is told when it is worth asking."""
         if run.starts_at is None:
@@ -198,6 +213,7 @@ class Slot:
             self.announce()
 
     def left(self, run: Run) -> None:
+        self.last_used = asyncio.get_running_loop().time()
         if run is self.run and run.in_flight == 0 and self._state is State.SERVING:
             self._fire(Trigger.RELEASE)
         else:
@@ -276,6 +292,10 @@ class Slot:
         if self.run is not None and self.run.stopping:
             self._stop("", drain_seconds=self._patience(drain))
 
+    def evict(self, cause: str, *, request: str) -> asyncio.Future[Ending] | None:
+        """Unload it for another slot; `request` is the id that led to it. Called while it is quiet."""
+        return self._stop(cause, drain_seconds=None, request=request)
+
     def reconfigure(self, config: SlotConfig, *, revision: int) -> None:
         """Take over a changed configuration: at once, or, if its command line differs, when its requests are done."""
         effect = self.effect_of(config, self._tools.models())
@@ -347,6 +367,7 @@ class Slot:
             plan=self._plan_start,
             tools=self._tools,
             output=self.output,
+            admit=lambda run: self._room.held_by(self, run),
             on_trigger=self._on_trigger,
             on_progress=self.announce,
             delay_seconds=delay_seconds,
@@ -385,7 +406,8 @@ class Slot:
         if trigger is Trigger.FETCH:
             return "its model is fetched or verified first"
         if trigger is Trigger.SPAWN:
-            return f"started by {run.by}"
+            made = f"; room was made by unloading {', '.join(run.room_made_by)}" if run.room_made_by else ""
+            return f"started by {run.by}{made}"
         if trigger is Trigger.ADOPT:
             return f"taken back after a restart of the daemon; it was started by {run.by}"
         if trigger is Trigger.PROVE and run.was_ready:
@@ -405,6 +427,8 @@ class Slot:
             self._fire(Trigger.GONE, "all its processes have ended")
         elif self._state is State.ERROR:
             self._dismiss()  # what was stopped was only waiting for its next try
+        else:
+            self._changed()  # it was waiting for room
         if next_by is not None:
             self._start(by=next_by)
         self._entrance.grant()  # those in line do not wait for requests of a run that is over
@@ -430,7 +454,7 @@ class Slot:
         self._fire(Trigger.FAIL, ending.error.message, run=run.number)
         self._on_failure(self, ending.error)
 
-    def _stop(self, reason: str, *, drain_seconds: float | None) -> asyncio.Future[Ending] | None:
+    def _stop(self, reason: str, *, drain_seconds: float | None, request: str = "") -> asyncio.Future[Ending] | None:
         run = self.run
         if run is None:
             if self._state is State.ERROR:
@@ -445,7 +469,7 @@ class Slot:
                 )
             run.stop(reason, drain_seconds=drain_seconds)
             if begun:
-                self._fire(Trigger.UNLOAD, reason)
+                self._fire(Trigger.UNLOAD, reason, request=request)
         else:
             run.stop(reason, drain_seconds=drain_seconds)
         return run.ended
@@ -457,16 +481,16 @@ class Slot:
         self._error = None
         self._fire(Trigger.UNLOAD, "the failure is dismissed")
 
-    def _fire(self, trigger: Trigger, cause: str = "", *, run: int | None = None) -> None:
+    def _fire(self, trigger: Trigger, cause: str = "", *, run: int | None = None, request: str = "") -> None:
         """Change the state. What has a cause worth telling goes into the ledger."""
         self._state = after(self.name, self._state, trigger)
         self._since = time.time()
         if cause:
-            self._record(trigger, cause, run=self._runs if run is None else run)
+            self._record(trigger, cause, run=self._runs if run is None else run, request=request)
         self._quiet.arm(self._state, self.config)
         self._changed()
 
-    def _record(self, trigger: Trigger, cause: str, *, run: int) -> None:
+    def _record(self, trigger: Trigger, cause: str, *, run: int, request: str) -> None:
         asked = self.run if trigger in (Trigger.FETCH, Trigger.SPAWN) else None
         self.journal.record(
             cause,
@@ -475,7 +499,7 @@ class Slot:
             run=run,
             revision=self.revision,
             error=self._error if trigger is Trigger.FAIL else None,
-            request=asked.request if asked else "",
+            request=asked.request if asked else request,
         )
 
     def _changed(self) -> None:

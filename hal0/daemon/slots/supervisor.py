@@ -17,6 +17,8 @@ from hal0.daemon.slots.journal import Journal
 from hal0.daemon.slots.ledger import Ledger
 from hal0.daemon.slots.process import finish
 from hal0.daemon.slots.record import Record
+from hal0.daemon.slots.restoring import Restoring
+from hal0.daemon.slots.room import Machine, Pace, Room
 from hal0.daemon.slots.run import ModelFiles, Tools
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error, did_you_mean
@@ -36,10 +38,12 @@ class Supervisor:
         tools: Tools,
         logs: Path,
         state: Path,
+        machine: Machine,
         memory_of: Callable[[str], list[int]],
         on_change: Callable[[Slot], object],
         on_removed: Callable[[str], object],
         on_failure: Callable[[Slot, Hal0Error], object],
+        pace: Pace | None = None,
     ) -> None:
         self._tools = tools
         self.crashes = Crashes(state / "crashes")
@@ -54,6 +58,8 @@ class Supervisor:
         self._survivors: dict[str, Record] = {}  # to be taken back
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = asyncio.Event()
+        self._restoring = Restoring(self.find, start_task=self._start_task)
+        self.room = Room(machine, start_task=self._start_task, on_displaced=self._restoring.displaced, pace=pace)
 
     async def __aenter__(self) -> "Supervisor":
         return self
@@ -152,6 +158,7 @@ class Supervisor:
 
     async def _stop(self, slots: Iterable[Slot], *, drain_seconds: float) -> None:
         """End their runs, each when its requests are done or after `drain_seconds`; returns when no task is left."""
+        self._restoring.close()
         for slot in slots:
             slot.unload("the daemon stops", drain_seconds=drain_seconds)
         while self._tasks:
@@ -170,13 +177,19 @@ class Supervisor:
                 crashes=self.crashes,
                 memory_of=self._memory_of,
             ),
+            room=self.room,
             start_task=self._start_task,
-            on_change=self._on_change,
+            on_change=self._changed,
             on_failure=self._on_failure,
         )
         self._slots[name] = slot
         self._on_change(slot)
         return slot
+
+    def _changed(self, slot: Slot) -> None:
+        self._on_change(slot)
+        self.room.changed()
+        self._restoring.changed(slot.name)
 
     async def _remove(self, slot: Slot) -> None:
         if slot.run is not None:

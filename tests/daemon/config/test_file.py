@@ -234,6 +234,10 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, int, str, str]]]] = {
         "[models.m]\npath='m'\n[slots.a]\nmodel='x'\naliases=['m']\n",
         [(5, 10, "config.clash", "does not serve")],
     ),
+    "restore of nothing": (
+        SLOT + "group = 'g'\nrestore_after = '1m'\n",
+        [(4, 1, "config.invalid", "on exclusive slots only")],
+    ),
     "exclusive of nothing": (SLOT + "exclusive = true\n", [(3, 1, "config.invalid", "without a `group`")]),
     "pinned before an exclusive one": (
         SLOT + "group = 'g'\npinned = true\n[slots.b]\nmodel = 'm'\ngroup = 'g'\nexclusive = true\n",

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.slots.room import Pace
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
 from hal0.marks import marked
+from tests.fakes.machine import FakeMachine
 from tests.fakes.scripted import Models, slot_config, tools
 
 WAIT_SECONDS = 15.0
@@ -19,8 +21,9 @@ WAIT_SECONDS = 15.0
 class House:
     """A supervisor over scripted backends, and everything it told."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, pace: Pace | None = None, **settings: Any) -> None:
         self.folder = folder
+        self.machine = FakeMachine()
         self.models = Models()
         self.states: list[tuple[str, str]] = []
         self.failures: list[str] = []
@@ -33,15 +36,21 @@ class House:
             tools=made,
             logs=folder,
             state=folder,
+            machine=self.machine,
+            pace=pace,
             memory_of=lambda name: [1, 2, 3],
             on_change=self._on_change,
-            on_removed=self.removed.append,
+            on_removed=self._on_removed,
             on_failure=self._on_failure,
         )
 
     def _on_change(self, slot: Slot) -> None:
         if not self.states or self.states[-1] != (slot.name, slot.state.value):
             self.states.append((slot.name, slot.state.value))
+        self._news.set()
+
+    def _on_removed(self, name: str) -> None:
+        self.removed.append(name)
         self._news.set()
 
     def _on_failure(self, slot: Slot, error: Hal0Error) -> None:

@@ -19,6 +19,7 @@ from hal0.daemon.slots.admission import (
     free_of,
     need_of,
     plan,
+    within,
 )
 from hal0.wire import DeviceView
 
@@ -51,21 +52,70 @@ def test_an_idle_one_goes_before_one_that_was_just_used() -> None:
     assert decide(4, 0, slot("a", last_used=1), slot("b", last_used=2, priority=9, is_idle=True)) == Evict(("b",))
 
 
-@pytest.mark.parametrize("why", ["is_busy", "is_starting", "pinned"])
-def test_one_that_must_stay_is_never_asked(why: str) -> None:
-    decision = decide(4, 0, slot("a", **{why: True}))
+@pytest.mark.parametrize("why", ["is_busy", "is_starting"])
+def test_one_in_use_is_never_asked_and_waited_for(why: str) -> None:
+    assert decide(4, 0, slot("a", **{why: True})) == Wait(("a",))
+    assert decide(4, 0, slot("a", **{why: True}), slot("b")) == Evict(("b",))
+
+
+def test_one_used_a_moment_ago_keeps_its_place_in_the_order_and_is_waited_for() -> None:
+    assert decide(4, 0, slot("a", is_fresh=True, last_used=2), slot("b", last_used=1)) == Evict(("b",))
+    assert decide(4, 0, slot("a", is_fresh=True), slot("b", priority=1)) == Wait(("a",))
+
+
+def test_of_those_in_use_whoever_had_its_turn_for_longest_is_waited_for() -> None:
+    holders = (slot("a", is_busy=True, ready_since=2), slot("b", is_busy=True, ready_since=1))
+    assert decide(4, 0, *holders) == Wait(("b",))
+    assert decide(4, 0, *holders, slot("c", is_starting=True)) == Wait(("b",))
+
+
+def test_nobody_goes_while_others_must_be_waited_for() -> None:
+    assert decide(8, 0, slot("a"), slot("b", is_busy=True)) == Wait(("b",))
+
+
+def test_a_pinned_one_is_never_asked_and_named_in_the_sum() -> None:
+    decision = decide(4, 0, slot("a", pinned=True), slot("b", 1))
     assert isinstance(decision, Impossible)
     error = decision.error("new")
-    assert (error.code, error.status) == ("slot.insufficient_memory", 507)
-    assert "4,096 MiB of memory are needed; 0 MiB are free" in error.message
+    assert (error.code, error.status, error.retry_after_seconds) == ("slot.insufficient_memory", 507, None)
+    assert "4.0 GiB of RAM needed, 0 MiB free, 1.0 GiB held by slots that could go" in error.message
+    assert "4.0 GiB by a, pinned" in error.message
     assert error.details["sums"][0] == {
         "device": "memory",
         "need_bytes": 4 * GIB,
         "free_bytes": 0,
         "reserved_bytes": 0,
-        "evictable_bytes": 0,
+        "evictable_bytes": GIB,
         "held_bytes": 4 * GIB,
+        "held_by": ["a"],
     }
+
+
+def test_whoever_has_waited_for_long_enough_is_told_the_sum_and_when_to_ask_again() -> None:
+    decision = decide(4, 1, slot("a", is_busy=True))
+    assert isinstance(decision, Wait)
+    error = decision.error("new", retry_after_seconds=5)
+    assert (error.code, error.retry_after_seconds) == ("slot.insufficient_memory", 5)
+    assert "4.0 GiB of RAM needed, 1.0 GiB free" in error.message
+    assert "waited for a" in error.message
+
+
+def unasked(need: int, free: int, *holders: Holder, group: str | None = None) -> Plan:
+    """Of a start that nobody waits for."""
+    candidate = Candidate("new", {"memory": need * GIB}, may_evict=False, group=group, exclusive=group is not None)
+    return plan(candidate, {"memory": free * GIB}, holders)
+
+
+def test_a_start_that_nobody_waits_for_takes_only_what_is_free_or_comes_back() -> None:
+    assert unasked(4, 4, slot("a")) == Fits()
+    assert unasked(4, 0, slot("a", is_leaving=True)) == Wait(("a",))
+    for holder in (slot("a"), slot("a", is_busy=True)):
+        decision = unasked(4, 0, holder)
+        assert isinstance(decision, Impossible)
+        assert "nobody waits for" in decision.error("new").message
+    blocked = unasked(1, 9, slot("a", group="g"), group="g")
+    assert isinstance(blocked, Impossible)
+    assert "a of its exclusive group is running" in blocked.error("new").message
 
 
 def test_nobody_goes_when_it_would_not_be_enough() -> None:
@@ -73,7 +123,7 @@ def test_nobody_goes_when_it_would_not_be_enough() -> None:
 
 
 def test_what_a_starting_slot_will_take_is_not_free() -> None:
-    assert isinstance(decide(4, 6, slot("a", 4, taken=1, is_starting=True)), Impossible)
+    assert decide(4, 6, slot("a", 4, taken=1, is_starting=True)) == Wait(("a",))
     assert decide(3, 6, slot("a", 4, taken=1, is_starting=True)) == Fits()
 
 
@@ -123,7 +173,7 @@ def test_a_busy_one_of_the_group_is_waited_for_and_a_pinned_one_is_not() -> None
     assert of_group(1, 9, in_group("a", is_busy=True)) == Wait(("a",))
     decision = of_group(1, 9, in_group("a", pinned=True))
     assert isinstance(decision, Impossible)
-    assert "a shares its exclusive group and is pinned" in decision.error("new").message
+    assert "a of its exclusive group is pinned" in decision.error("new").message
 
 
 holders = st.builds(
@@ -134,10 +184,12 @@ holders = st.builds(
     is_busy=st.booleans(),
     is_starting=st.booleans(),
     is_leaving=st.booleans(),
+    is_fresh=st.booleans(),
     is_idle=st.booleans(),
     pinned=st.booleans(),
     priority=st.integers(-2, 2),
     last_used=st.floats(0, 5),
+    ready_since=st.floats(0, 5),
     group=st.sampled_from([None, "g", "h"]),
     exclusive=st.booleans(),
 )
@@ -145,6 +197,7 @@ candidates = st.builds(
     Candidate,
     name=st.just("new"),
     need=st.fixed_dictionaries({"memory": st.integers(0, 60)}),
+    may_evict=st.booleans(),
     group=st.sampled_from([None, "g", "h"]),
     exclusive=st.booleans(),
 )
@@ -179,6 +232,7 @@ def test_whatever_comes_nobody_goes_in_vain_and_nobody_who_must_stay(
         assert left_after(free, everyone, {}) >= need or need == 0
         assert not rivals
     elif isinstance(decision, Evict):
+        assert candidate.may_evict
         gone = {name: by_name[name] for name in decision.order}
         assert all(h.may_go for h in gone.values())
         assert rivals.keys() <= gone.keys()
@@ -191,16 +245,38 @@ def test_whatever_comes_nobody_goes_in_vain_and_nobody_who_must_stay(
         assert keys == sorted(keys)
     elif isinstance(decision, Wait):
         assert decision.on
-        assert all(not by_name[name].may_go for name in decision.on)
+        assert all(not by_name[name].may_go and (name in leaving or not by_name[name].pinned) for name in decision.on)
+        assert candidate.may_evict or set(decision.on) <= leaving.keys()
     elif not decision.blocked_by:
-        able = {h.name: h for h in everyone if h.may_go} | leaving | rivals
-        assert left_after(free, everyone, able) < need
+        able = {h.name: h for h in everyone if not h.pinned} if candidate.may_evict else {}
+        assert left_after(free, everyone, able | leaving) < need
+    else:
+        assert all(by_name[name].pinned or not candidate.may_evict for name in decision.blocked_by)
 
 
 def test_needs_are_spread_over_the_gpus_with_a_margin() -> None:
     needs = SlotNeeds(Needs(weights_bytes=100, uncertainty=0.1), Needs(weights_bytes=1000, uncertainty=0.2))
     assert need_of(needs, ("gpu0", "gpu1")) == {"memory": 105, "gpu0": 550, "gpu1": 550}
     assert need_of(needs, ()) == {"memory": 105}
+
+
+def test_what_a_person_says_wins_over_the_estimate() -> None:
+    needs = SlotNeeds(Needs(weights_bytes=100), Needs(weights_bytes=1000))
+    assert need_of(needs, ("gpu0", "gpu1"), wanted=7) == {"memory": 100, "gpu0": 4, "gpu1": 4}
+    assert need_of(SlotNeeds(Needs(weights_bytes=100)), ("gpu0",), wanted=7) == {"memory": 7}
+    assert need_of(needs, ("gpu0",), wanted=0) == {}
+    assert need_of(None, ("gpu0",), wanted=7) == {"gpu0": 7}
+    assert need_of(None, (), wanted=7) == {"memory": 7}
+    assert need_of(None, ("gpu0",)) == {}
+
+
+def test_some_memory_stays_free_and_slots_together_take_no_more_than_their_limit() -> None:
+    holders = (slot("a", 4, taken=1), slot("b", 2))
+    free = {"memory": 9 * GIB, "gpu0": 5}
+    assert within(free, holders, reserve=GIB, limit=None) == {"memory": 8 * GIB, "gpu0": 5}
+    assert within(free, holders, reserve=0, limit=7 * GIB) == {"memory": 4 * GIB, "gpu0": 5}
+    assert within({}, holders, reserve=GIB, limit=GIB) == {"memory": 0}
+    assert within({}, holders, reserve=GIB, limit=None) == {}
 
 
 def test_what_is_free_is_what_devices_say_and_a_better_figure_for_ram_wins() -> None:

@@ -1,0 +1,464 @@
+"""Slots that cannot all be there at once: who starts, who goes, who waits, and what they are told."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from hal0.daemon.slots.room import Pace
+from hal0.daemon.slots.slot import Slot
+from hal0.errors import Hal0Error
+from tests.daemon.slots.conftest import WAIT_SECONDS, House
+from tests.fakes.scripted import slot_config
+
+T = TypeVar("T")
+
+MIB = 2**20
+QUICK = Pace(least_turn=0.2, loads_per_turn=0.0, least_quiet=0.03, pause=0.005, relook=0.1)
+
+
+class Machine:
+    """A house with so many MiB, in which each slot needs 10 unless told otherwise."""
+
+    def __init__(self, folder: Path, *, total: int = 10, **settings: Any) -> None:
+        self.house = House(folder, pace=QUICK, **settings)
+        self.house.machine.total = total * MIB
+        self.configs: dict[str, Any] = {}
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    async def __aenter__(self) -> "Machine":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self.tasks:  # a test that fails leaves some
+            task.cancel()
+        await self.house.supervisor.__aexit__()
+
+    def go(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        self.tasks.append(asyncio.ensure_future(work))
+        return self.tasks[-1]
+
+    def add(self, *names: str, script: dict[str, Any] | None = None, **fields: Any) -> tuple[Slot, ...]:
+        for name in names:
+            log = {"log": str(self.house.folder / f"{name}.pids")}
+            keys = {"memory": 10 * MIB, **fields}
+            self.configs[name] = slot_config({**log, **(script or {})}, **keys)
+        self.house.apply(self.configs)
+        return tuple(self.house.supervisor.get(name) for name in names)
+
+    def change(self, name: str, **fields: Any) -> None:
+        self.configs[name] = self.configs[name].model_copy(update=fields)
+        self.house.apply(self.configs)
+
+    async def until(self, slot: Slot, *states: str) -> None:
+        await self.house.until(lambda: slot.state.value in states)
+
+    def loads(self, slot: Slot) -> int:
+        return len(self.house.started(slot.name))
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    built = Machine(tmp_path)
+    async with built:
+        yield built
+
+
+async def ask(slot: Slot, *, seconds: float = 0.0, request: str = "") -> int:
+    """One request that holds the slot for so long; the number of its run."""
+    async with asyncio.timeout(WAIT_SECONDS), slot.lease(request=request) as lease:
+        await asyncio.sleep(seconds)
+        return lease.run.number
+
+
+async def refused(slot: Slot) -> Hal0Error:
+    with pytest.raises(Hal0Error) as caught:
+        await ask(slot)
+    return caught.value
+
+
+def causes(slot: Slot) -> list[str]:
+    return [entry.cause for entry in slot.journal.entries()]
+
+
+async def test_a_request_unloads_a_quiet_slot_and_both_ledgers_tell_why(machine: Machine) -> None:
+    a, b = machine.add("a", "b")
+    await ask(a)
+    await ask(b, request="req-1")
+    assert (a.state, b.state) == ("offline", "ready")
+    evicted = next(entry for entry in a.journal.entries() if entry.state == "unloading")
+    assert evicted.cause == "evicted for b: needs 10 MiB, 0 MiB free"
+    assert evicted.request == "req-1"
+    assert "started by request; room was made by unloading a" in causes(b)
+    assert machine.house.failures == []
+
+
+async def test_two_that_fit_run_side_by_side(machine: Machine) -> None:
+    machine.house.machine.total = 20 * MIB
+    a, b = machine.add("a", "b")
+    await asyncio.gather(ask(a), ask(b))
+    assert (a.state, b.state) == ("ready", "ready")
+
+
+async def test_a_busy_slot_is_waited_for_and_never_interrupted(machine: Machine) -> None:
+    a, b = machine.add("a", "b")
+    async with a.lease() as lease:
+        asking = machine.go(ask(b))
+        await machine.house.until(lambda: "a is busy" in b.view().remark)
+        await machine.house.until(lambda: a.view().remark == "held back: b waits for its memory")
+        await asyncio.sleep(3 * QUICK.least_turn)
+        assert a.state == "serving"
+        assert not lease.run.stopping
+        assert b.state == "offline"
+    assert await asking == 1
+    assert a.state == "offline"
+    assert b.view().remark == ""
+
+
+async def test_whoever_comes_to_a_slot_that_is_held_back_is_served_after_the_other(machine: Machine) -> None:
+    a, b = machine.add("a", "b")
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(a.lease())
+        other = machine.go(ask(b))
+        await machine.house.until(lambda: bool(a.run and a.run.way))
+        later = machine.go(ask(a))
+        await machine.house.until(lambda: a.waiting == 1)
+    assert await other == 1
+    assert await later == 2
+    assert (machine.loads(a), machine.loads(b)) == (2, 1)
+
+
+async def test_one_that_is_held_back_goes_on_when_the_other_has_left(machine: Machine) -> None:
+    a, b = machine.add("a", "b", parallel=2)
+    async with a.lease():
+        other = machine.go(ask(b))
+        await machine.house.until(lambda: bool(a.run and a.run.way))
+        later = machine.go(ask(a))
+        await machine.house.until(lambda: a.waiting == 1)
+        other.cancel()
+        assert await later == 1
+    await machine.house.until(lambda: b.run is None)
+    assert (a.view().remark, b.view().remark, b.view().waiting) == ("", "", 0)
+    assert machine.loads(b) == 0
+
+
+async def test_a_gap_between_two_requests_is_no_end_of_use(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.house.supervisor.room._pace = Pace(least_turn=30, least_quiet=0.3, pause=0.005, relook=0.1)
+    async with machine:
+        a, b = machine.add("a", "b")
+        await ask(a)
+        other = machine.go(ask(b))
+        for _ in range(6):
+            await asyncio.sleep(0.1)
+            assert await ask(a) == 1
+        assert not other.done()
+        await other
+        assert machine.loads(a) == 1
+
+
+async def test_a_person_who_loads_waits_for_no_gap(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.house.supervisor.room._pace = Pace(least_turn=60, least_quiet=60, most_quiet=60)
+    async with machine:
+        a, b = machine.add("a", "b")
+        await ask(a)
+        b.load(by="person")
+        await machine.until(b, "ready")
+
+
+async def test_a_pinned_slot_stays_and_the_answer_says_so(machine: Machine) -> None:
+    a, b = machine.add("a", pinned=True) + machine.add("b")
+    await ask(a)
+    error = await refused(b)
+    assert (error.code, error.status, error.retry_after_seconds) == ("slot.insufficient_memory", 507, None)
+    assert "10 MiB of RAM needed, 10 MiB free (10 MiB of it promised to others)" in error.message
+    assert "10 MiB by a, pinned" in error.message
+    assert (a.state, b.state) == ("ready", "error")
+    assert b.run is None  # no try is planned
+    machine.change("a", pinned=False)
+    await ask(b)
+
+
+async def test_the_lowest_priority_goes_then_the_one_not_used_for_longest(machine: Machine) -> None:
+    machine.house.machine.total = 30 * MIB
+    a, b, c = machine.add("a", priority=1) + machine.add("b", "c")
+    for slot in (a, c, b):
+        await ask(slot)
+    await ask(c)
+    (d, e) = machine.add("d", "e")
+    await ask(d)
+    assert [slot.state for slot in (a, b, c)] == ["ready", "offline", "ready"]
+    await ask(e)
+    assert [slot.state for slot in (a, c, d)] == ["ready", "offline", "ready"]
+
+
+async def test_only_as_many_go_as_are_needed_one_after_the_other(machine: Machine) -> None:
+    machine.house.machine.total = 30 * MIB
+    a, b, c = machine.add("a", "b", "c")
+    for slot in (a, b, c):
+        await ask(slot)
+    (big,) = machine.add("big", memory=15 * MIB)
+    await ask(big)
+    assert [slot.state for slot in (a, b, c)] == ["offline", "offline", "ready"]
+    ends = [pair for pair in machine.house.states if pair[0] in "ab" and pair[1] in ("unloading", "offline")]
+    assert ends[-4:] == [("a", "unloading"), ("a", "offline"), ("b", "unloading"), ("b", "offline")]
+
+
+@pytest.mark.parametrize("by", ["autostart", "retry"])
+async def test_a_start_that_nobody_waits_for_unloads_nobody_and_the_next_request_does(
+    machine: Machine, by: str
+) -> None:
+    a, b = machine.add("a", "b")
+    await ask(a)
+    b.load(by=by)
+    await machine.until(b, "error")
+    view = b.view()
+    assert view.error is not None
+    assert view.error.code == "slot.insufficient_memory"
+    assert "nobody waits for" in view.error.message
+    assert view.retry_at is None
+    assert a.state == "ready"
+    await ask(b)
+    assert a.state == "offline"
+
+
+async def test_a_request_makes_an_unasked_start_its_own(machine: Machine) -> None:
+    a, b, c = machine.add("a", "b", "c")
+    async with a.lease():
+        first = machine.go(ask(c))
+        await machine.house.until(lambda: c.view().remark != "")
+        b.load(by="autostart")
+        await machine.house.until(lambda: b.view().remark == "waiting for memory: c is first")
+        joined = machine.go(ask(b))
+        await machine.house.until(lambda: b.waiting == 1)
+    await asyncio.gather(first, joined)
+    assert b.state == "ready"
+
+
+async def test_twenty_slots_asked_at_once_are_all_served_and_never_too_many_run(machine: Machine) -> None:
+    machine.house.machine.total = 35 * MIB
+    slots = machine.add(*(f"s{number}" for number in range(20)))
+    most = 0
+
+    def look() -> bool:
+        nonlocal most
+        most = max(most, len(machine.house.supervisor.process_groups()))
+        return asking.done()
+
+    asking = asyncio.ensure_future(asyncio.gather(*(ask(slot) for slot in slots)))
+    asking.add_done_callback(lambda _: machine.house._news.set())
+    await machine.house.until(look)
+    assert asking.result() == [1] * 20
+    assert most == 3
+    assert [machine.loads(slot) for slot in slots] == [1] * 20
+
+
+async def test_those_in_line_are_served_in_order(machine: Machine) -> None:
+    a, b, c, d = machine.add("a", "b", "c", "d")
+    served: list[str] = []
+
+    async def go(slot: Slot) -> None:
+        await ask(slot)
+        served.append(slot.name)
+
+    async with a.lease():
+        tasks = []
+        for slot in (c, b, d):
+            tasks.append(machine.go(go(slot)))
+            await machine.house.until(lambda slot=slot: slot.view().remark != "")  # type: ignore[misc]
+    await asyncio.gather(*tasks)
+    assert served == ["c", "b", "d"]
+
+
+async def test_a_small_one_passes_only_where_it_fits_beside_those_before_it(machine: Machine) -> None:
+    machine.house.machine.total = 14 * MIB
+    a, b = machine.add("a", "b")
+    small, middle = machine.add("small", memory=4 * MIB) + machine.add("middle", memory=1 * MIB)
+    async with a.lease():
+        waits = machine.go(ask(b))
+        await machine.house.until(lambda: b.view().remark != "")
+        overtakes = machine.go(ask(small))
+        await machine.house.until(lambda: small.view().remark == "waiting for memory: b is first")
+        assert middle.state == "offline"
+    await asyncio.gather(waits, overtakes)
+
+
+async def test_whoever_leaves_the_line_leaves_nothing_behind(machine: Machine) -> None:
+    a, b, c = machine.add("a", "b", "c")
+    async with a.lease():
+        leaving = [machine.go(ask(b)) for _ in range(5)]
+        await machine.house.until(lambda: b.waiting == 5)
+        staying = machine.go(ask(c))
+        await machine.house.until(lambda: c.waiting == 1)
+        for task in leaving:
+            task.cancel()
+        await asyncio.wait(leaving)
+        await machine.house.until(lambda: b.run is None)
+    await staying
+    assert machine.loads(b) == 0
+    assert (b.state, b.view().remark) == ("offline", "")
+
+
+async def test_one_in_line_can_be_unloaded_or_removed(machine: Machine) -> None:
+    a, b, c = machine.add("a", "b", "c")
+    async with a.lease():
+        asking = [machine.go(refused(slot)) for slot in (b, c)]
+        await machine.house.until(lambda: c.waiting == b.waiting == 1)
+        b.unload("by a person")
+        del machine.configs["c"]
+        machine.house.apply(machine.configs)
+        assert [error.code for error in await asyncio.gather(*asking)] == ["slot.not_ready", "slot.not_ready"]
+        await machine.house.until(lambda: b.run is None and "c" in machine.house.removed)
+    assert await ask(a) == 1
+
+
+async def test_whoever_waits_for_longer_than_a_start_may_take_is_told_the_sum(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    async with machine:
+        a, b = machine.add("a", parallel=2) + machine.add("b", start_timeout=0.5)
+        async with a.lease():
+            error = await refused(b)
+            assert error.code == "slot.insufficient_memory"
+            assert error.retry_after_seconds
+            assert "10 MiB of RAM needed" in error.message
+            assert "waited for a" in error.message
+            await machine.until(b, "error")
+            assert await ask(a) == 1  # it is not held back for nobody
+        machine.change("b", start_timeout=None)
+        await ask(b)
+
+
+async def test_a_person_who_loads_is_told_after_that_time_too(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    async with machine:
+        a, b = machine.add("a") + machine.add("b", start_timeout=0.4)
+        async with a.lease():
+            b.load(by="person")
+            await machine.until(b, "error")
+        assert machine.house.failures == ["slot.insufficient_memory"]
+
+
+async def test_memory_that_strangers_give_back_is_noticed(machine: Machine) -> None:
+    a, b = machine.add("a", "b")
+    async with a.lease():
+        asking = machine.go(ask(b))
+        await machine.house.until(lambda: b.view().remark != "")
+        machine.house.machine.total = 20 * MIB
+        await asking
+        assert a.state == "serving"
+
+
+async def test_a_crash_of_the_busy_one_makes_room(machine: Machine) -> None:
+    a, b = machine.add("a", "b")
+    async with a.lease():
+        asking = machine.go(ask(b))
+        await machine.house.until(lambda: b.view().remark != "")
+        os.kill(a.process_group or 0, signal.SIGKILL)
+        await asking
+    a.load(by="retry")
+    await machine.house.until(lambda: a.view().error is not None and a.view().error.code == "slot.insufficient_memory")
+    assert b.state == "ready"
+
+
+async def test_one_that_dies_or_hangs_while_it_is_unloaded_makes_room_all_the_same(machine: Machine) -> None:
+    a, b = machine.add("a", script={"ignore_sigterm": True}) + machine.add("b")
+    await ask(a)
+    asking = machine.go(ask(b))
+    await machine.until(a, "unloading")
+    os.kill(a.process_group or 0, signal.SIGKILL)
+    await asking
+    await ask(a)
+    await ask(b)
+    assert machine.house.failures == []
+
+
+async def test_a_slot_without_reservation_starts_whatever_is_free(machine: Machine) -> None:
+    a, b = machine.add("a") + machine.add("b", memory=0)
+    async with a.lease():
+        await ask(b)
+    assert (a.state, b.state) == ("ready", "ready")
+
+
+async def test_another_memory_counts_at_once(machine: Machine) -> None:
+    machine.house.machine.total = 20 * MIB
+    a, b, c = machine.add("a", "b", "c")
+    await ask(a)
+    await ask(b)
+    machine.change("a", memory=1 * MIB)
+    machine.change("c", memory=9 * MIB)
+    await ask(c)
+    assert (a.state, b.state, c.state) == ("ready", "ready", "ready")
+
+
+async def test_two_slots_that_are_asked_all_the_time_share_one_place(machine: Machine) -> None:
+    """Nobody is refused or interrupted, both get on, and loads are few: one a turn."""
+    a, b = machine.add("a", "b", parallel=4)
+    answers = {"a": 0, "b": 0}
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 4
+
+    async def client(slot: Slot) -> None:
+        while loop.time() < end:
+            async with slot.lease() as lease:
+                await asyncio.sleep(0.01)
+                assert not lease.run.stopping
+            answers[slot.name] += 1
+
+    began = loop.time()
+    await asyncio.gather(*(client(slot) for slot in (a, b) for _ in range(4)))
+    turns = machine.loads(a) + machine.loads(b)
+    assert abs(machine.loads(a) - machine.loads(b)) <= 1
+    assert 4 <= turns <= (loop.time() - began) / QUICK.least_turn
+    assert min(answers.values()) >= 0.3 * max(answers.values())
+    assert machine.house.failures == []
+
+
+async def test_slots_of_an_exclusive_group_take_turns_where_there_is_room_for_both(machine: Machine) -> None:
+    machine.house.machine.total = 90 * MIB
+    llm, beside = machine.add("llm", group="gpu0") + machine.add("beside")
+    (pictures,) = machine.add("pictures", group="gpu0", exclusive=True)
+    await ask(llm)
+    await ask(beside)
+    async with llm.lease():
+        asking = machine.go(ask(pictures))
+        await machine.house.until(lambda: pictures.view().remark != "")
+        assert llm.state == "serving"
+    await asking
+    assert (llm.state, beside.state, pictures.state) == ("offline", "ready", "ready")
+    assert "evicted for pictures: they take turns in the group gpu0" in causes(llm)
+
+
+async def test_what_was_there_comes_back_after_a_time_of_quiet(machine: Machine) -> None:
+    machine.house.machine.total = 90 * MIB
+    llm, other = machine.add("llm", "other", group="gpu0")
+    (pictures,) = machine.add("pictures", group="gpu0", exclusive=True, restore_after=0.3)
+    await ask(llm)
+    async with pictures.lease():
+        assert llm.state == "offline"
+        await asyncio.sleep(0.4)
+        assert pictures.state == "serving"
+    await machine.until(llm, "ready")
+    assert (pictures.state, other.state) == ("offline", "offline")
+    assert "gave its group back to llm after 0.3s of quiet" in causes(pictures)
+    assert "started by restore" in causes(llm)
+
+
+async def test_nothing_comes_back_that_does_not_fit_or_came_back_by_itself(machine: Machine) -> None:
+    machine.house.machine.total = 90 * MIB
+    (llm,) = machine.add("llm", group="gpu0")
+    (pictures,) = machine.add("pictures", group="gpu0", exclusive=True, restore_after=0.2)
+    await ask(llm)
+    await ask(pictures)
+    await ask(llm)
+    assert machine.loads(llm) == 2
+    llm.unload("by a person")
+    await machine.until(llm, "offline")
+    await asyncio.sleep(0.4)
+    assert llm.state == "offline"
+    assert machine.loads(llm) == 2
