@@ -13,7 +13,7 @@ def print_needs(detail: ModelDetail) -> None:
         return
     if detail.ram is None:
         heading("needs")
-        say("not known: only models for llama.cpp tell them")
+        say("not known: only models for llama.cpp tell them; others are measured while they run")
         return
     heading(f"needs for {detail.context} tokens, {detail.parallel} at a time{like}")
     columns = [("RAM", detail.ram)]
@@ -23,7 +23,7 @@ def print_needs(detail: ModelDetail) -> None:
     rows.append(("total", *(_total(needs) for _, needs in columns)))
     table(("OF", *(name for name, _ in columns)), rows, right=frozenset(name for name, _ in columns))
     if detail.fit:
-        _print_fit(detail.fit)
+        print_fit(detail.fit)
 
 
 PARTS = (
@@ -39,7 +39,8 @@ def _total(needs: NeedsView) -> str:
     return f"{figures.size(needs.total_bytes)} ±{needs.uncertainty:.0%} {needs.source}"
 
 
-def _print_fit(fit: FitView) -> None:
+def print_fit(fit: FitView) -> None:
+    """The sum for each device, and the verdict."""
     heading("room now")
     rows = (
         (
@@ -50,13 +51,14 @@ def _print_fit(fit: FitView) -> None:
         )
         for room in fit.rooms
     )
-    table(("DEVICE", "NEEDED", "FREE", "PROMISED"), rows, right=frozenset({"NEEDED", "FREE", "PROMISED"}))
+    if fit.rooms:
+        table(("DEVICE", "NEEDED", "FREE", "PROMISED"), rows, right=frozenset({"NEEDED", "FREE", "PROMISED"}))
     match fit.verdict:
         case "fits":
-            say(Cell("it fits", "green"))
+            say(Cell("it fits" if fit.rooms else "nothing is reserved for it: it starts whatever is free", "green"))
         case "evict":
             say(Cell("it fits if these are unloaded, in this order: ", "yellow"), ", ".join(fit.would_go))
         case "wait":
-            say(Cell("it fits once these have ended: ", "yellow"), ", ".join(fit.waits_for))
+            say(Cell("it fits once these are quiet or gone: ", "yellow"), ", ".join(fit.waits_for))
         case "impossible":
             say(Cell("it does not fit: ", "red"), fit.reason)

@@ -160,6 +160,7 @@ def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
         ("first token", figures.milliseconds(slot.ttft_ms) if slot.ttft_ms is not None else None),
         ("last load", figures.milliseconds(slot.load_ms) if slot.load_ms is not None else None),
         ("unloads", f"in {figures.span(slot.unload_at - time.time())}" if slot.unload_at else None),
+        ("now", slot.remark),
         ("pinned", "it never makes room for others" if slot.pinned else None),
         ("swap", swaps.in_words(slot.swap) if slot.swap else None),
         ("config", f"revision {slot.revision}"),
@@ -217,6 +218,8 @@ def _print_lines(log: LogLines) -> None:
 
 
 def _note(slot: SlotView) -> Cell:
+    if slot.remark:
+        return Cell(slot.remark, "yellow")
     if slot.state == "error" and slot.error:
         return Cell(f"{slot.error.code} ×{max(1, slot.failures)}, {next_try(slot)}", "red")
     if slot.state == "idle" and slot.unload_at:

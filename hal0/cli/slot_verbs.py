@@ -8,12 +8,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from hal0.cli.connection import Daemon, part
+from hal0.cli.model_fit import print_fit
 from hal0.cli.output import Cell, Progress, print_json, report, say
 from hal0.cli.slot_words import Slots, state_cell
 from hal0.cli.waiting import await_outcome
 from hal0.errors import Hal0Error
 from hal0.tui import figures
-from hal0.wire import Accepted, SlotView
+from hal0.wire import Accepted, FitView, SlotView
 
 VERBS = {
     "load": "start the slot's backend and wait until it is ready",
@@ -36,7 +37,11 @@ def configure(parser: ArgumentParser, verb: str) -> None:
     parser.add_argument("names", metavar="SLOT", nargs="*", help="one or several")
     parser.add_argument("--all", action="store_true", help=ALL_OF[verb])
     add_waiting(parser)
-    if verb != "load":
+    if verb == "load":
+        parser.add_argument(
+            "--dry-run", action="store_true", help="start nothing; tell whether it fits and who would go"
+        )
+    else:
         add_drain(parser)
 
 
@@ -53,6 +58,8 @@ def act(args: Namespace) -> int:
     if args.all == bool(args.names):
         args.usage_error("--all is every slot: name none" if args.all else "name at least one slot, or --all")
     daemon = Daemon.at(args.host)
+    if args.verb == "load" and args.dry_run:
+        return _preview(daemon, args)
     slots = _all(daemon, args.verb) if args.all else [daemon.get(_path(name), SlotView) for name in args.names]
     progress, ended, failures = Progress(), [], 0
     asked: list[tuple[SlotView, float]] = []
@@ -85,12 +92,28 @@ def act(args: Namespace) -> int:
     return 1 if failures else 0
 
 
+def _preview(daemon: Daemon, args: Namespace) -> int:
+    """The exit status: 1 if one of them cannot fit. Each is judged as if it were the only one to start."""
+    names = [slot.name for slot in daemon.get("/api/slots", Slots).slots] if args.all else args.names
+    fits = {name: daemon.get(f"{_path(name)}/fit", FitView) for name in names}
+    if args.json:
+        told = {name: fit.model_dump(mode="json") for name, fit in fits.items()}
+        print_json(told[names[0]] if len(args.names) == 1 else {"slots": told})
+    else:
+        for name, fit in fits.items():
+            if len(fits) > 1:
+                say(Cell(name, "bold"))
+            print_fit(fit)
+    return 1 if any(fit.verdict == "impossible" for fit in fits.values()) else 0
+
+
 def show(progress: Progress, slot: SlotView, since: float, *, doing: str = "") -> None:
     """How far a slot is, while somebody waits for it; `since` on the monotonic clock."""
     done = f" {slot.progress:.0%}" if slot.progress is not None else ""
     busy = f", {slot.in_flight} in flight" if slot.in_flight else ""
+    remark = f", {slot.remark}" if slot.remark else ""
     took = figures.stopwatch(time.monotonic() - since)
-    progress.show(f"{slot.name}  {doing}{'  ' if doing else ''}{slot.state}{done}{busy}  {took}")
+    progress.show(f"{slot.name}  {doing}{'  ' if doing else ''}{slot.state}{done}{busy}{remark}  {took}")
 
 
 def _all(daemon: Daemon, verb: str) -> Sequence[SlotView]:

@@ -26,7 +26,7 @@ def await_outcome(daemon: Daemon, verb: str, before: SlotView, on_progress: Call
             return slot
         if slot.state == "error" and slot.since != before.since:
             raise failure_of(slot)
-        if slot.state == "offline":
+        if slot.state == "offline" and not slot.remark:  # else it waits for room in memory
             offline_since = offline_since or time.monotonic()
             if time.monotonic() - offline_since > OFFLINE_SECONDS:
                 raise Hal0Error("slot.not_ready", slot=slot.name, state=slot.state)

@@ -14,6 +14,7 @@ def facts_of(slot: SlotView, now: float) -> list[tuple[str, str]]:
     """Name and value of what is known."""
     error = f"{slot.error.code}: {slot.error.message}" if slot.error else ""
     facts = [
+        ("now", slot.remark),
         ("model", slot.model),
         ("kind", slot.kind),
         ("engine", slot.engine or slot.provider),

@@ -93,6 +93,9 @@ def state_word(slot: SlotView, now: float) -> str:
 
 def note_of(slot: SlotView, now: float, room: int) -> tuple[str, str] | None:
     """What stands where the live figures would be: text and role. None: show the figures."""
+    if slot.remark and not slot.in_flight:
+        short = slot.remark.removeprefix("waiting for memory: ")
+        return _longest((slot.remark, short, "waits"), room), "warn"
     if slot.state == "error":
         count = f"×{slot.failures} " if slot.failures > 1 else ""
         retry = retries.note(slot, now)

@@ -19,6 +19,7 @@ from hal0.daemon.slots.process import AFTER_KILL_SECONDS
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
+from tests.fakes.machine import FakeMachine
 from tests.fakes.scripted import Models
 from tests.fakes.scripted_process import World
 from tests.fakes.virtual_loop import VirtualLoop
@@ -107,6 +108,7 @@ class Town:
                 tools=self.world.tools(self.models, folder, start_timeout=START_TIMEOUT),
                 logs=folder,
                 state=folder,
+                machine=FakeMachine(),
                 memory_of=lambda name: [],
                 on_change=self._on_change,
                 on_removed=lambda name: None,
