@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.gguf_files import chat_entries, write_model
 from tests.fakes.installation import Installation, installed
 
 CONFIG = """\
@@ -83,3 +84,21 @@ def test_a_program_that_is_not_there_leaves_the_running_one_alone(tmp_path: Path
         while (slot := hal0.slot("embed"))["state"] != "ready" or slot["pid"] == pid:
             assert time.monotonic() < deadline, f"it did not restart: {slot}"
             time.sleep(0.02)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_was_refused_for_a_models_sake_is_taken_over_once_the_model_allows_it(tmp_path: Path, asked: bool) -> None:
+    model = write_model(tmp_path / "m.gguf", chat_entries(**{"llama.context_length": 512}))
+    with installed(tmp_path, CONFIG.replace("autostart = true\n", "")) as hal0:
+        more = f'\n[models.m]\npath = "{model}"\n[slots.m]\nmodel = "m"\ncontext = 1024\n'
+        hal0.config.write_text(hal0.config.read_text() + more)
+        view = hal0.admin("POST", "/api/config/reload", {})
+        assert [problem["key"] for problem in view["problems"]] == ["slots.m.context"]
+        write_model(model, chat_entries(**{"llama.context_length": 2048}))
+        deadline = time.monotonic() + 20.0
+        while (view := hal0.admin("POST" if asked else "GET", "/api/config" + "/reload" * asked, {}))["problems"]:
+            assert not asked, "the reload has judged it anew"
+            assert time.monotonic() < deadline, view
+            time.sleep(0.05)
+        assert view["revision"] == 2
+        assert hal0.slot("m")["state"] == "offline"

@@ -11,6 +11,7 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.rehearsal import Rehearsal
+from tests.fakes.gguf_files import chat_entries, write_model
 
 
 class Counted:
@@ -83,3 +84,16 @@ def test_the_check_of_a_file_tells_line_and_column(counted: Counted, tmp_path: P
     (problem,) = judge(path, env={}, appraise=counted.rehearse).problems
     assert (problem.line, problem.column, problem.key) == (3, 11, "slots.x.context")
     assert "99999 tokens are more than" in problem.message
+
+
+def test_a_model_file_that_becomes_another_is_judged_as_it_is_now(counted: Counted, tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    wanted = Settings.model_validate(
+        {"models": {"m": {"path": str(path)}}, "slots": {"x": {"model": "m", "context": 1024}}}
+    )
+    assert counted.rehearse(wanted) == [], "that it is not there is no mistake"
+    write_model(path, chat_entries(**{"llama.context_length": 512}))
+    ((key, _),) = counted.rehearse(wanted)
+    assert key == ("slots", "x", "context")
+    write_model(path, chat_entries(**{"llama.context_length": 2048}))
+    assert counted.rehearse(wanted) == []
