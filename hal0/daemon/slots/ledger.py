@@ -6,6 +6,7 @@ line costs that line.
 
 import logging
 from collections import deque
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,8 +14,24 @@ from pydantic import ValidationError
 from hal0.wire import LedgerEntry
 
 KEPT_ENTRIES = 200
+KEPT_SECONDS = 30 * 86_400.0  # of a slot that is gone
+SUFFIX = ".jsonl"
 
 log = logging.getLogger("hal0.slots")
+
+
+def forget_gone(folder: Path, *, slots: Collection[str], now: float) -> None:
+    """Delete the ledgers of slots that are not configured any more, a month after their last entry.
+
+    Until then one that comes back under its name finds its history. `now` in Unix seconds.
+    """
+    for file in folder.glob(f"*{SUFFIX}"):
+        try:
+            if file.name.removesuffix(SUFFIX) not in slots and now - file.stat().st_mtime > KEPT_SECONDS:
+                file.unlink()
+                log.info("the ledger %s is deleted: its slot has been gone for a month", file.name)
+        except OSError as error:  # it stays, and costs a few kilobytes
+            log.warning("cannot delete %s: %s", file, error)
 
 
 class Ledger:

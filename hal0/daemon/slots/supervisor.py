@@ -5,6 +5,7 @@ Slots come and go by `apply` alone, from a checked configuration. What a slot do
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.crashes import Crashes
 from hal0.daemon.slots.effects import rendered
 from hal0.daemon.slots.journal import Journal
-from hal0.daemon.slots.ledger import Ledger
+from hal0.daemon.slots.ledger import SUFFIX, Ledger, forget_gone
 from hal0.daemon.slots.process import finish
 from hal0.daemon.slots.record import Record
 from hal0.daemon.slots.restoring import Restoring
@@ -115,6 +116,7 @@ class Supervisor:
             self._tools.bonds.records.drop(name)
         self._survivors = taken
         self._tools.bonds.end_strays(taken.values())
+        forget_gone(self._ledgers, slots=slots, now=time.time())
         self.apply(slots, revision=revision)
 
     def apply(self, slots: Mapping[str, SlotConfig], *, revision: int, models_changed: bool = False) -> None:
@@ -173,7 +175,7 @@ class Supervisor:
             log_file=self._logs / f"{name}.log",
             journal=Journal(
                 name,
-                ledger=Ledger(self._ledgers / f"{name}.jsonl"),
+                ledger=Ledger(self._ledgers / f"{name}{SUFFIX}"),
                 crashes=self.crashes,
                 memory_of=self._memory_of,
             ),

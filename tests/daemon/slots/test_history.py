@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hal0.daemon.slots.ledger import KEPT_ENTRIES, Ledger
 from hal0.errors import Hal0Error
 from hal0.wire import CrashBundle, ErrorView, LedgerEntry
 from tests.daemon.slots.conftest import House
+from tests.fakes.scripted import slot_config
 
 
 def entry(number: int) -> LedgerEntry:
@@ -24,6 +26,17 @@ def test_a_ledger_outlives_the_daemon_and_is_bounded(tmp_path: Path) -> None:
     again = Ledger(file)
     assert again.entries() == ledger.entries() == [entry(n) for n in range(2 * KEPT_ENTRIES, 3 * KEPT_ENTRIES)]
     assert len(file.read_text().splitlines()) <= 2 * KEPT_ENTRIES
+
+
+async def test_the_ledger_of_a_slot_is_deleted_a_month_after_it_has_gone_when_the_daemon_starts(house: House) -> None:
+    folder = house.folder / "ledger"
+    now = time.time()
+    for name, days in (("here", 40), ("gone", 31), ("just.gone", 29)):
+        Ledger(folder / f"{name}.jsonl").record(entry(1))
+        os.utime(folder / f"{name}.jsonl", (now, now - days * 86_400))
+    house.supervisor.begin({"here": slot_config({})}, revision=1, survivors={})
+    assert sorted(file.name for file in folder.iterdir()) == ["here.jsonl", "just.gone.jsonl"]
+    assert house.supervisor.get("here").journal.entries() == [entry(1)]
 
 
 def test_a_damaged_line_costs_that_line(tmp_path: Path) -> None:
