@@ -236,7 +236,7 @@ class ModelServer:
                 return False
             if stalls is not None and at >= stalls:
                 await asyncio.Event().wait()
-            if file.hold is not None and at >= len(body) // 2:
+            if file.hold is not None and len(body) > 1 and at >= len(body) // 2:
                 while not file.hold.is_set():
                     await asyncio.sleep(0.005)
             await asyncio.sleep(file.slow_seconds)

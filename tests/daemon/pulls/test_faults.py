@@ -1,6 +1,8 @@
 """Servers that break, stall and lie: either the right bytes come in the end, or a failure says what was wrong."""
 
 import hashlib
+import resource
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from tests.daemon.pulls.conftest import MODEL, Bench, until
 from tests.fakes.model_server import ModelServer
 
 SHA256 = hashlib.sha256(MODEL).hexdigest()
+OTHER = MODEL[:50_000] + bytes(reversed(MODEL[50_000:]))
 
 
 async def test_an_honest_server_is_asked_for_pieces_over_several_connections(bench: Bench) -> None:
@@ -144,13 +147,47 @@ async def test_retry_after_is_waited_for(bench: Bench) -> None:
 
 
 async def test_a_busy_server_gets_fewer_connections(bench: Bench) -> None:
-    file = bench.server.put("m.gguf", MODEL, slow_seconds=0.003)
+    hold = threading.Event()
+    file = bench.server.put("m.gguf", MODEL, hold=hold)
     bench.settings = {"connections": 4}
     async with bench.running() as pulls:
         view = await pulls.start(bench.server.url("m.gguf"))
-        await until(lambda: bench.server.most_open_bodies >= 3)
-        file.statuses = [429, 429]
+        await until(lambda: bench.server.open_bodies == 4)
+        file.statuses = [429, 429]  # for two of those that are done first
+        file.slow_seconds = 0.002
+        hold.set()
+        await until(lambda: not file.statuses)
+        bench.server.most_open_bodies = 0
         assert await bench.outcome(pulls, view.name) is None
+    assert 1 <= bench.server.most_open_bodies <= 2
+    assert bench.bytes_of("m") == MODEL
+
+
+async def test_a_file_that_becomes_another_meanwhile_is_never_a_mixture(bench: Bench) -> None:
+    hold = threading.Event()
+    file = bench.server.put("m.gguf", MODEL, hold=hold)
+    async with bench.running() as pulls:
+        view = await pulls.start(bench.server.url("m.gguf"))
+        await until(lambda: bench.server.open_bodies == 4)
+        file.body, file.etag = OTHER, '"second"'
+        hold.set()
+        assert await bench.outcome(pulls, view.name) is None
+    assert bench.bytes_of("m") == OTHER
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_disk_that_fills_up_keeps_what_has_come(ranges: bool, bench: Bench) -> None:
+    """A limit on the size of files says the same as a quota."""
+    bench.server.put("m.gguf", MODEL, ranges=ranges)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(MODEL) - 1000, hard))
+    try:
+        error = await bench.pull(bench.server.url("m.gguf"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error is not None
+    assert error.code == "model.no_space"
+    assert await bench.pull("m") is None
     assert bench.bytes_of("m") == MODEL
 
 
