@@ -6,11 +6,12 @@ from urllib.parse import urlencode
 
 from hal0.cli import model_changes, model_fit
 from hal0.cli.connection import Daemon, part
+from hal0.cli.model_progress import print_pulls
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, facts, heading, print_answer, print_json, say, table
 from hal0.errors import Hal0Error
 from hal0.tui import figures
-from hal0.wire import CuratedModel, ModelDetail, ModelList, ModelView, PullView
+from hal0.wire import CuratedModel, ModelDetail, ModelList, ModelView
 
 ABOUT = """\
 A model is a file, or a folder of files, that slots can serve.
@@ -93,7 +94,7 @@ def list_models(args: Namespace) -> int:
     table(headers, rows, right=frozenset({"SIZE", "CONTEXT"}))
     if answer.pulls:
         heading("on their way")
-        table(("MODEL", "STATE", "DONE", "OF", "NOTE"), map(_pull_row, answer.pulls), right=frozenset({"DONE", "OF"}))
+        print_pulls(answer.pulls)
     if answer.found:
         heading("found in other programs' stores, usable by these names")
         rows_found = ((Cell(each.name, "bold"), figures.size(each.size_bytes)) for each in answer.found)
@@ -103,14 +104,6 @@ def list_models(args: Namespace) -> int:
     for problem in answer.problems:
         say(Cell(problem.code, "red"), f"  {problem.message}")
     return 0
-
-
-def _pull_row(pull: PullView) -> tuple[Cell | str, ...]:
-    colour = {"failed": "red", "cancelled": "dim"}.get(pull.state, "yellow")
-    share = f" {pull.done_bytes / pull.total_bytes:.0%}" if pull.total_bytes else ""
-    note = f"{pull.error.code}: {pull.error.message}" if pull.error else pull.note
-    total = figures.size(pull.total_bytes) if pull.total_bytes is not None else "unknown"
-    return Cell(pull.name, "bold"), Cell(pull.state + share, colour), figures.size(pull.done_bytes), total, note
 
 
 def _list_catalogue(args: Namespace) -> int:

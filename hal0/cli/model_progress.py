@@ -1,11 +1,15 @@
-"""The progress of a pull on a terminal: a bar with figures, and a line on what it waits for. Silent elsewhere."""
+"""How far pulls are: a table of all, and for one a bar with figures and a line on what it waits for.
+
+The bar is for a terminal; elsewhere it is silent.
+"""
 
 import os
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from hal0.cli.output import clean, is_terminal
+from hal0.cli.output import Cell, clean, is_terminal, table
 from hal0.tui import figures
 from hal0.wire import PullView
 
@@ -79,3 +83,15 @@ def line_of(view: PullView) -> tuple[str, str, str]:
         return name, share + amount, ""
     left = f"  {figures.span((total - view.done_bytes) / speed)}" if total else ""
     return name, share + amount, f"{figures.size(int(speed))}/s{left}"
+
+
+def print_pulls(pulls: Sequence[PullView]) -> None:
+    table(("MODEL", "STATE", "DONE", "OF", "NOTE"), map(_row, pulls), right=frozenset({"DONE", "OF"}))
+
+
+def _row(pull: PullView) -> tuple[Cell | str, ...]:
+    colour = {"failed": "red", "cancelled": "dim"}.get(pull.state, "yellow")
+    share = f" {pull.done_bytes / pull.total_bytes:.0%}" if pull.total_bytes else ""
+    note = f"{pull.error.code}: {pull.error.message}" if pull.error else pull.note
+    total = figures.size(pull.total_bytes) if pull.total_bytes is not None else "unknown"
+    return Cell(pull.name, "bold"), Cell(pull.state + share, colour), figures.size(pull.done_bytes), total, note

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from hal0.cli.config import print_config
 from hal0.cli.connection import Daemon
 from hal0.cli.devices import print_devices
+from hal0.cli.model_progress import print_pulls
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import Cell, heading, print_answer, say, table
 from hal0.cli.requests import print_requests
@@ -49,6 +50,9 @@ def _print_state(state: State) -> None:
     print_devices(state.devices)
     heading(f"slots {len(state.slots)}")
     print_slots(state.slots)
+    if state.pulls:
+        heading(f"models on their way {len(state.pulls)}")
+        print_pulls(state.pulls)
     in_flight = [request for request in state.requests if request.phase != "finished"]
     heading(f"requests in flight {len(in_flight)}")
     if in_flight:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hal0.errors import Hal0Error
-from hal0.wire import ConfigView, DeviceView, ErrorRecord, RequestView, SlotView, TokenBatch
+from hal0.wire import ConfigView, DeviceView, ErrorRecord, PullView, RequestView, SlotView, TokenBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "config.applied": _model(ConfigView),
     "config.rejected": _model(ConfigView),
     "error": _model(ErrorRecord),
+    "model.progress": _model(PullView),
+    "model.changed": lambda data: str(data["name"]),
     "gap": lambda data: None,
     "daemon.stopping": lambda data: None,
 }

@@ -18,6 +18,7 @@ from hal0.wire import (
     DeviceView,
     ErrorRecord,
     ErrorView,
+    PullView,
     RequestView,
     SlotState,
     SlotView,
@@ -109,6 +110,7 @@ class Store:
         self._samples: dict[str, int] = {}  # that make up the newest of these
         self.lanes: dict[str, deque[tuple[float, SlotState]]] = {}
         self.config: ConfigView | None = None
+        self.pulls: dict[str, PullView] = {}  # of models, under way or stopped before they were whole
         self.errors: dict[int, ErrorRecord] = {}
         self.errors_seen_to = 0.0  # the person has looked at the problems up to this moment
         self.notice: Notice | None = None
@@ -172,6 +174,10 @@ class Store:
         return sum(stream.view.tokens_per_second or 0.0 for stream in self.in_flight())
 
     @property
+    def pulls_under_way(self) -> list[PullView]:
+        return [pull for pull in self.pulls.values() if pull.state in ("fetching", "waiting", "verifying")]
+
+    @property
     def has_unseen_errors(self) -> bool:
         return any(record.last_at > self.errors_seen_to for record in self.errors.values())
 
@@ -191,6 +197,7 @@ class Store:
         self.devices = {device.id: device for device in state.devices}
         self._note_devices(state.now)
         self.config = state.config
+        self.pulls = {pull.name: pull for pull in state.pulls}
         self.errors = {record.id: record for record in state.errors}
         told = {view.id for view in state.requests}
         for stream in known.values():
@@ -313,6 +320,20 @@ class Store:
             self.tell(summary(config), "good")
         self.mark("config")
 
+    def _pull_changed(self, pull: PullView) -> None:
+        known = self.pulls.get(pull.name)
+        if pull.state == "done":
+            self.pulls.pop(pull.name, None)
+            if known is not None and (self.notice is None or self.notice.role not in ("loud", "alarm")):
+                self.tell(f"{pull.name} is here", "good")
+        else:
+            self.pulls[pull.name] = pull
+        self.mark("host")
+
+    def _model_changed(self, name: str) -> None:
+        self.pulls.pop(name, None)
+        self.mark("host")
+
     def _error(self, record: ErrorRecord) -> None:
         self.errors[record.id] = record
         self.mark("errors")
@@ -357,6 +378,8 @@ _REDUCERS: dict[str, Callable[..., None]] = {
     "config.applied": Store._config_changed,
     "config.rejected": Store._config_changed,
     "error": Store._error,
+    "model.progress": Store._pull_changed,
+    "model.changed": Store._model_changed,
     "daemon.stopping": Store._stopping,
 }
 

@@ -135,6 +135,7 @@ def test_a_failure_has_its_code_and_what_has_come_can_be_deleted(hal0: Installat
     [pull] = told(hal0, "model", "list")["pulls"]
     assert (pull["name"], pull["state"]) == ("bad", "failed")
     assert hal0.admin("GET", "/api/state")["pulls"] == [pull]
+    assert "models on their way 1\nMODEL" in command(hal0, "status").stdout
     file.body, file.content_type = STARTER.read_bytes(), "application/octet-stream"
     assert command(hal0, "model", "pull", "bad").returncode == 0
     told(hal0, "model", "rm", "bad")

@@ -7,6 +7,7 @@ from hal0.tui.lines import Line, line, span, width_of
 from hal0.tui.store import ALL_TOPICS
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
+from hal0.wire import PullView
 
 SLOW_LINK_MS = 250.0
 
@@ -83,6 +84,8 @@ def _right(view: View) -> list[Part]:
     parts.append((2, line(f"{store.tokens_per_second:>3.0f}", span(" tok/s", "muted"))))
     role = "text" if not errors else "bad" if store.has_unseen_errors else "muted"
     parts.append((1, line(span(str(errors), role), span(" err", role if errors else "muted"))))
+    if pulls := store.pulls_under_way:
+        parts.append((4, _pulling(pulls)))
     latency = store.link.latency_ms
     slow = latency is not None and latency > SLOW_LINK_MS
     parts.append(
@@ -90,6 +93,16 @@ def _right(view: View) -> list[Part]:
     )
     parts.append((5, line(span(figures.clock(store.now), "muted"))))
     return parts
+
+
+def _pulling(pulls: list[PullView]) -> Line:
+    """What is being pulled, all together; one that waits for its server stands out."""
+    totals = [pull.total_bytes for pull in pulls]
+    whole = sum(total or 0 for total in totals)
+    done = sum(pull.done_bytes if pull.state != "verifying" else pull.total_bytes or 0 for pull in pulls)
+    share = figures.percent(done / whole) if whole and None not in totals else figures.size(done)
+    waits = any(pull.state == "waiting" for pull in pulls)
+    return line(span("pull ", "muted"), span(f"{share:>4}", "warn" if waits else "text"))
 
 
 def _total(parts: list[Part]) -> int:
