@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -251,3 +252,39 @@ def test_a_remote_that_is_edited_is_asked_at_its_new_place(hal0: Installation, f
         assert ask(hal0, "elsewhere").status_code == 200
         assert other.chats
         assert not far.chats
+
+
+def test_the_other_apis_are_answered_by_a_remote_that_knows_neither(hal0: Installation, far: RemoteServer) -> None:
+    claude = anthropic.Anthropic(base_url=hal0.url, api_key="x", max_retries=0)
+    with claude.messages.stream(model="big", max_tokens=9, messages=HELLO) as stream:  # type: ignore[arg-type]
+        assert "hello there" in "".join(stream.text_stream)
+    assert claude.messages.count_tokens(model="big", messages=HELLO).input_tokens == 2  # type: ignore[arg-type]
+    gpt = openai.OpenAI(base_url=f"{hal0.url}/v1", api_key="x", max_retries=0)
+    answer = gpt.responses.create(model="big", input="hello there")
+    assert (answer.output_text, answer.model) == ("You said: hello there", "big")
+    sent = {value for _, headers, _ in far.chats for name, value in headers.items() if name.lower() == "authorization"}
+    assert sent == {"Bearer sk-remote"}
+
+
+def test_a_remote_that_breaks_off_is_told_in_the_words_of_the_other_apis(hal0: Installation, far: RemoteServer) -> None:
+    far.breaks_off = True
+    claude = anthropic.Anthropic(base_url=hal0.url, api_key="x", max_retries=0)
+    with (
+        pytest.raises(anthropic.APIError) as caught,
+        claude.messages.stream(model="big", max_tokens=9, messages=HELLO) as stream,  # type: ignore[arg-type]
+    ):
+        list(stream)
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["error"]["code"].startswith("dispatch.")
+    gpt = openai.OpenAI(base_url=f"{hal0.url}/v1", api_key="x", max_retries=0)
+    with pytest.raises(openai.APIError) as failed:
+        list(gpt.responses.create(model="big", input="hello there", stream=True))
+    assert failed.value.code == caught.value.body["error"]["code"]
+
+
+def test_a_slot_stands_in_for_a_remote_in_the_other_apis_too(hal0: Installation, far: RemoteServer) -> None:
+    far.status = 500
+    gpt = openai.OpenAI(base_url=f"{hal0.url}/v1", api_key="x", max_retries=0)
+    answer = gpt.responses.with_raw_response.create(model="big", input="Hello!")
+    assert answer.headers["x-hal0-slot"] == "primary"
+    assert answer.parse().output_text
