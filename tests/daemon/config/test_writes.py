@@ -118,6 +118,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         assert write_in_a_child(file, "").startswith("config.write_failed")
         assert file.read_bytes() == OLD
         assert os.listdir(disk) == ["hal0.toml"]
+        journal = Journal(tmp_path / "state")
+        with pytest.raises(Hal0Error, match=r"config\.write_failed"):
+            make_changes([Change(disk / "a.toml", None, b"a = 1\n"), Change(file, OLD, NEW)], journal)
+        assert (os.listdir(disk), file.read_bytes(), journal.pending()) == (["hal0.toml"], OLD, [])
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         assert write_in_a_child(file, "").startswith("config.read_only")
         assert file.read_bytes() == OLD
