@@ -17,7 +17,10 @@ class Values(Wire):
     values: list[ConfigValue]
 
 
-ABOUT = "hal0.toml: is it right, and what does the daemon make of it?"
+ABOUT = """\
+hal0.toml: is it right, and what does the daemon make of it?
+
+edit, history, diff and rollback work without a daemon too; what they write takes effect when one starts."""
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -25,7 +25,10 @@ from hal0.errors import Hal0Error
 from hal0.tui import figures, swaps
 from hal0.wire import CommandView, LogLines, SlotView
 
-ABOUT = "A slot is one named model with its backend process."
+ABOUT = """\
+A slot is one named model with its backend process.
+
+create, edit and delete work without a daemon too; what they write takes effect when one starts."""
 
 
 def configure(parser: ArgumentParser) -> None:
