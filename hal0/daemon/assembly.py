@@ -26,7 +26,6 @@ from hal0.daemon.hardware.cpu import CpuMeter
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
-from hal0.daemon.hardware.room import free_memory_bytes
 from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.headers import Headers
@@ -49,9 +48,9 @@ from hal0.daemon.serving.crowd import most_connections
 from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
+from hal0.daemon.slots.admission import Impossible
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.bonds import Bonds, is_service
-from hal0.daemon.slots.fitting import check_fit
 from hal0.daemon.slots.lifecycle import ANSWERING, State
 from hal0.daemon.slots.machine import LocalMachine
 from hal0.daemon.slots.ports import Ports
@@ -168,17 +167,9 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         async def check_room(slot: Slot, spec: SlotSpec, launch: Launch) -> None:
             devices = services.sampler.devices
             appraised = await asyncio.to_thread(services.appraisal.of, spec, launch, devices)
-            if appraised is not None:
-                check_fit(
-                    slot,
-                    spec.config,
-                    appraised,
-                    running=[each for each in supervisor if each.process_group is not None],
-                    resident={name: usage.memory_bytes for name, usage in services.sampler.slots.items()},
-                    devices=devices,
-                    free_memory_bytes=free_memory_bytes(),
-                    given=current().daemon,
-                )
+            preview = await supervisor.room.preview(slot.name, appraised, spec.config)
+            if isinstance(preview.decision, Impossible):
+                raise preview.decision.error(slot.name)
 
         swaps = Swaps(
             config,
