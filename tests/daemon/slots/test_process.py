@@ -15,14 +15,16 @@ from hal0.daemon.slots.process import PIPE_BYTES, Process
 from hal0.marks import marked
 
 LINES = 3 * PIPE_BYTES // 100
-# Waits for a word of ours before it prints more than its pipe holds.
+# Waits for a word of ours before it prints more than its pipe holds, and tells in another file when it has begun.
 TALKER = f"""
 import os, sys, time
 print("begin", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.01)
 for number in range({LINES}):
-    print("%099d" % number)
+    print("%099d" % number, flush=number == 0)
+    if number == 0:
+        open(sys.argv[1] + ".heard", "w").close()
 sys.stdout.flush()
 time.sleep(600)
 """
@@ -77,6 +79,9 @@ async def test_what_is_printed_while_nobody_reads_waits_in_the_pipe(tmp_path: Pa
     output = process.output
     process.let_go()
     word.touch()
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (tmp_path / "word.heard").exists():  # its first line is out, and there was nobody to read it
+            await asyncio.sleep(0.01)
     again = Process.take_back(process.pid, mark=mark.run, output=output, is_it=lambda: True, on_output=second.feed)
     try:
         await second.until(lambda: len(second.data) == 100 * LINES)
