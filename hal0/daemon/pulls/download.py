@@ -69,12 +69,14 @@ class Download:
         """Fetch all of it. Raises `model.*`; what has come by then is kept and noted."""
         self._descriptor = await asyncio.to_thread(_open, self._path)
         try:
-            await self._fetch()
-        finally:
             try:
+                await self._fetch()
+            except BaseException:
                 self._save()  # in this step: whoever cancels us waits for it
-            finally:
-                os.close(self._descriptor)
+                raise
+            await asyncio.to_thread(self._save)
+        finally:
+            os.close(self._descriptor)
 
     async def _fetch(self) -> None:
         changes = 0
