@@ -167,7 +167,9 @@ class Process:
 
     def _notice_end(self) -> None:
         self._loop.remove_reader(self._pidfd)
-        self._read()  # its last words, before anyone hears of its end
+        for _ in range(PIPE_BYTES // READ_BYTES):  # all it has printed: its last words, before anyone hears of its end
+            if not self._read():
+                break
         if self._child is None:
             self.exited.set_result(None)
             return
@@ -176,19 +178,21 @@ class Process:
         assert end is not None
         self.exited.set_result(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status)
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take what waits in the pipe, at most so much that the loop can go on; whether there was something."""
         if self._pipe < 0:
-            return
+            return False
         try:
             data = os.read(self._pipe, READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if data:
             self._on_output(data)
         else:
             self._close_pipe()
+        return bool(data)
 
     def _close_pipe(self) -> None:
         if self._pipe >= 0:
