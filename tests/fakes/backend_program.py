@@ -1,13 +1,18 @@
-"""A backend one can script: an HTTP server that starts slowly, hangs, forks or dies, as its environment says.
+"""A backend one can script: an HTTP server that starts slowly, hangs, lies, forks, eats or dies, as it is told.
 
 Runs as a program of its own (standard library only). SCRIPT is a JSON object:
   listen_after, ready_after   seconds until the port is bound / until /health says 200 (before: 503)
   exit_after, exit_code       end by itself so many seconds after start
   ignore_sigterm, fork        do not end when asked / leave a grandchild in the group
   stray                       leave a grandchild in a session of its own, whose parent has ended
+  lies                        /health says 200 from the start; "silent": all else is never answered, "garbage": wrongly
+  eat_mib                     take so much memory once it is asked for /eat
+  cgroup                      a folder of the kernel's control groups to join first
   say                         a line printed at the start
   reason                      printed as the last line before exit_code
   log                         a file to which the pid of every start is appended
+
+It answers /ask with an echo, is hung from /hang on, and streams for /stream: two events, and then nothing more.
 """
 
 import asyncio
@@ -18,12 +23,14 @@ import subprocess
 import sys
 
 SCRIPT = json.loads(os.environ.get("SCRIPT", "{}"))
+LIES = SCRIPT.get("lies", "")
 KEY = os.environ.get("BACKEND_KEY", "")
 
 
 class State:
     ready = False
     healthy = True
+    eaten = b""
 
 
 async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,11 +44,20 @@ async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         if path == "/health":
             if not State.healthy:
                 await asyncio.sleep(3600)
-            status, answer = (200, {"status": "ok"}) if State.ready else (503, {"status": "loading"})
+            status, answer = (200, {"status": "ok"}) if State.ready or LIES else (503, {"status": "loading"})
+        elif LIES == "silent":
+            await asyncio.sleep(3600)
+        elif LIES == "garbage":
+            status, answer = 200, {"choices": "none"}
         elif KEY and f"Bearer {KEY}" not in head:
             status, answer = 401, {"error": "wrong key"}
         else:
             status, answer = 200, {"echo": body.decode(), "pid": os.getpid()}
+        if path == "/eat":
+            State.eaten = bytearray(SCRIPT["eat_mib"] * 2**20)
+        if path == "/stream":
+            writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\ndata: 2\n\n")
+            await asyncio.sleep(3600)
         data = json.dumps(answer).encode()
         writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(data)}\r\nconnection: close\r\n\r\n".encode() + data)
         await writer.drain()
@@ -55,6 +71,9 @@ async def main() -> None:
     if path := SCRIPT.get("log"):
         with open(path, "a") as file:  # noqa: ASYNC230 - one short line
             file.write(f"{os.getpid()}\n")
+    if folder := SCRIPT.get("cgroup"):
+        with open(f"{folder}/cgroup.procs", "w") as file:  # noqa: ASYNC230 - one number
+            file.write(str(os.getpid()))
     if text := SCRIPT.get("say"):
         print(text, flush=True)
     if SCRIPT.get("ignore_sigterm"):

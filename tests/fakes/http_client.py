@@ -94,10 +94,10 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(port: int) -> AsyncIterator[Client]:
+async def connect(port: int, *, seconds: float = 30.0) -> AsyncIterator[Client]:
     client = Client(*await asyncio.open_connection("127.0.0.1", port))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             yield client
     finally:
         await client.close()

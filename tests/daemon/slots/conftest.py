@@ -8,6 +8,7 @@ import pytest
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.room import Pace
+from hal0.daemon.slots.run import Tools
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
@@ -21,7 +22,7 @@ WAIT_SECONDS = 15.0
 class House:
     """A supervisor over scripted backends, and everything it told."""
 
-    def __init__(self, folder: Path, *, pace: Pace | None = None, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, made: Tools | None = None, pace: Pace | None = None, **settings: Any) -> None:
         self.folder = folder
         self.machine = FakeMachine()
         self.models = Models()
@@ -30,7 +31,7 @@ class House:
         self.removed: list[str] = []
         self._news = asyncio.Event()
         (folder / "ledger").mkdir()
-        made = tools(self.models, **settings)
+        made = made or tools(self.models, **settings)
         self.bonds = made.bonds
         self.supervisor = Supervisor(
             tools=made,

@@ -1,5 +1,6 @@
-"""Ends that come at a bad moment, or do not come: on a virtual clock, with scripted processes."""
+"""Ends that come at a bad moment, again and again, or not at all: on a virtual clock, with scripted processes."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,74 @@ def test_a_start_that_is_called_off_at_once_spawns_nothing(town: Town) -> None:
     town.loop.settle()
     assert town.world.started("s") == 0
     assert slot.state == "offline"
+
+
+def test_a_backend_that_dies_after_two_seconds_for_ever_is_parked_and_costs_next_to_nothing(town: Town) -> None:
+    slot = add(town, Script(exit_after=2.0))
+    town.loop.do(lambda: slot.load(by="person"))
+    town.loop.sleep(60.0)  # 1 + 2 + 4 + 8 seconds of pauses, and five times the two
+    view = town.loop.do(slot.view)
+    assert (view.state, view.failures, view.parked) == ("error", 5, True)
+    assert town.world.started("s") == 5
+    refused = town.ask(slot)
+    town.loop.settle()
+    assert refused.answer == "slot.crash_looping"
+    turns = town.loop.turns
+    town.loop.sleep(500.0)
+    assert town.loop.turns - turns < 10, "a parked slot keeps the loop busy"
+    town.loop.sleep(3600.0)
+    assert town.world.started("s") == 5 + 6  # one try in ten minutes
+    town.loop.do(lambda: slot.load(by="person"))
+    town.loop.settle()
+    assert slot.state == "ready"
+
+
+def test_an_edit_resets_a_parked_slot(town: Town) -> None:
+    slot = add(town, Script(exit_after=0.0))
+    town.loop.do(lambda: slot.load(by="person"))
+    town.loop.sleep(60.0)
+    assert town.loop.do(slot.view).parked
+    town.world.scripts.clear()
+    town.apply({"s": PLAIN.model_copy(update={"args": ("better",)})}, revision=2)
+    town.loop.settle()
+    assert (slot.state, town.loop.do(slot.view).failures) == ("ready", 0)
+
+
+def test_a_kill_before_it_is_ready_is_a_crash_like_any_other(town: Town) -> None:
+    slot = add(town, Script(listen_after=1.0, ready_after=5.0))
+    for seconds, state in ((0.5, "starting"), (3.0, "warming")):
+        waiter = town.ask(slot)
+        town.loop.sleep(seconds)
+        assert slot.state == state
+        town.loop.do(lambda: town.world.alive("s")[0].die(-signal.SIGKILL))
+        town.loop.settle()
+        assert waiter.answer == "slot.load_failed"
+        assert slot.state == "error"
+        town.loop.do(lambda: slot.unload("by hand"))
+        town.loop.settle()
+
+
+def test_a_clock_that_is_set_neither_unloads_nor_retries_anything(town: Town) -> None:
+    slot = add(town)
+    town.apply({"s": PLAIN.model_copy(update={"idle_after": 10.0, "unload_after": 100.0})}, revision=2)
+    town.loop.do(lambda: slot.load(by="person"))
+    town.loop.sleep(20.0)
+    for seconds in (1e7, -2e7):
+        town.wall += seconds
+        town.loop.sleep(20.0)
+        view = town.loop.do(slot.view)
+        assert view.state == "idle"
+        assert view.unload_at is not None
+        assert 0 < view.unload_at - (town.wall + town.loop.now) < 100
+    town.loop.sleep(60.0)
+    assert slot.state == "offline"
+    town.world.scripts["s"] = Script(exit_after=0.0)
+    town.loop.do(lambda: slot.load(by="person"))
+    town.loop.sleep(10.0)  # after 1, 2 and 4 seconds; the next try comes 8 later
+    started = town.world.started("s")
+    town.wall += 1e7
+    town.loop.sleep(1.0)
+    assert town.world.started("s") == started
+    town.wall -= 2e7
+    town.loop.sleep(8.0)
+    assert town.world.started("s") == started + 1

@@ -51,8 +51,9 @@ class Slots(RuleBasedStateMachine):
         self.revision = 0
         self.at_rest = True
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(scripts=st.fixed_dictionaries({name: st.one_of(st.just(Script()), SCRIPTS) for name in NAMES}))
+    def begin(self, scripts: dict[str, Script]) -> None:
+        self.town.world.scripts.update(scripts)
         self.edit("a", {"parallel": 2, "queue_limit": 3}, None)
         self.edit("b", {"idle_after": 30.0, "unload_after": 60.0}, None)
 
@@ -136,6 +137,7 @@ class Slots(RuleBasedStateMachine):
         self.go_on(turns)
         if waiting:
             self.town.leave(waiting[0])
+        self.town.ask(inside.slot)
         self.go_on(others)
 
     # People ---------------------------------------------------------------------------------------------------------
@@ -194,6 +196,15 @@ class Slots(RuleBasedStateMachine):
     def remove(self, name: str, turns: int | None) -> None:
         self.configs.pop(name, None)
         self._apply(turns)
+
+    @rule(name=SLOTS, gone=TURNS, turns=TURNS)
+    def remove_and_add_back(self, name: str, gone: int | None, turns: int | None) -> None:
+        before = self.configs.pop(name, PLAIN)
+        self._apply(gone)
+        self.configs[name] = before
+        self._apply(0)
+        self.town.ask(self.town.supervisor.get(name))
+        self.go_on(turns)
 
     def _apply(self, turns: int | None) -> None:
         self.revision += 1

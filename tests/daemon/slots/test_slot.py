@@ -295,7 +295,7 @@ async def test_a_start_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         slot = house.add({"ready_after": 60})
         assert (await refused(slot)).code == "slot.start_timeout"
         await house.until(lambda: slot.state == "error")
-    assert is_gone(house.started()[0])
+    assert all(is_gone(pid) for pid in house.started())  # on a busy machine it may not have come so far as to say it
 
 
 async def test_quiet_makes_a_slot_idle_and_then_offline(house: House) -> None:

@@ -225,6 +225,7 @@ class Town:
             self.defects.append(f"{slot.name}: {error}")
         if record.was_wanted and error.code != "slot.stop_timeout":
             self.defects.append(f"{slot.name}: a wanted stop counts as {error.code}")
+        record.was_wanted = False
         record.counted = self._ended(slot) and error.code != "slot.stop_timeout"
         record.failures += record.counted
         run = slot.run

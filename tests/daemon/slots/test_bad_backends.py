@@ -1,0 +1,93 @@
+"""Backends that eat, lie or loop: real processes, and the real proof of llama.cpp's provider."""
+
+import asyncio
+import dataclasses
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hal0.daemon.hardware.facts import read_facts
+from hal0.daemon.http.client import BrokenAnswer, fetch
+from hal0.daemon.providers.llama import LlamaProvider
+from hal0.errors import Hal0Error
+from tests.daemon.slots.conftest import House
+from tests.fakes.scripted import ScriptedProvider, tools
+
+GROUPS = Path("/sys/fs/cgroup/memory")
+LIMIT = 96 * 2**20
+LOOK_SECONDS = 1.0
+
+
+@pytest.fixture
+def small_memory(tmp_path: Path) -> Iterator[Path]:
+    """A control group in which memory ends early, where this machine lets tests make one."""
+    group = GROUPS / f"hal0-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(LIMIT))
+    except OSError:
+        pytest.skip("no control group for memory can be made here")
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+async def test_a_backend_that_the_kernel_ends_for_its_memory_is_told_so(house: House, small_memory: Path) -> None:
+    slot = house.add({"cgroup": str(small_memory), "eat_mib": 512})
+    async with slot.lease(request="hungry") as lease:
+        with suppress(BrokenAnswer, OSError):
+            await fetch(lease.endpoint, "POST", "/eat", b"", timeout_seconds=15.0)
+        error = await lease.failure("the connection broke")
+    assert error.code == "slot.crashed"
+    assert "run out of memory" in error.message
+    await house.until(lambda: slot.state == "error")
+    (bundle,) = house.supervisor.crashes.all()
+    assert (bundle.out_of_memory, bundle.exit, bundle.requests) == (True, -9, ["hungry"])
+    house.supervisor.get("s").unload("done")
+    await house.until(lambda: slot.state == "offline")
+
+
+class Proving(ScriptedProvider):
+    """Starts the scripted program, and proves it as llama.cpp's server is proven."""
+
+    def __init__(self) -> None:
+        self.probe = LlamaProvider(read_facts()).probe  # type: ignore[method-assign]
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[House]:
+    made = dataclasses.replace(tools(), providers={"llama": Proving()})
+    house = House(tmp_path, made=made)
+    async with house.supervisor:
+        yield house
+
+
+@pytest.mark.parametrize(("lies", "code"), [("garbage", "slot.bad_response"), ("silent", "slot.start_timeout")])
+async def test_a_health_of_200_proves_nothing(strict: House, lies: str, code: str) -> None:
+    slot = strict.add({"lies": lies}, start_timeout=3.0)
+    with pytest.raises(Hal0Error) as caught:
+        async with slot.lease():
+            pass
+    assert caught.value.code == code
+    await strict.until(lambda: bool(strict.failures))
+    assert strict.failures == [code]
+    assert "ready" not in [state for _, state in strict.states]
+
+
+async def test_a_slot_that_waits_for_its_next_try_takes_no_time_of_the_processor(house: House) -> None:
+    slot = house.add({"exit_after": 0.0})
+    slot.load(by="person")
+    for failures in range(1, 6):
+        await house.until(lambda failures=failures: slot.view().failures == failures)  # type: ignore[misc]
+        if failures < 5:
+            assert slot.run is not None
+            slot.run.hasten()
+    assert slot.view().parked
+    before = time.process_time()  # of this process, however busy the machine is
+    await asyncio.sleep(LOOK_SECONDS)
+    assert time.process_time() - before < 0.05 * LOOK_SECONDS
