@@ -189,10 +189,13 @@ def _tool(tool: Any, field: str) -> dict[str, Any]:
     if isinstance(tool.get("function"), dict):  # as chat completions have it
         return dict(tool)
     text_of(tool.get("name"), f"{field}.name")
-    function = {
-        name: tool[name] for name in ("name", "description", "parameters", "strict") if tool.get(name) is not None
-    }
-    return {"type": "function", "function": function}
+    return function_of(tool)
+
+
+def function_of(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat function as chat completions have it."""
+    names = ("name", "description", "parameters", "strict")
+    return {"type": "function", "function": {name: tool[name] for name in names if tool.get(name) is not None}}
 
 
 def _allowed(tools: list[dict[str, Any]], choice: Mapping[str, Any]) -> list[dict[str, Any]]:

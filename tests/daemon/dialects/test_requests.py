@@ -11,6 +11,7 @@ from hal0.errors import Hal0Error
 
 RESPONSES, MESSAGES, CHAT = "/v1/responses", "/v1/messages", "/v1/chat/completions"
 PIXEL = "data:image/png;base64,AAAA"
+HI = {"role": "user", "content": "hi"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
@@ -413,6 +414,36 @@ def test_a_body_of_responses_sent_to_chat_is_converted_and_answered_as_chat() ->
     }
 
 
+HOSTED = {"type": "web_search"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"tools": [FUNCTION, HOSTED]}, {"tools": [AS_CHAT, HOSTED]}),
+        ({"tools": [AS_CHAT, FUNCTION], "tool_choice": "auto"}, {"tools": [AS_CHAT, AS_CHAT], "tool_choice": "auto"}),
+        (
+            {"tools": [OTHER, FUNCTION], "tool_choice": {"type": "function", "name": "f"}},
+            {"tools": [AS_CHAT], "tool_choice": "required"},
+        ),
+        (
+            {"tools": [AS_CHAT], "tool_choice": {"type": "function", "name": "f"}},
+            {"tools": [AS_CHAT], "tool_choice": "required"},
+        ),
+    ],
+)
+def test_functions_written_flat_in_a_chat_become_those_of_chat(asked: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert chat(CHAT, messages=[HI], **asked) == {"messages": [HI], **expected}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"tools": [AS_CHAT]}, {"tools": [HOSTED]}, {"tools": [{"type": "function"}]}, {"tools": []}]
+)
+def test_other_tools_in_a_chat_reach_the_backend_as_they_came(asked: dict[str, Any]) -> None:
+    raw = json.dumps({"messages": [HI], **asked}).encode()
+    assert DIALECTS[CHAT].call(CHAT, raw).raw is raw
+
+
 def test_a_body_with_messages_reaches_the_backend_as_it_came() -> None:
     raw = b'{ "messages":[{"role":"user","content":"hi"}], "input": 3 }'
     assert DIALECTS[CHAT].call(CHAT, raw).raw is raw
@@ -420,7 +451,6 @@ def test_a_body_with_messages_reaches_the_backend_as_it_came() -> None:
 
 # What is refused ----------------------------------------------------------------------------------------------------
 
-HI = {"role": "user", "content": "hi"}
 MESSAGE = {"messages": [HI], "max_tokens": 9}
 
 
@@ -551,6 +581,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     (MESSAGES, {**MESSAGE, "output_config": {"format": {"type": "xml"}}}, UNSUPPORTED, "output_config.format", "'xml'"),
     (MESSAGES, {**MESSAGE, "temperature": "hot"}, INVALID, "temperature", "number"),
     (CHAT, {}, INVALID, "messages", "missing"),
+    (CHAT, {"messages": [HI], "tool_choice": {"type": "function", "name": "f"}}, INVALID, "tool_choice", "'f'"),
+    (CHAT, {"messages": [HI], "tool_choice": {"type": "function"}}, INVALID, "tool_choice", "names a function"),
+    (CHAT, {"messages": [HI], "tool_choice": 3}, INVALID, "tool_choice", "names a function"),
     (CHAT, {"input": None}, INVALID, "messages", "missing"),
     (CHAT, {"input": "hi", "tools": [{"type": "web_search"}]}, UNSUPPORTED, "tools.0", "'web_search'"),
 ]
