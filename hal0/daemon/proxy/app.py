@@ -44,6 +44,7 @@ ADAPTED_BYTES = 64 * 2**20
 ERROR_BYTES = 64 * 2**10
 ERROR_INSTEAD = b'{"error":'  # how FastFlowLM's failures begin, which come with status 200
 JSON = [(b"content-type", b"application/json")]
+BY_MODEL = "model"  # the rule by which a slot was chosen for the model it serves
 UP = frozenset({"ready", "serving", "idle"})
 
 log = logging.getLogger("hal0.proxy")
@@ -122,7 +123,7 @@ class ProxyApp:
         call = await self._read(passage)
         choice = self._choose(passage, call, call.model)
         try:
-            return await self._via(passage, call, choice)
+            return await self._via(passage, call, choice, call.model)
         except Hal0Error as error:
             if passage.reply.status is not None or not choice.fallback or not is_the_upstreams(error):
                 raise
@@ -141,7 +142,7 @@ class ProxyApp:
                 told = headers.ascii_value(f"{first.upstream.name} {reason.code}")
                 passage.reply.headers[:] = [*plain, (b"x-hal0-fallback", told)]
                 log.info("%s: %s stands in: %s", passage.request.id, name, reason)
-                return await self._via(passage, call, choice)
+                return await self._via(passage, call, choice, name)
             except Hal0Error as error:
                 if passage.reply.status is not None:
                     raise
@@ -149,20 +150,28 @@ class ProxyApp:
         passage.reply.headers[:] = plain
         raise reason
 
-    async def _via(self, passage: Passage, call: Call, choice: Choice) -> None:
-        """Steps 4 to 8."""
-        async with choice.upstream.lease(request=passage.request.id, background=passage.request.background) as lease:
-            self._leased(passage, choice, lease)
-            answer = await self._open(passage, call, lease)
-            lease.carried_by(answer)
-            try:
-                with self._watch(passage, answer):
-                    await self._refuse_error(answer, call, lease)
-                    await self._relay(passage, answer, call, lease)
-            except (BrokenAnswer, TooSlow) as error:
-                raise await self._broken(lease, error, begun=passage.reply.status is not None) from error
-            finally:
-                self._carrier(lease).release(answer)
+    async def _via(self, passage: Passage, call: Call, choice: Choice, model: str | None) -> None:
+        """Steps 4 to 8; 3 again if the slot serves another model than `model` by the time the turn has come."""
+        while True:
+            background = passage.request.background
+            async with choice.upstream.lease(request=passage.request.id, background=background) as lease:
+                served = lease.spec.model
+                if choice.rule != BY_MODEL or model == served.id or model in served.aliases:
+                    return await self._on_lease(passage, call, choice, lease)
+            choice = self._choose(passage, call, model)
+
+    async def _on_lease(self, passage: Passage, call: Call, choice: Choice, lease: Lease) -> None:
+        self._leased(passage, choice, lease)
+        answer = await self._open(passage, call, lease)
+        lease.carried_by(answer)
+        try:
+            with self._watch(passage, answer):
+                await self._refuse_error(answer, call, lease)
+                await self._relay(passage, answer, call, lease)
+        except (BrokenAnswer, TooSlow) as error:
+            raise await self._broken(lease, error, begun=passage.reply.status is not None) from error
+        finally:
+            self._carrier(lease).release(answer)
 
     # 1 enter
 

@@ -15,6 +15,8 @@ from hal0.wire import Kind
 class Model(Protocol):
     @property
     def id(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
 
 
 class Spec(Protocol):

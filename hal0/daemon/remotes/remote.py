@@ -35,6 +35,7 @@ TOO_MANY = 429
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
     id: str
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
