@@ -437,7 +437,13 @@ def test_functions_written_flat_in_a_chat_become_those_of_chat(asked: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "asked", [{"tools": [AS_CHAT]}, {"tools": [HOSTED]}, {"tools": [{"type": "function"}]}, {"tools": []}]
+    "asked",
+    [
+        {"tools": [AS_CHAT]},
+        {"tools": [HOSTED]},
+        {"tools": [{"type": "function"}]},
+        {"tools": [{**AS_CHAT, "name": "g"}]},
+    ],
 )
 def test_other_tools_in_a_chat_reach_the_backend_as_they_came(asked: dict[str, Any]) -> None:
     raw = json.dumps({"messages": [HI], **asked}).encode()
