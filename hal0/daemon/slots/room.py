@@ -279,12 +279,11 @@ class Room:
         return due
 
     def _plan(self, claim: Claim, look: Look, now: float, before: Sequence[Claim]) -> Plan:
-        """Whoever has others before takes only what is free beside their needs."""
+        """Beside the needs of those before, which count as promised."""
         config = claim.tenant.config
         holders = [self._holder(each, look, now, of=claim) for each in self._granted]
         free = within(look.free, holders, reserve=look.reserve, limit=look.limit)
-        may_evict = claim.is_asked_for and not before
-        candidate = Candidate(claim.name, claim.need, may_evict, config.group, config.exclusive)
+        candidate = Candidate(claim.name, claim.need, claim.is_asked_for, config.group, config.exclusive)
         return plan(candidate, free, [*holders, *map(_promised, before)])
 
     def _make_room(self, claim: Claim, decision: Plan, now: float) -> float:

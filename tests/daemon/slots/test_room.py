@@ -188,14 +188,14 @@ async def test_a_pinned_slot_stays_and_the_answer_says_so(machine: Machine) -> N
 async def test_the_lowest_priority_goes_then_the_one_not_used_for_longest(machine: Machine) -> None:
     machine.house.machine.total = 30 * MIB
     a, b, c = machine.add("a", priority=1) + machine.add("b", "c")
-    for slot in (a, c, b):
+    for slot in (a, b, c):
         await ask(slot)
-    await ask(c)
+    await ask(b)
     (d, e) = machine.add("d", "e")
     await ask(d)
-    assert [slot.state for slot in (a, b, c)] == ["ready", "offline", "ready"]
+    assert [slot.state for slot in (a, b, c)] == ["ready", "ready", "offline"]
     await ask(e)
-    assert [slot.state for slot in (a, c, d)] == ["ready", "offline", "ready"]
+    assert [slot.state for slot in (a, b, d)] == ["ready", "offline", "ready"]
 
 
 async def test_only_as_many_go_as_are_needed_one_after_the_other(machine: Machine) -> None:
@@ -287,6 +287,20 @@ async def test_a_small_one_passes_only_where_it_fits_beside_those_before_it(mach
         await machine.house.until(lambda: small.view().remark == "waiting for memory: b is first")
         assert middle.state == "offline"
     await asyncio.gather(waits, overtakes)
+
+
+async def test_those_behind_unload_nobody(machine: Machine) -> None:
+    machine.house.machine.total = 20 * MIB
+    a, quiet, c = machine.add("a", "quiet", "c")
+    (big,) = machine.add("big", memory=20 * MIB)
+    await ask(quiet)
+    async with a.lease():
+        first = machine.go(ask(big))
+        await machine.house.until(lambda: big.view().remark != "")
+        second = machine.go(ask(c))
+        await machine.house.until(lambda: c.view().remark == "waiting for memory: big is first")
+        assert quiet.state == "ready"
+    await asyncio.gather(first, second)
 
 
 async def test_whoever_leaves_the_line_leaves_nothing_behind(machine: Machine) -> None:
@@ -452,13 +466,13 @@ async def test_what_was_there_comes_back_after_a_time_of_quiet(machine: Machine)
 async def test_nothing_comes_back_that_does_not_fit_or_came_back_by_itself(machine: Machine) -> None:
     machine.house.machine.total = 90 * MIB
     (llm,) = machine.add("llm", group="gpu0")
-    (pictures,) = machine.add("pictures", group="gpu0", exclusive=True, restore_after=0.2)
+    (pictures,) = machine.add("pictures", group="gpu0", exclusive=True, restore_after=1.0)
     await ask(llm)
     await ask(pictures)
     await ask(llm)
     assert machine.loads(llm) == 2
     llm.unload("by a person")
     await machine.until(llm, "offline")
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(1.3)
     assert llm.state == "offline"
     assert machine.loads(llm) == 2
