@@ -1,6 +1,7 @@
 """The daemon's life: it starts, hears the signals from its first moment on, and ends in order.
 
-The end: new requests are refused, those in flight get `drain_timeout`, then an error event; then the backends go.
+The end: new requests are refused, those in flight get `drain_timeout`, then an error event; then the backends go, each
+within its `stop_timeout`. A second signal ends every patience.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import resource
 import signal
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,8 +39,10 @@ async def run(paths: Paths, env: Mapping[str, str] = os.environ) -> None:
     wishes = Wishes()
     _on_signals(wishes)
     _raise_descriptor_limit()
-    with claim(paths):
+    with claim(paths), ExitStack() as last:
         async with assembled(paths, env) as services:
+            hurrying = asyncio.create_task(_hurry(services, when=wishes.hurry))
+            last.callback(hurrying.cancel)
             reloading = asyncio.create_task(_reload_when_asked(wishes.reload, services.config))
             try:
                 await wishes.stop.wait()
@@ -47,6 +50,11 @@ async def run(paths: Paths, env: Mapping[str, str] = os.environ) -> None:
             finally:
                 reloading.cancel()
     log.info("stopped")
+
+
+async def _hurry(services: Services, *, when: asyncio.Event) -> None:
+    await when.wait()
+    services.supervisor.hurry()
 
 
 async def drain(services: Services, *, hurry: asyncio.Event) -> None:

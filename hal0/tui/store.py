@@ -156,7 +156,7 @@ class Store:
         last_rate = slot.tokens_per_second
         for stream in self.streams.values():
             view = stream.view
-            if view.slot != slot.name:
+            if view.slot != slot.name or view.started_at < self.started_at:  # of a daemon that is gone
                 continue
             if view.ttft_ms is not None and view.started_at >= newest:
                 newest, ttft = view.started_at, view.ttft_ms

@@ -171,6 +171,24 @@ async def test_streams_that_outlast_the_drain_are_told(tmp_path: Path) -> None:
         assert hal0.stop() == 0
 
 
+def test_a_second_sigterm_ends_the_patience_with_backends(tmp_path: Path) -> None:
+    program = Path(__file__).parents[1] / "fakes" / "any_server.py"
+    deaf = f"trap '' TERM; exec {sys.executable} -S {program} --listen ${{port}}"
+    config = '[daemon]\nports = @PORTS@\n[slots.primary]\nprovider = "command"\nstop_timeout = 600.0\n'
+    hal0 = Installation(tmp_path, f"{config}command = {json.dumps(['sh', '-c', deaf])}\n")
+    hal0.start()
+    assert hal0.process is not None
+    hal0.admin("POST", "/api/slots/primary/load", {})
+    hal0.wait_for_slot("primary", "ready")
+    hal0.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while b"stopping run" not in hal0.log.read_bytes():  # else the two signals may be taken for one
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert hal0.stop(signal.SIGTERM) == 0
+    hal0.wait_until_nothing_is_left()
+
+
 async def test_two_hundred_first_requests_start_one_process(own: Installation) -> None:
     own.admin("POST", "/api/slots/primary/unload", {})
     own.wait_for_slot("primary", "offline")

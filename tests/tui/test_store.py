@@ -212,6 +212,18 @@ def test_requests_that_were_in_flight_when_the_daemon_went_away_end_as_failed_wi
     assert store.link.phase == "live"
 
 
+def test_speeds_of_a_daemon_that_is_gone_are_not_those_of_the_next() -> None:
+    store = loaded()
+    fast = request("a", slot="primary", phase="finished", ttft_ms=5.0, tokens_per_second=99.0)
+    tell(store, "request.started", fast)
+    tell(store, "request.finished", fast)
+    assert (store.load_of(store.slots["primary"]).ttft_ms) == 5.0
+    store.load(default_state(now=NOW + 9, started_at=NOW + 8))
+    load = store.load_of(store.slots["primary"])
+    assert (load.ttft_ms, load.tokens_per_second) == (None, None)
+    assert "a" in store.streams  # what it said can still be read
+
+
 def test_the_daemons_text_wins_over_ours_after_a_gap() -> None:
     store = loaded()
     tell(store, "request.started", request("a"))

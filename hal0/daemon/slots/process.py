@@ -81,6 +81,7 @@ class Process:
         self._closed = False
         self.pid = pid
         self.exited: asyncio.Future[int | None] = self._loop.create_future()
+        self._hurried: asyncio.Future[None] = self._loop.create_future()
         self._pidfd = pidfd
         self._pipe = output
         if pidfd >= 0:
@@ -200,6 +201,11 @@ class Process:
             os.close(self._pipe)
             self._pipe = -1
 
+    def hurry(self) -> None:
+        """No more patience once it is asked to end, also if that has been already."""
+        if not self._hurried.done():
+            self._hurried.set_result(None)
+
     async def close(self, *, slot: str, stop_timeout: float) -> None:
         """End it and all it has started: SIGTERM, up to `stop_timeout` seconds of patience, SIGKILL.
 
@@ -211,7 +217,8 @@ class Process:
         self._closed = True
         try:
             await in_thread(lambda: signal_all(self._belongs, signal.SIGTERM))
-            await asyncio.wait({self.exited}, timeout=stop_timeout)
+            either: set[asyncio.Future[Any]] = {self.exited, self._hurried}
+            await asyncio.wait(either, timeout=stop_timeout, return_when=asyncio.FIRST_COMPLETED)
             left = await in_thread(
                 lambda: end_all(self._belongs, patience_seconds=0.0, limit_seconds=AFTER_KILL_SECONDS)
             )

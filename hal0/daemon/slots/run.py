@@ -267,10 +267,9 @@ class Run:
         self.launch = launch = self._tools.providers[spec.config.provider].launch(spec)
         await self.fetching.verified(spec.model, self._tools.models())
         await self._tools.bonds.strays_ended()  # one of them may be this slot's, have its port, or its memory
-        if self.stopping:  # what is no longer wanted is not spawned only to be ended
-            return
         async with self._admit(self):
-            await self._with_memory(name, spec, launch)
+            if not self.stopping:  # what is no longer wanted is not spawned only to be ended
+                await self._with_memory(name, spec, launch)
 
     async def _with_memory(self, name: str, spec: SlotSpec, launch: Launch) -> None:
         bonds = self._tools.bonds

@@ -9,6 +9,7 @@ import pytest
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.slot import Slot
 from tests.daemon.slots.town import Town
+from tests.fakes.machine import GIB
 from tests.fakes.scripted_process import Script
 
 PLAIN = SlotConfig(model="m", stop_timeout=10.0, drain_timeout=2.0)
@@ -97,13 +98,20 @@ def test_a_slot_that_is_back_at_once_can_be_started(town: Town) -> None:
     assert served.inside
 
 
-def test_a_start_that_is_called_off_at_once_spawns_nothing(town: Town) -> None:
-    slot = add(town)
-    town.loop.do(lambda: slot.load(by="person"))
-    town.loop.do(lambda: slot.unload("by hand"))
-    town.loop.settle()
-    assert town.world.started("s") == 0
-    assert slot.state == "offline"
+@pytest.mark.parametrize("memory", [None, 6 * GIB])
+def test_a_start_that_is_called_off_at_any_moment_spawns_nothing_from_then_on(town: Town, memory: int | None) -> None:
+    for turns in range(15):
+        town.apply({f"s{turns}": PLAIN.model_copy(update={"memory": memory})}, revision=turns)
+        slot = town.supervisor.get(f"s{turns}")
+        town.loop.do(lambda slot=slot: slot.load(by="person"))  # type: ignore[misc]
+        for _ in range(turns):
+            town.loop.turn()
+        started = town.world.started(slot.name)
+        town.loop.do(lambda slot=slot: slot.unload("by hand"))  # type: ignore[misc]
+        town.loop.sleep(1.0)
+        assert town.world.started(slot.name) == started, f"after {turns} turns of the loop"
+        assert slot.state == "offline"
+    assert started == 1, "it was never let come so far"
 
 
 def test_a_backend_that_dies_after_two_seconds_for_ever_is_parked_and_costs_next_to_nothing(town: Town) -> None:

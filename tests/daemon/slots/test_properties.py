@@ -15,6 +15,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.lifecycle import COMING_UP
 from hal0.daemon.slots.slot import Slot
 from tests.daemon.slots.town import REST_SECONDS, STOP_TIMEOUT, Client, Town
+from tests.fakes.machine import GIB
 from tests.fakes.scripted_process import Script
 
 NAMES = ("a", "b")
@@ -50,10 +51,16 @@ class Slots(RuleBasedStateMachine):
         self.configs: dict[str, SlotConfig] = {}
         self.revision = 0
         self.at_rest = True
+        self.room_for_one = False
 
-    @initialize(scripts=st.fixed_dictionaries({name: st.one_of(st.just(Script()), SCRIPTS) for name in NAMES}))
-    def begin(self, scripts: dict[str, Script]) -> None:
+    @initialize(
+        scripts=st.fixed_dictionaries({name: st.one_of(st.just(Script()), SCRIPTS) for name in NAMES}),
+        memory=st.sampled_from([None, 6 * GIB]),
+    )
+    def begin(self, scripts: dict[str, Script], memory: int | None) -> None:
         self.town.world.scripts.update(scripts)
+        self.room_for_one = memory is not None
+        self.configs = {name: PLAIN.model_copy(update={"memory": memory}) for name in NAMES}
         self.edit("a", {"parallel": 2, "queue_limit": 3}, None)
         self.edit("b", {"idle_after": 30.0, "unload_after": 60.0}, None)
 
@@ -177,6 +184,11 @@ class Slots(RuleBasedStateMachine):
                 {"drain_timeout": 0.0},
                 {"drain_timeout": 50.0},
                 {"parallel": 3},
+                {"memory": 6 * GIB},
+                {"memory": 11 * GIB},
+                {"memory": None},
+                {"pinned": True},
+                {"pinned": False},
                 {"args": ("x",)},
                 {"args": ("y",)},
                 {"autostart": True},
@@ -189,12 +201,14 @@ class Slots(RuleBasedStateMachine):
         turns=TURNS,
     )
     def edit(self, name: str, change: dict[str, Any], turns: int | None) -> None:
+        self.room_for_one &= "memory" not in change
         self.configs[name] = self.configs.get(name, PLAIN).model_copy(update=change)
         self._apply(turns)
 
     @rule(name=SLOTS, turns=TURNS)
     def remove(self, name: str, turns: int | None) -> None:
         self.configs.pop(name, None)
+        self.room_for_one = False  # it would come back without its need
         self._apply(turns)
 
     @rule(name=SLOTS, gone=TURNS, turns=TURNS)
@@ -270,6 +284,9 @@ class Slots(RuleBasedStateMachine):
     @invariant()
     def rules_hold(self) -> None:
         self.town.check()
+        if self.room_for_one:
+            wanted = [p for name in NAMES for p in self.town.world.alive(name) if not p.asked_to_end]
+            assert len(wanted) <= 1, "two backends where there is memory for one"
         if self.at_rest:
             self.town.check_at_rest()
 

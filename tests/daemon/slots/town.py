@@ -19,7 +19,7 @@ from hal0.daemon.slots.process import AFTER_KILL_SECONDS
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.errors import Hal0Error
-from tests.fakes.machine import FakeMachine
+from tests.fakes.machine import GIB, FakeMachine
 from tests.fakes.scripted import Models
 from tests.fakes.scripted_process import World
 from tests.fakes.virtual_loop import VirtualLoop
@@ -31,6 +31,7 @@ REST_SECONDS = 600.0  # after which everybody has his answer who does not hold b
 SLACK = 0.5
 HEALTHY_SECONDS = 60.0
 PARKED_AFTER = 5
+MEMORY = 10 * GIB
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Town:
                 tools=self.world.tools(self.models, folder, start_timeout=START_TIMEOUT),
                 logs=folder,
                 state=folder,
-                machine=FakeMachine(),
+                machine=FakeMachine(MEMORY),
                 memory_of=lambda name: [],
                 on_change=self._on_change,
                 on_removed=lambda name: None,
@@ -305,13 +306,13 @@ class Town:
         alive = self.world.alive(slot.name)
         run, view = slot.run, slot.view()
         leaving = run is not None and (run.stopping or run.failing)
-        if slot.state in ANSWERING | COMING_UP and not leaving:
+        if slot.state in ANSWERING | COMING_UP and not leaving and not is_in_line(slot):
             assert run is not None
             assert [p.pid for p in alive] == [view.pid], f"{slot.state}, but its process is {alive}"
             assert view.port == alive[0].port
         if slot.state is State.OFFLINE:
             assert not alive, "offline, and a process is left"
-            assert run is None
+            assert run is None or is_in_line(slot), "offline, and it runs"
         if slot.state is State.ERROR and not (leaving or self.is_stuck(slot)):
             assert not alive, "failed, and a process is left"
             if self.record(slot).counted:
@@ -329,7 +330,7 @@ class Town:
         lasted = now - record.since
         ending = STOP_TIMEOUT + AFTER_KILL_SECONDS + SLACK
         limit = math.inf
-        if slot.state in COMING_UP:
+        if slot.state in COMING_UP and not is_in_line(slot):
             limit = START_TIMEOUT + ending
         elif slot.state is State.UNLOADING:
             over = record.stop_by if slot.in_flight else max(record.since, self.left_at)
@@ -345,6 +346,11 @@ class Town:
         for process in self.world.alive(slot.name):
             if slot.state in ANSWERING and process.hung_at is not None and not heard:
                 assert now - max(process.hung_at, self.left_at) <= HANG_SECONDS + ending, "nobody notices that it hangs"
+
+
+def is_in_line(slot: Slot) -> bool:
+    """Whether its start waits for memory."""
+    return slot.run is not None and not slot.run.has_room.done()
 
 
 class _Log(logging.Handler):
