@@ -31,7 +31,10 @@ THREADS = ThreadPoolExecutor(8, "processes")
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run clean-up to its end even if the caller is cancelled meanwhile; the cancellation then passes on."""
+    """Run clean-up to its end even if the caller is cancelled meanwhile.
+
+    The cancellation then passes on, unless the clean-up has failed: that is told in any case.
+    """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -43,7 +46,7 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
             cancelled = error
         except BaseException:  # reported by task.result() below
             break
-    if cancelled is not None:
+    if cancelled is not None and task.exception() is None:
         raise cancelled
     return task.result()
 

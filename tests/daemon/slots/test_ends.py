@@ -1,5 +1,6 @@
 """Ends that come at a bad moment, again and again, or not at all: on a virtual clock, with scripted processes."""
 
+import dataclasses
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,20 @@ def test_what_survives_sigkill_keeps_its_slot_from_starting_another(town: Town) 
     town.loop.settle()
     assert served.inside
     assert town.world.most_at_once == {"s": 1}
+
+
+def test_a_stop_that_comes_while_a_failed_start_is_ended_does_not_hide_what_survives(town: Town) -> None:
+    slot = add(town, dataclasses.replace(STUCK, lies=True))
+    town.loop.do(lambda: slot.load(by="person"))
+    town.loop.sleep(5.0)  # found unfit, asked to end
+    town.loop.do(lambda: slot.unload("by hand"))
+    town.loop.sleep(15.0)
+    view = town.loop.do(slot.view)
+    assert view.error is not None
+    assert (view.state, view.error.code) == ("error", "slot.stop_timeout")
+    refused = town.ask(slot)
+    town.loop.settle()
+    assert refused.answer == "slot.stop_timeout"
 
 
 def test_a_removed_slot_keeps_its_name_until_what_survives_sigkill_has_gone(town: Town) -> None:
