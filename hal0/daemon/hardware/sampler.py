@@ -107,6 +107,12 @@ class Sampler:
         return min(self._interval_seconds, max(self._watched_interval_seconds, bearable))
 
     async def sample(self) -> None:
+        """A regular look: whoever watches the devices is told."""
+        await self.look()
+        if not self._failed and self._bus.watches("device.sample"):
+            self._bus.publish("device.sample", self.event(), keep=False)
+
+    async def look(self) -> None:
         """Look once, from now on; may be called between the regular looks, and waits for one that is under way."""
         groups = dict(self._process_groups())
         try:
@@ -119,8 +125,6 @@ class Sampler:
             return
         self._keep_memory()
         self._note_peaks(groups)
-        if self._bus.watches("device.sample"):
-            self._bus.publish("device.sample", self.event(), keep=False)
 
     def event(self) -> dict[str, object]:
         """The latest look as the data of a `device.sample` event."""

@@ -31,7 +31,7 @@ class LocalMachine:
     async def appraise(self, spec: SlotSpec, launch: Launch) -> Appraised | None:
         sampler = self._sampler()
         if not sampler.devices:
-            await sampler.sample()  # nobody has looked yet, and its GPUs are to be known
+            await sampler.look()  # nobody has looked yet, and its GPUs are to be known
         try:
             return await asyncio.to_thread(self._appraisal.of, spec, launch, sampler.devices)
         except Hal0Error as error:  # the backend may make more of the file, or will say what is wrong with it
@@ -40,7 +40,7 @@ class LocalMachine:
 
     async def look(self) -> Look:
         sampler, given = self._sampler(), self._settings()
-        await sampler.sample()
+        await sampler.look()
         memory = await asyncio.to_thread(free_memory_bytes)
         taken = {}
         for name, usage in sampler.slots.items():

@@ -1,9 +1,10 @@
 """Memory for runs: who starts now, who must go first, and who waits. The one owner of reservations.
 
-Runs that want to start stand in line in order of arrival. Whenever anything may have changed, the machine is looked at
-anew and `admission.plan` decides for the first in line; its answer is acted on in the same step. Those behind may pass
-if they fit beside what those before them need. Slots in use are not interrupted: one that has had its turn is held
-back, so that its requests in flight come to an end and new ones wait, until it is quiet and can be unloaded.
+Runs that want to start stand in line in order of arrival. Whenever something has changed that may matter, and twice a
+second, the machine is looked at anew and `admission.plan` decides for the first in line; its answer is acted on in the
+same step. Those behind may pass if they fit beside what those before them need. Slots in use are not interrupted: one
+that has had its turn is held back, so that its requests in flight come to an end and new ones wait, until it is quiet
+and can be unloaded.
 """
 
 import asyncio
@@ -104,7 +105,7 @@ class Pace:
     most_quiet: float = 3.0
     settle: float = 0.5  # for which a driver may still show memory as taken whose process has ended
     pause: float = 0.05  # between two looks, however much happens
-    relook: float = 1.0  # while somebody waits: others than slots may give memory back
+    relook: float = 0.5  # while somebody waits: others than slots may give memory back, and requests come and go
 
 
 @dataclass(eq=False, slots=True)
@@ -128,6 +129,22 @@ class Claim:
     def need(self) -> dict[str, int]:
         """By the configuration as it is now."""
         return amounts(self.appraised, self.tenant.config)
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """What may change a decision at once. Requests that come and go in a slot that is not held back do not."""
+        run, tenant = self.run, self.tenant
+        is_held_back = run.way is not None
+        return (
+            self,
+            tenant.config,
+            tenant.state is State.IDLE,
+            tenant.waiting > 0 and not run.has_room.done(),
+            run.ready_at is not None,
+            run.stopping or run.failing,
+            is_held_back,
+            is_held_back and self.is_busy,
+        )
 
     @property
     def is_asked_for(self) -> bool:
@@ -173,6 +190,7 @@ class Room:
         self._line: list[Claim] = []
         self._granted: list[Claim] = []
         self._wake = asyncio.Event()
+        self._decided: list[tuple[object, ...]] = []  # how all stood when it was decided last
         self._is_served = False
         self._releases = 0
         self._settled_at = 0.0  # loop time
@@ -201,8 +219,10 @@ class Room:
             self._leave(claim)
 
     def changed(self) -> None:
-        """Something of a slot is not what it was: decide anew."""
-        self._wake.set()
+        """Something of a slot is not what it was: decide anew if that may matter."""
+        if (standing := self._standing()) != self._decided:
+            self._decided = standing
+            self._wake.set()
         if self._line and not self._is_served:
             self._is_served = True
             self._start_task(self._serve())
@@ -248,6 +268,9 @@ class Room:
                 if releases != self._releases:
                     continue  # the figures are from before
                 due = self._decide(look)
+                self._decided = self._standing()
+                if not self._line:
+                    break
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(due):
                         await self._wake.wait()
@@ -256,6 +279,10 @@ class Room:
             self._is_served = False
             for claim in list(self._line):  # only if this has failed
                 self._refuse(claim, Hal0Error("system.internal", reason="room in memory could not be decided"))
+
+    def _standing(self) -> list[tuple[object, ...]]:
+        """Of everyone while somebody is in line; else nobody asks."""
+        return [claim.standing for claim in (*self._line, *self._granted)] if self._line else []
 
     def _decide(self, look: Look) -> float:
         """For everyone in line; returns the loop time at which to look again."""

@@ -63,6 +63,18 @@ async def test_a_look_is_told_on_the_bus(tmp_path: Path) -> None:
     assert data["slots"]["primary"]["cpu_percent"] is None
 
 
+async def test_a_look_in_between_is_not_told(tmp_path: Path) -> None:
+    bus = EventBus()
+    look = sampler(tmp_path, bus)
+    with bus.subscribe():
+        for _ in range(5):
+            await look.look()
+        assert bus.last_id == 0
+        assert look.slots["primary"].memory_bytes > 0
+        await look.sample()
+        assert bus.last_id == 1
+
+
 async def test_without_an_audience_nothing_is_published_but_the_state_is_known(tmp_path: Path) -> None:
     bus = EventBus()
     look = sampler(tmp_path, bus)
@@ -258,7 +270,7 @@ async def test_a_look_in_between_waits_for_the_one_under_way_and_is_a_fresh_one(
     regular = asyncio.create_task(look.sample())
     await asyncio.to_thread(meter.begun.wait, 10)
     regular.cancel()  # its thread goes on
-    between = asyncio.create_task(look.sample())
+    between = asyncio.create_task(look.look())
     await asyncio.sleep(0)
     assert meter.looks == 1
     meter.go.set()
