@@ -247,6 +247,15 @@ class Slots(RuleBasedStateMachine):
             self.town.loop.do(lambda process=process: process.die(code))  # type: ignore[misc]
         self.go_on(turns)
 
+    @rule(name=SLOTS, drain=DRAINS, code=st.sampled_from([0, 1, -9]), between=TURNS, turns=TURNS)
+    def crash_under_a_stop(self, name: str, drain: Any, code: int, between: int | None, turns: int | None) -> None:
+        if slot := self.slot(name):
+            self.town.stop(slot, lambda: slot.unload("by hand", drain=drain), patience=patience(slot, drain))
+            self.go_on(between)
+            for process in self.town.world.alive(name):
+                self.town.loop.do(lambda process=process: process.die(code))  # type: ignore[misc]
+            self.go_on(turns)
+
     @rule(name=SLOTS)
     def hang(self, name: str) -> None:
         for process in self.town.world.alive(name):
