@@ -850,6 +850,10 @@ class Hal0Error(Exception):
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 
+    def again(self) -> "Hal0Error":
+        """The same failure for another who is told of it: what one adds, or raises, does not stick to the others'."""
+        return Hal0Error(self.code, param=self.param, retry_after_seconds=self.retry_after_seconds, **self.details)
+
     def envelope(self) -> dict[str, Any]:
         """The JSON body of every failure answer."""
         return {

@@ -195,6 +195,6 @@ class Entrance:
             await asyncio.wait({run.ready})
             outcome = run.ready.result()
             if isinstance(outcome, Hal0Error):
-                raise outcome
+                raise outcome.again()
             if outcome is not None and run is house.run and run.is_leasable:
                 return run

@@ -211,7 +211,7 @@ class Run:
         """Why the connection to it broke: its own end if that comes within a moment, else `reason`."""
         await asyncio.wait({self.ended}, timeout=0.5)
         if self.ended.done() and (error := self.ended.result().error) is not None:
-            return error
+            return error.again()
         if self.stopping:
             reason = self._stop_reason
         return Hal0Error("dispatch.stream_broken", slot=slot, reason=reason)

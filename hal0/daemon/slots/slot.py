@@ -362,7 +362,7 @@ class Slot:
 
     def _start(self, *, by: str, delay_seconds: float = 0.0, request: str = "", found: Record | None = None) -> Run:
         if self._closed:
-            raise self._closed
+            raise self._closed.again()
         self._runs += 1
         self._next_by = None
         run = Run(

@@ -482,6 +482,16 @@ async def test_failures_without_a_process_do_not_count_as_crashes(house: House) 
     assert slot.view().failures == 1
 
 
+async def test_each_waiter_has_the_failure_of_a_start_to_itself(house: House) -> None:
+    slot = house.add()
+    house.models.missing.add("m")
+    errors = await asyncio.gather(*(refused(slot) for _ in range(3)))
+    errors[0].details["fallback"] = [{"upstream": "far"}]  # as the proxy adds what it tried
+    view = slot.view()
+    assert view.error is not None
+    assert not any("fallback" in details for details in (errors[1].details, errors[2].details, view.error.details))
+
+
 async def test_a_slot_that_comes_back_while_it_drains_is_the_same_slot(house: House) -> None:
     slot = house.add()
     config = slot.config
