@@ -133,7 +133,7 @@ class Remote:
             self.in_flight -= 1
             self._breaker.abandoned()
 
-    async def ask(self, path: str, *, body: bytes, headers: Mapping[str, str], seconds: float) -> "RemoteAnswer":
+    async def ask(self, path: str, *, body: bytes, headers: Mapping[bytes, bytes], seconds: float) -> "RemoteAnswer":
         """POST and wait for the head, `first_byte_timeout` or `seconds` at most. Raises `dispatch.upstream_*`."""
         transport, client = await self._opened()
         try:
@@ -220,14 +220,18 @@ class Remote:
         transport: Any = await asyncio.to_thread(import_module, "hal0.daemon.remotes.transport")
         if self._client is None:
             made: httpx.AsyncClient = await asyncio.to_thread(  # it reads the certificates of the system
-                transport.make_client, self.url, self.config.headers, connect_seconds=self.config.connect_timeout
+                transport.make_client,
+                self.url,
+                self.config.headers,
+                name=self.name,
+                connect_seconds=self.config.connect_timeout,
             )
             self._client = self._client or made
         return transport, self._client
 
-    def _authorization(self) -> dict[str, str]:
+    def _authorization(self) -> dict[bytes, bytes]:
         key = self.key()
-        return {"authorization": f"Bearer {key}"} if key else {}
+        return {b"authorization": b"Bearer " + key.encode()} if key else {}
 
     def _close_later(self, response: "httpx.Response") -> None:
         """Closing waits for the network a little; whoever is done with the answer does not."""
@@ -253,8 +257,7 @@ class Carrier:
         headers: tuple[tuple[bytes, bytes], ...],
         timeout_seconds: float,
     ) -> "RemoteAnswer":
-        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-        return await endpoint.remote.ask(path, body=body, headers=given, seconds=timeout_seconds)
+        return await endpoint.remote.ask(path, body=body, headers=dict(headers), seconds=timeout_seconds)
 
     def release(self, answer: "RemoteAnswer") -> None:
         answer.close()

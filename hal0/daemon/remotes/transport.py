@@ -20,19 +20,23 @@ KEPT_CONNECTIONS = 20
 KEPT_SECONDS = 60.0
 
 
-def make_client(url: str, headers: Mapping[str, str], *, connect_seconds: float) -> httpx.AsyncClient:
-    """A pool of connections to one remote. `headers` go with every request."""
-    return httpx.AsyncClient(
-        base_url=url.rstrip("/") + "/",
-        # What is compressed cannot be looked at on its way, and tokens gain nothing by it.
-        headers={"user-agent": f"hal0/{__version__}", **headers, "accept-encoding": "identity"},
-        http2=True,
-        follow_redirects=False,
-        timeout=httpx.Timeout(None, connect=connect_seconds),
-        limits=httpx.Limits(
-            max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_SECONDS
-        ),
-    )
+def make_client(url: str, headers: Mapping[str, str], *, name: str, connect_seconds: float) -> httpx.AsyncClient:
+    """A pool of connections to one remote. `headers` go with every request. Raises `dispatch.upstream_unavailable`."""
+    try:
+        return httpx.AsyncClient(
+            base_url=url.rstrip("/") + "/",
+            # What is compressed cannot be looked at on its way, and tokens gain nothing by it.
+            headers={"user-agent": f"hal0/{__version__}", **headers, "accept-encoding": "identity"},
+            http2=True,
+            follow_redirects=False,
+            timeout=httpx.Timeout(None, connect=connect_seconds),
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_SECONDS
+            ),
+        )
+    # The environment names a proxy of a kind that the library cannot use, or certificates that are not there.
+    except (ImportError, ValueError, httpx.InvalidURL, OSError) as error:
+        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=told(error)) from error
 
 
 async def ask(
@@ -41,7 +45,7 @@ async def ask(
     *,
     name: str,
     body: bytes,
-    headers: Mapping[str, str],
+    headers: Mapping[bytes, bytes],
     first_byte_seconds: float,
     on_close: Callable[[httpx.Response], None],
 ) -> "RemoteAnswer":
@@ -62,7 +66,7 @@ async def ask(
     return RemoteAnswer(response, on_close=lambda: on_close(response))
 
 
-async def fetch_list(client: httpx.AsyncClient, *, name: str, headers: Mapping[str, str]) -> Any:
+async def fetch_list(client: httpx.AsyncClient, *, name: str, headers: Mapping[bytes, bytes]) -> Any:
     """The remote's answer to `GET /models`. Raises `dispatch.upstream_*`."""
     try:
         async with asyncio.timeout(LIST_SECONDS), client.stream("GET", "models", headers=headers) as response:

@@ -181,6 +181,39 @@ async def test_a_host_that_never_answers_a_connection_is_given_up(tmp_path: Path
             await remote.close()
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9", "http://127.0.0.1:x"])
+async def test_a_proxy_that_cannot_be_used_costs_its_remote_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    with remote_server() as far:
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        async with running(tmp_path) as remotes:
+            remotes.apply({"far": config(url=far.url)})
+            await until(lambda: remotes.get("far").list_error)
+            with pytest.raises(Hal0Error) as refused:
+                await remotes.get("far").ask("/chat/completions", body=b"{}", headers={}, seconds=5)
+            assert refused.value.code == "dispatch.upstream_unavailable"
+            monkeypatch.delenv("ALL_PROXY")
+            remotes.apply({"far": config(url=far.url), "near": config(url=far.url)})
+            await until(lambda: remotes.get("near").offered)
+
+
+async def test_a_header_of_a_client_passes_as_the_bytes_it_is(tmp_path: Path) -> None:
+    with remote_server() as far:
+        remote = Remote("far", config(url=far.url), env={"KEY": "sk-remote"}, folder=tmp_path)
+        answer = await remote.ask(
+            "/chat/completions",
+            body=b'{"model": "big", "messages": [{"role": "user", "content": "hello"}]}',
+            headers={b"content-type": b"application/json", b"user-agent": "café".encode()},
+            seconds=5,
+        )
+        assert (await answer.head()).status == 200
+        answer.close()
+        await remote.close()
+        (_, sent, _) = far.chats[0]
+        assert sent["user-agent"].encode("latin-1") == "café".encode()
+
+
 async def test_an_unknown_remote_is_named_with_the_nearest(tmp_path: Path) -> None:
     async with running(tmp_path) as remotes:
         remotes.apply({"far": config()})
