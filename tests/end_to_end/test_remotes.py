@@ -25,7 +25,7 @@ model = "hal0-starter"
 [slots.broken]
 model = "hal0-starter"
 binary = "./no-such-engine"
-fallback = ["far/big"]
+fallback = ["far/big", "far/vendor/model-a"]
 [remotes.far]
 url = "{url}"
 key_file = "./key"
@@ -161,7 +161,8 @@ def test_a_remote_that_cannot_stands_aside_for_a_slot_and_the_other_way_round(
     answer = ask(hal0, "broken")  # neither can: the first failure is told, and who else was tried
     assert code(answer).startswith("slot.")
     assert answer.json()["error"]["details"]["fallback"] == [
-        {"upstream": "far/big", "code": "dispatch.upstream_failed"}
+        {"upstream": "far/big", "code": "dispatch.upstream_failed"},
+        {"upstream": "far/vendor/model-a", "code": "dispatch.upstream_failed"},
     ]
     assert "x-hal0-fallback" not in answer.headers
 

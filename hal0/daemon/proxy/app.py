@@ -132,13 +132,13 @@ class ProxyApp:
     async def _fall_back(self, passage: Passage, call: Call, first: Choice, reason: Hal0Error) -> None:
         """Let the others try, in order. If none can, the client is told what the first one failed of."""
         plain = [header for header in passage.reply.headers if not header[0].startswith(b"x-hal0-")]
-        tried = {first.upstream.name}
+        tried = {first.upstream}  # another model of the same remote is another upstream
         for name in first.fallback:
             try:
                 choice = self._choose(passage, call, name)
-                if choice.upstream.name in tried:
+                if choice.upstream in tried:
                     continue
-                tried.add(choice.upstream.name)
+                tried.add(choice.upstream)
                 told = headers.ascii_value(f"{first.upstream.name} {reason.code}")
                 passage.reply.headers[:] = [*plain, (b"x-hal0-fallback", told)]
                 log.info("%s: %s stands in: %s", passage.request.id, name, reason)
