@@ -232,12 +232,12 @@ class Room:
         for claim in self._line:
             if claim.run is run:
                 return self._too_late(claim)
-        if run.way is not None:
-            claim = next(each for each in self._granted if each.run is run)
-            text = f"its memory goes to {claim.run.way_to}, which has waited for it"
-            return Hal0Error(
-                "slot.insufficient_memory", retry_after_seconds=RETRY_SECONDS, slot=claim.name, sum=text, sums=[]
-            )
+        for claim in self._granted:  # it may have left already, if its backend dies this moment
+            if claim.run is run and run.way is not None:
+                text = f"its memory goes to {run.way_to}, which has waited for it"
+                return Hal0Error(
+                    "slot.insufficient_memory", retry_after_seconds=RETRY_SECONDS, slot=claim.name, sum=text, sums=[]
+                )
         return None
 
     async def preview(self, name: str, appraised: Appraised | None, config: SlotConfig) -> Preview:

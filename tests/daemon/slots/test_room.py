@@ -120,6 +120,19 @@ async def test_a_busy_slot_is_waited_for_and_never_interrupted(machine: Machine)
     assert b.view().remark == ""
 
 
+async def test_a_slot_that_dies_while_it_is_held_back_is_short_of_nothing(machine: Machine) -> None:
+    a, b = machine.add("a", "b")
+    async with a.lease() as lease:
+        asking = machine.go(ask(b))
+        await machine.house.until(lambda: lease.run.way is not None)
+        assert machine.house.supervisor.room.shortage(lease.run) is not None
+        assert a.process_group is not None
+        os.kill(a.process_group, signal.SIGKILL)
+        await lease.run.ended
+        assert machine.house.supervisor.room.shortage(lease.run) is None
+    assert await asking == 1
+
+
 async def test_whoever_comes_to_a_slot_that_is_held_back_is_served_after_the_other(machine: Machine) -> None:
     a, b = machine.add("a", "b")
     async with AsyncExitStack() as first:
