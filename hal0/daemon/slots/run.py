@@ -138,7 +138,6 @@ class Run:
         self._stop_wanted = asyncio.Event()
         self._stop_reason = ""
         self._oom_kills = 0  # before it began
-        self._is_hung = False
         self._drain_until: float | None = None  # loop time; None while stopping: as long as it takes
         self._changed = asyncio.Event()  # in-flight count or drain limit changed
 
