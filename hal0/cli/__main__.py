@@ -5,7 +5,7 @@
 
 import errno
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -41,7 +41,7 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
         "Look and act",
         (
             Command("status", "status", "everything that matters, on one screen"),
-            Command("slot", "slot", "list, show, load, unload, restart, swap, pin, create, edit, delete, logs"),
+            Command("slot", "slot", "list, show, load, unload, swap, pin, create, edit, logs and more"),
             Command("model", "model", "list, pull, add and remove models; whether one fits"),
             Command("remote", "remote", "list the providers elsewhere, test one"),
             Command("requests", "requests", "requests in flight and the last finished ones"),
@@ -113,11 +113,13 @@ def _run(words: list[str], args: Namespace) -> int:
         print("`hal0 --help` lists the commands.", file=sys.stderr)
         return 2
     command = COMMANDS[first]
+    from hal0.cli.options import Help
+
     module = import_module(f"hal0.cli.{command.module}")
     parser = ArgumentParser(
         prog=f"hal0 {command.name}",
         description=module.ABOUT,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Help,
         add_help=False,
     )
     parser.add_argument("-h", "--help", action="help", default=SUPPRESS, help="show this and end")
@@ -138,7 +140,8 @@ def overview() -> str:
     lines += [
         "",
         "`hal0 COMMAND --help` tells more; `hal0 --version` tells the version.",
-        "Commands find the daemon by its Unix socket; --host URL or HAL0_URL name another way to it.",
+        "Commands find the daemon by its Unix socket; --host URL or HAL0_URL",
+        "name another way to it.",
         "Exit status: 0 done, 1 failed (the code is on stderr), 2 wrong usage.",
     ]
     return "\n".join(lines)

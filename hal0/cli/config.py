@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hal0.cli import config_history
 from hal0.cli.connection import Daemon
-from hal0.cli.options import add_host, add_json
+from hal0.cli.options import Help, add_host, add_json, sentence
 from hal0.cli.output import Cell, heading, print_answer, print_json, say, table
 from hal0.cli.problems import place_of
 from hal0.tui import figures
@@ -27,7 +27,7 @@ def configure(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add_local(name: str, summary: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-        sub = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        sub = commands.add_parser(name, help=summary, description=sentence(summary), formatter_class=Help)
         add_json(sub)
         sub.set_defaults(run=run)
         return sub

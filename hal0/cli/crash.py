@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser, Namespace
 
 from hal0.cli.connection import Daemon, part
-from hal0.cli.options import add_host, add_json
+from hal0.cli.options import Help, add_host, add_json, sentence
 from hal0.cli.output import Cell, clean, facts, print_answer, say, table
 from hal0.tui import figures
 from hal0.wire import CrashBundle, Wire
@@ -13,6 +13,8 @@ ABOUT = """\
 Crash bundles: command line, exit status, memory, requests in flight and the last lines of output of each failed
 backend. The last 50 are kept, in the daemon's state folder. An error that a client got names its bundle in
 `details.crash`."""
+LIST = "the bundles that are kept, newest first"
+SHOW = "one bundle whole"
 
 
 class Bundles(Wire):
@@ -21,9 +23,9 @@ class Bundles(Wire):
 
 def configure(parser: ArgumentParser) -> None:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = verbs.add_parser("list", help="the bundles that are kept, newest first")
+    listing = verbs.add_parser("list", help=LIST, description=sentence(LIST), formatter_class=Help)
     listing.set_defaults(run=list_crashes)
-    showing = verbs.add_parser("show", help="one bundle whole")
+    showing = verbs.add_parser("show", help=SHOW, description=sentence(SHOW), formatter_class=Help)
     showing.add_argument("id", metavar="ID")
     showing.set_defaults(run=show_crash)
     for each in (listing, showing):

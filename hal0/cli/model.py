@@ -1,13 +1,13 @@
 """`hal0 model`: the models that are known, those that could be, and whether one would fit."""
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from urllib.parse import urlencode
 
 from hal0.cli import model_changes, model_fit
 from hal0.cli.connection import Daemon, part
 from hal0.cli.model_progress import print_pulls
-from hal0.cli.options import add_host, add_json
+from hal0.cli.options import Help, add_host, add_json, sentence
 from hal0.cli.output import Cell, facts, heading, print_answer, print_json, say, table
 from hal0.errors import Hal0Error
 from hal0.tui import figures
@@ -26,9 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, summary: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-        sub = commands.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.", formatter_class=RawDescriptionHelpFormatter
-        )
+        sub = commands.add_parser(name, help=summary, description=sentence(summary), formatter_class=Help)
         add_json(sub)
         add_host(sub)
         sub.set_defaults(run=run)
@@ -44,11 +42,15 @@ def configure(parser: ArgumentParser) -> None:
     show.add_argument("--parallel", type=_positive, metavar="N", help="for this many requests at a time")
     show.add_argument("--slot", metavar="SLOT", help="with the settings of this slot")
     pull = add("pull", "fetch a model, or go on with one that stopped", model_changes.run_pull)
-    pull.add_argument("source", metavar="SOURCE")
+    pull.add_argument(
+        "source", metavar="SOURCE", help="a name of the catalogue, hf:OWNER/REPOSITORY[:FILE], or https://…"
+    )
     pull.add_argument("--as", dest="name", metavar="NAME", help="the name it gets; left out: its file's")
-    pull.add_argument("--sha256", metavar="DIGITS", help="what it must have")
-    pull.add_argument("--kind", choices=KINDS, help="what it is for, where its files do not tell")
-    pull.add_argument("--no-wait", action="store_true", help="end as soon as the daemon has begun")
+    pull.add_argument("--sha256", metavar="DIGITS", help="the SHA-256 that its file must have, 64 hexadecimal digits")
+    pull.add_argument(
+        "--kind", choices=KINDS, metavar="KIND", help=f"what it is for, where its files do not tell: {', '.join(KINDS)}"
+    )
+    pull.add_argument("--no-wait", action="store_true", help="end as soon as the daemon has accepted it")
     cancel = add("cancel", "stop a pull; what has come is kept", model_changes.run_cancel)
     cancel.add_argument("name", metavar="MODEL")
     reference = add("add", "use a file, or a model of another program, where it lies", model_changes.run_add)

@@ -16,7 +16,8 @@ What the configuration on disk would do if it were taken over now: which slots g
 which restart when their requests are done, which come and go. With FILE: what hal0.toml would do with that content.
 
 The daemon takes a right file over by itself once it is saved, so plan before you save:
-  cp hal0.toml new.toml; $EDITOR new.toml; hal0 plan new.toml; mv new.toml hal0.toml
+  cp hal0.toml new.toml; $EDITOR new.toml
+  hal0 plan new.toml; mv new.toml hal0.toml
 
 Exit status 1 if it would be refused. A model that is not there is a warning: the file may come, or its disk."""
 

@@ -1,10 +1,10 @@
 """`hal0 remote`: the providers elsewhere that answer beside the slots."""
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from hal0.cli.connection import Daemon, part
-from hal0.cli.options import add_host, add_json
+from hal0.cli.options import Help, add_host, add_json, sentence
 from hal0.cli.output import Cell, print_answer, say, table
 from hal0.tui import figures
 from hal0.wire import RemoteView, Wire
@@ -22,9 +22,7 @@ def configure(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, summary: str, run: Callable[[Namespace], int]) -> ArgumentParser:
-        sub = commands.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.", formatter_class=RawDescriptionHelpFormatter
-        )
+        sub = commands.add_parser(name, help=summary, description=sentence(summary), formatter_class=Help)
         add_json(sub)
         add_host(sub)
         sub.set_defaults(run=run)

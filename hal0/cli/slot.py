@@ -4,12 +4,12 @@ import json
 import shlex
 import sys
 import time
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from hal0.cli import slot_swap, slot_tables, slot_verbs
 from hal0.cli.connection import Daemon, part
-from hal0.cli.options import add_host, add_json
+from hal0.cli.options import Help, add_host, add_json, sentence
 from hal0.cli.output import (
     Cell,
     clean,
@@ -35,9 +35,7 @@ def configure(parser: ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, summary: str, run: Callable[[Namespace], int], *, named: bool = True) -> ArgumentParser:
-        sub = commands.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.", formatter_class=RawDescriptionHelpFormatter
-        )
+        sub = commands.add_parser(name, help=summary, description=sentence(summary), formatter_class=Help)
         if named:
             sub.add_argument("name", metavar="SLOT")
         add_json(sub)
@@ -51,7 +49,10 @@ def configure(parser: ArgumentParser) -> None:
     for verb, summary in slot_verbs.VERBS.items():
         slot_verbs.configure(add(verb, summary, slot_verbs.act, named=False), verb)
     slot_swap.configure_swap(add("swap", slot_swap.SWAP, slot_swap.run_swap))
-    for verb, summary in (("pin", "never unload the slot to make room for others"), ("unpin", "take that back")):
+    for verb, summary in (
+        ("pin", "never unload the slot to make room for others"),
+        ("unpin", "let the slot make room for others again"),
+    ):
         add(verb, summary, slot_swap.run_pin).set_defaults(pinned=verb == "pin")
     create = add("create", "add a slot to hal0.toml", slot_tables.run_create)
     create.add_argument("model", nargs="?", metavar="MODEL", help="the model it serves, by its name in the registry")

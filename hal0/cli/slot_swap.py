@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from hal0.cli.config_changes import show_written
 from hal0.cli.configuration import Configuration
 from hal0.cli.connection import Daemon, part
+from hal0.cli.options import sentence
 from hal0.cli.output import Cell, Progress, print_json, say
 from hal0.cli.person import person
 from hal0.cli.slot_verbs import add_drain, add_waiting, show
@@ -22,7 +23,7 @@ The exit status is 0 once the new model is ready, and 1 if it is not."""
 
 
 def configure_swap(parser: ArgumentParser) -> None:
-    parser.description = f"{SWAP.capitalize()}.\n{SWAP_MORE}"
+    parser.description = f"{sentence(SWAP)}\n{SWAP_MORE}"
     parser.add_argument("model", metavar="MODEL", help="its name in the registry (`hal0 model list`)")
     add_waiting(parser)
     add_drain(parser)

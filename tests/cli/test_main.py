@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from hal0 import __version__
-from hal0.cli.__main__ import COMMANDS
+from hal0.cli.__main__ import COMMANDS, main
 from hal0.wire import Accepted
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
@@ -23,6 +25,24 @@ def test_help_lists_every_command(hal0: Run) -> None:
     assert ended.err == ""
     for command in COMMANDS.values():
         assert f"  {command.name:<10}{command.summary}" in ended.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_fits_eighty_columns(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO()))
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    for word in re.findall(r"^    ([a-z]+)(?:  |$)", out, re.MULTILINE):
+        assert main([command, word, "--help"]) == 0
+        out += capsys.readouterr().out
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+def test_names_keep_their_letters_in_a_help(hal0: Run) -> None:
+    assert "in $EDITOR" in hal0("config", "edit", "--help").out
 
 
 def test_version_is_the_packages(hal0: Run) -> None:
