@@ -177,19 +177,19 @@ async def test_a_gap_between_two_requests_is_no_end_of_use(tmp_path: Path) -> No
 
 async def test_requests_to_a_busy_slot_are_no_reason_to_look_at_the_machine_and_its_end_is(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
-    machine.house.supervisor.room._pace = Pace(least_turn=60, pause=0.0, relook=60)
+    machine.house.supervisor.room._pace = Pace(least_turn=60, least_quiet=60, most_quiet=60, pause=0.0, relook=60)
     async with machine:
-        a, b = machine.add("a", "b", parallel=2)
-        async with a.lease():
-            other = machine.go(ask(b))
-            await machine.house.until(lambda: "a is busy" in b.view().remark)
-            before = machine.house.machine.looks
-            for _ in range(50):
-                await ask(a, seconds=0.001)
-            # A look may have been due as it all began, and no more than that.
-            assert machine.house.machine.looks <= before + 1
-            a.unload("person", drain_seconds=0.0)
-            assert await other == 1
+        a, b = machine.add("a", "b")
+        await ask(a)
+        other = machine.go(ask(b))
+        await machine.house.until(lambda: "a is busy" in b.view().remark)
+        before = machine.house.machine.looks
+        for _ in range(50):
+            await ask(a, seconds=0.001)
+        # A look may have been due as it all began, and no more than that.
+        assert machine.house.machine.looks <= before + 1
+        a.unload("person", drain_seconds=0.0)
+        assert await other == 1
 
 
 async def test_a_person_who_loads_waits_for_no_gap(tmp_path: Path) -> None:
