@@ -156,6 +156,8 @@ class DeviceView(Wire):
     vendor: str = ""  # of a GPU: "nvidia", "amd", "intel"
     driver: str = ""  # "nvidia 580.95", "amdgpu", "xe"
     unified: bool = False  # its memory is the machine's RAM, or part of it
+    carved_total_bytes: int | None = None  # of that memory, what firmware keeps from the processor; 0: it all is RAM
+    carved_used_bytes: int | None = None
     clock_mhz: float | None = None  # of a processor: its fastest core
     memory_clock_mhz: float | None = None
     power_limit_w: float | None = None
@@ -461,7 +463,7 @@ class NeedsView(Wire):
 class RoomView(Wire):
     """One device beside what a model needs of it."""
 
-    device: str
+    device: str  # "memory+gpu0": RAM and what was carved out of it for a GPU, which draw on each other
     need_bytes: int  # with a margin for the uncertainty
     free_bytes: int | None = None  # None: not known, and then it limits nothing
     reserved_bytes: int = 0  # of the free ones, promised to slots that have not taken them yet

@@ -1,6 +1,7 @@
 """A machine whose memory is a number: what slots reserve is what they take."""
 
 from hal0.daemon.providers.base import Launch, SlotSpec
+from hal0.daemon.slots.admission import Carved
 from hal0.daemon.slots.appraisal import Appraised
 from hal0.daemon.slots.room import Look
 
@@ -12,6 +13,7 @@ class FakeMachine:
 
     def __init__(self, total: int = 2**50) -> None:
         self.total = total
+        self.carved: dict[str, Carved] = {}
         self.looks = 0
         self.appraised: Appraised | None = None
         self.learned: list[str] = []
@@ -21,7 +23,7 @@ class FakeMachine:
 
     async def look(self) -> Look:
         self.looks += 1
-        return Look({"memory": self.total}, {})
+        return Look({"memory": self.total}, {}, carved=self.carved)
 
     async def learn(self, slot: str, appraised: Appraised, *, group: int) -> None:
         self.learned.append(slot)

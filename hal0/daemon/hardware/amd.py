@@ -35,6 +35,11 @@ def memory_total(folder: Path, *, unified: bool) -> int | None:
     return _memory(folder, "total", unified)
 
 
+def carve_out(folder: Path) -> int | None:
+    """What of a unified one's memory the processor does not have, in bytes."""
+    return read_amount(folder / "mem_info_vram_total")
+
+
 def read(card: Card, use: Use) -> DeviceView:
     """Look at a card that is awake."""
     folder = card.folder
@@ -46,6 +51,7 @@ def read(card: Card, use: Use) -> DeviceView:
             "utilisation": _utilisation(folder, use),
             "memory_used_bytes": _memory(folder, "used", card.unified),
             "memory_total_bytes": _memory(folder, "total", card.unified) or card.memory_bytes,
+            "carved_used_bytes": read_amount(folder / "mem_info_vram_used") if card.unified else None,
             "temperature_c": scaled(_temperature(sensors), 1000),
             "power_w": scaled(power if power is not None else read_amount(sensors / "power1_input"), 1e6),
             "power_limit_w": scaled(read_amount(sensors / "power1_cap") or None, 1e6),

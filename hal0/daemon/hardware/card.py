@@ -12,7 +12,7 @@ from hal0.wire import DeviceView, GpuProcess
 Vendor = Literal["nvidia", "amd", "intel"]
 
 # What a GPU that does not answer still is.
-LASTING = ("id", "kind", "name", "vendor", "driver", "unified", "memory_total_bytes")
+LASTING = ("id", "kind", "name", "vendor", "driver", "unified", "memory_total_bytes", "carved_total_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Card:
     folder: Path  # its PCI device in sysfs
     memory_bytes: int | None = None  # None: only the driver's library knows
     unified: bool = False
+    carved_bytes: int | None = None  # of a unified one: what firmware set aside for it alone; None: not known
 
     @property
     def id(self) -> str:
@@ -43,6 +44,7 @@ class Card:
             driver=self.driver,
             unified=self.unified,
             memory_total_bytes=self.memory_bytes,
+            carved_total_bytes=self.carved_bytes,
             note=note,
         )
 

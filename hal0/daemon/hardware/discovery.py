@@ -30,6 +30,7 @@ class _Found:
     folder: Path
     memory_bytes: int | None = None
     unified: bool = False
+    carved_bytes: int | None = None
 
 
 def discover(root: Path, *, drm: Path, nvidia: Path) -> tuple[Card, ...]:
@@ -50,6 +51,7 @@ def discover(root: Path, *, drm: Path, nvidia: Path) -> tuple[Card, ...]:
                     folder=found.folder,
                     memory_bytes=found.memory_bytes,
                     unified=found.unified,
+                    carved_bytes=found.carved_bytes,
                 )
             )
     return tuple(cards)
@@ -96,4 +98,5 @@ def _drm(root: Path, listed: Path) -> Iterator[_Found]:
             folder=folder,
             memory_bytes=make.memory_total(folder, unified=unified),
             unified=unified,
+            carved_bytes=make.carve_out(folder) if unified else None,
         )

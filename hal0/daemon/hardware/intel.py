@@ -38,6 +38,11 @@ def memory_total(folder: Path, *, unified: bool) -> int | None:
     return _window(folder)
 
 
+def carve_out(folder: Path) -> int:
+    """Nothing that a program could have: the few megabytes that firmware keeps ("stolen") are for the display."""
+    return 0
+
+
 class IntelReader:
     """Remembers the counters of energy and of sleep at the last look."""
 

@@ -1,8 +1,10 @@
 """Who must go so that a slot fits. Pure: values in, a decision out; the caller acts, measures again and asks again.
 
-Amounts are bytes by pool: "memory" for RAM, "gpu0" and so on, as devices are named. Nobody is asked to leave unless
-that is enough; busy, starting and pinned slots are never asked. Who waits for busy ones gets their room once they are
-quiet; only pinned slots and the machine itself can make a start impossible.
+Amounts are bytes by pool: "memory" for RAM, "gpu0" and so on, as devices are named. A GPU that shares RAM has its own
+limit, and RAM and what firmware carved out for it have one together: "memory+gpu0", whose amounts are sums.
+
+Nobody is asked to leave unless that is enough; busy, starting and pinned slots are never asked. Who waits for busy ones
+gets their room once they are quiet; only pinned slots and the machine itself can make a start impossible.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +21,14 @@ Amounts = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Carved:
+    """What firmware set aside for a GPU that shares RAM, in bytes. Whatever else that GPU takes is RAM."""
+
+    size: int
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A slot with a process, or with the promise of one.
 
@@ -30,6 +40,7 @@ class Holder:
     name: str
     reserved: Amounts
     taken: Amounts = field(default_factory=dict)
+    lent: int = 0  # bytes of RAM, at least, that it has taken through GPUs that share it
     is_busy: bool = False  # requests in flight, or waiting for it
     is_starting: bool = False
     is_leaving: bool = False  # on its way out: its memory comes back without being asked for
@@ -43,11 +54,12 @@ class Holder:
     exclusive: bool = False
 
     def outstanding(self, pool: str) -> int:
-        return max(0, self.reserved.get(pool, 0) - self.taken.get(pool, 0))
+        return sum(max(0, self.reserved.get(part, 0) - self.taken.get(part, 0)) for part in parts(pool))
 
     def holds(self, pool: str) -> int:
         """What is free again once it has gone."""
-        return max(self.reserved.get(pool, 0), self.taken.get(pool, 0))
+        held = sum(max(self.reserved.get(part, 0), self.taken.get(part, 0)) for part in parts(pool))
+        return held + self.lent if pool == MEMORY else held
 
     @property
     def is_quiet(self) -> bool:
@@ -74,6 +86,9 @@ class Candidate:
     group: str | None = None
     exclusive: bool = False
 
+    def needs(self, pool: str) -> int:
+        return sum(self.need.get(part, 0) for part in parts(pool))
+
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
@@ -88,8 +103,7 @@ class Shortfall:
     held_by: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        where = "RAM" if self.pool == MEMORY else self.pool
-        words = f"{in_units(self.need)} of {where} needed, {in_units(self.free)} free"
+        words = f"{in_units(self.need)} of {in_words(self.pool)} needed, {in_units(self.free)} free"
         if self.reserved:
             words += f" ({in_units(self.reserved)} of it promised to others)"
         words += f", {in_units(self.evictable)} held by slots that could go"
@@ -178,10 +192,8 @@ class _Room:
     """What is free in each pool that the candidate needs."""
 
     def __init__(self, candidate: Candidate, free: Amounts, others: Sequence[Holder]) -> None:
-        self._need = candidate.need
-        self._left = {
-            pool: free[pool] - sum(h.outstanding(pool) for h in others) for pool in candidate.need if pool in free
-        }
+        self._need = {pool: need for pool in free if (need := candidate.needs(pool))}
+        self._left = {pool: free[pool] - sum(h.outstanding(pool) for h in others) for pool in self._need}
 
     def short(self) -> list[str]:
         return [pool for pool, left in self._left.items() if left < self._need[pool]]
@@ -244,7 +256,7 @@ def _sum(pool: str, candidate: Candidate, free: Amounts, others: Iterable[Holder
     staying = [h for h in others if h.pinned and not h.is_leaving and h.holds(pool)]
     return Shortfall(
         pool=pool,
-        need=candidate.need[pool],
+        need=candidate.needs(pool),
         free=free[pool],
         reserved=sum(h.outstanding(pool) for h in others),
         evictable=sum(h.holds(pool) for h in others if h not in staying),
@@ -273,15 +285,47 @@ def need_of(needs: SlotNeeds | None, gpus: Sequence[str], *, wanted: int | None 
     return amounts
 
 
-def within(free: Amounts, holders: Iterable[Holder], *, reserve: int, limit: int | None) -> dict[str, int]:
-    """What is free for slots: `reserve` bytes of RAM stay free, and together they may take `limit`."""
+def within(
+    free: Amounts,
+    holders: Iterable[Holder],
+    *,
+    reserve: int,
+    limit: int | None,
+    carved: Mapping[str, Carved] | None = None,
+) -> dict[str, int]:
+    """What is free for slots: `reserve` bytes of RAM stay free, and together they may take `limit`.
+
+    `carved` names the GPUs that share RAM.
+    """
     left = dict(free)
     rooms = [max(0, free[MEMORY] - reserve)] if MEMORY in free else []
     if limit is not None:
-        rooms.append(max(0, limit - sum(holder.taken.get(MEMORY, 0) for holder in holders)))
+        rooms.append(max(0, limit - sum(holder.taken.get(MEMORY, 0) + holder.lent for holder in holders)))
     if rooms:
         left[MEMORY] = min(rooms)
+    if carved and MEMORY in left:
+        pool = "+".join([MEMORY, *carved])
+        left[pool] = left[MEMORY] + sum(max(0, each.size - each.used) for each in carved.values())
     return left
+
+
+def carved_of(devices: Iterable[DeviceView]) -> dict[str, Carved]:
+    """The GPUs that share RAM, by id, where it is known how much of their memory does not count as RAM."""
+    return {
+        device.id: Carved(device.carved_total_bytes, device.carved_used_bytes or 0)
+        for device in devices
+        if device.unified and device.carved_total_bytes is not None
+    }
+
+
+def lent_to(taken: Amounts, carved: Mapping[str, Carved]) -> int:
+    """RAM that comes back if these amounts are given back: what of them cannot lie in what was carved out."""
+    return sum(max(0, taken.get(gpu, 0) - each.used) for gpu, each in carved.items())
+
+
+def without(carved: Mapping[str, Carved], taken: Amounts) -> dict[str, Carved]:
+    """As it would be if these amounts were given back."""
+    return {gpu: Carved(each.size, max(0, each.used - taken.get(gpu, 0))) for gpu, each in carved.items()}
 
 
 def free_of(devices: Iterable[DeviceView], *, memory_bytes: int | None = None) -> dict[str, int]:
@@ -298,6 +342,16 @@ def free_of(devices: Iterable[DeviceView], *, memory_bytes: int | None = None) -
 def _with_margin(needs: Needs) -> int:
     """An estimate may be too small by its uncertainty; half of that is kept in hand, as all of it is rarely needed."""
     return int(needs.total_bytes * (1 + needs.uncertainty / 2))
+
+
+def parts(pool: str) -> list[str]:
+    """The devices whose memory it is."""
+    return pool.split("+")
+
+
+def in_words(pool: str) -> str:
+    names = ["RAM" if part == MEMORY else part for part in parts(pool)]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} together"
 
 
 def in_units(amount: int) -> str:

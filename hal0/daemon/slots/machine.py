@@ -9,7 +9,7 @@ from hal0.daemon.hardware.room import free_memory_bytes
 from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.providers.base import Launch, SlotSpec
-from hal0.daemon.slots.admission import MEMORY, free_of
+from hal0.daemon.slots.admission import MEMORY, carved_of, free_of
 from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.daemon.slots.room import Look
 from hal0.errors import Hal0Error
@@ -51,6 +51,7 @@ class LocalMachine:
             taken,
             reserve=given.memory_reserve,
             limit=given.memory_limit,
+            carved=carved_of(sampler.devices),
         )
 
     async def learn(self, slot: str, appraised: Appraised, *, group: int) -> None:

@@ -20,6 +20,7 @@ from hal0.daemon.slots.admission import (
     MEMORY,
     Amounts,
     Candidate,
+    Carved,
     Evict,
     Fits,
     Holder,
@@ -28,9 +29,13 @@ from hal0.daemon.slots.admission import (
     Shortfall,
     Wait,
     in_units,
+    in_words,
+    lent_to,
     need_of,
+    parts,
     plan,
     within,
+    without,
 )
 from hal0.daemon.slots.appraisal import Appraised
 from hal0.daemon.slots.lifecycle import State
@@ -53,6 +58,7 @@ class Look:
     taken: Mapping[str, Amounts]  # by slot: what its processes hold of it
     reserve: int = 0  # bytes of RAM that stay free
     limit: int | None = None  # bytes of RAM for all slots together
+    carved: Mapping[str, Carved] = field(default_factory=dict)  # of the GPUs that share RAM
 
 
 class Machine(Protocol):
@@ -246,13 +252,18 @@ class Room:
         now = asyncio.get_running_loop().time()
         holders = [self._holder(claim, look, now, for_person=True) for claim in self._granted]
         others = [holder for holder in [*holders, *map(_promised, self._line)] if holder.name != name]
-        free = dict(look.free)
+        free, carved = dict(look.free), look.carved
         for holder in holders:
             if holder.name == name:
                 free = {pool: size + holder.taken.get(pool, 0) for pool, size in free.items()}
-        free = within(free, others, reserve=look.reserve, limit=look.limit)
+                if MEMORY in free:
+                    free[MEMORY] += holder.lent
+                carved = without(carved, holder.taken)
+        free = within(free, others, reserve=look.reserve, limit=look.limit, carved=carved)
         need = amounts(appraised, config)
         candidate = Candidate(name, need, group=config.group, exclusive=config.exclusive)
+        together = {pool: size for pool in free if len(parts(pool)) > 1 and (size := candidate.needs(pool))}
+        need = {**need, **together}
         reserved = {pool: sum(holder.outstanding(pool) for holder in others) for pool in need}
         return Preview(plan(candidate, free, others), need, free, reserved)
 
@@ -309,7 +320,7 @@ class Room:
         """Beside the needs of those before, which count as promised."""
         config = claim.tenant.config
         holders = [self._holder(each, look, now, of=claim) for each in self._granted]
-        free = within(look.free, holders, reserve=look.reserve, limit=look.limit)
+        free = within(look.free, holders, reserve=look.reserve, limit=look.limit, carved=look.carved)
         candidate = Candidate(claim.name, claim.need, claim.is_asked_for, config.group, config.exclusive)
         return plan(candidate, free, [*holders, *map(_promised, before)])
 
@@ -426,10 +437,12 @@ class Room:
             # Who was used last is known once a gap would be over; until then a slot that just serves looks quiet.
             its_turn_is_over = now >= max((run.ready_at or 0.0) + self._turn(claim, of), of.since + self._quiet(claim))
             is_fresh = of.run.by == "request" and not its_turn_is_over
+        taken = look.taken.get(claim.name, {}) if run.process else {}
         return Holder(
             name=claim.name,
             reserved=claim.need,
-            taken=look.taken.get(claim.name, {}) if run.process else {},
+            taken=taken,
+            lent=lent_to(taken, look.carved),
             is_busy=is_up and claim.is_busy,
             is_starting=not is_up and not run.stopping,
             is_leaving=run.stopping or run.failing,
@@ -495,4 +508,4 @@ def _promised(claim: Claim) -> Holder:
 
 
 def _of(pool: str) -> str:
-    return "" if pool == MEMORY else f" of {pool}"
+    return "" if pool == MEMORY else f" of {in_words(pool)}"

@@ -68,6 +68,7 @@ def test_an_apu_computes_in_its_carve_out_and_in_what_the_kernel_lends(tmp_path:
     assert device.unified
     assert device.memory_total_bytes == 110 * GIB + 512 * MIB
     assert device.memory_used_bytes == 60 * GIB + 200 * MIB
+    assert (device.carved_total_bytes, device.carved_used_bytes) == (512 * MIB, 200 * MIB)
     assert [process.memory_bytes for process in device.processes] == [58 * GIB + 100 * MIB]
     assert (device.power_w, device.fan_rpm, device.power_limit_w) == (81.0, None, None)
 

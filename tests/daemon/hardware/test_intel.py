@@ -109,6 +109,7 @@ def test_graphics_in_the_processor_have_no_memory_of_their_own(tmp_path: Path, c
     [seen] = meter(tmp_path, clock).sample()
     assert (seen.name, seen.unified, seen.memory_total_bytes) == ("Intel Iris Xe Graphics", True, None)
     assert (seen.memory_used_bytes, seen.clock_mhz) == (701 * MIB, 1100.0)
+    assert seen.carved_total_bytes == 0
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,20 @@ from hypothesis import strategies as st
 from hal0.daemon.models.memory import Needs, SlotNeeds
 from hal0.daemon.slots.admission import (
     Candidate,
+    Carved,
     Evict,
     Fits,
     Holder,
     Impossible,
     Plan,
     Wait,
+    carved_of,
     free_of,
+    lent_to,
     need_of,
     plan,
     within,
+    without,
 )
 from hal0.wire import DeviceView
 
@@ -277,6 +281,81 @@ def test_some_memory_stays_free_and_slots_together_take_no_more_than_their_limit
     assert within(free, holders, reserve=0, limit=7 * GIB) == {"memory": 4 * GIB, "gpu0": 5}
     assert within({}, holders, reserve=GIB, limit=GIB) == {"memory": 0}
     assert within({}, holders, reserve=GIB, limit=None) == {}
+
+
+MIB = 2**20
+SMALL = {"gpu0": Carved(512 * MIB)}  # a Strix Halo that lends its GPU up to 96 GiB
+LARGE = {"gpu0": Carved(96 * GIB)}  # one whose GPU has 96 GiB of 128 for itself
+INTEL = {"gpu0": Carved(0)}
+
+
+def sharing(
+    carved: Mapping[str, Carved], need: Mapping[str, int], *holders: Holder, ram: float, gpu: float | None
+) -> Plan:
+    """`need` and what is free in GiB."""
+    free = {"memory": int(ram * GIB)} | ({} if gpu is None else {"gpu0": int(gpu * GIB)})
+    left = within(free, holders, reserve=0, limit=None, carved=carved)
+    return plan(Candidate("new", {pool: size * GIB for pool, size in need.items()}), left, holders)
+
+
+@pytest.mark.parametrize(
+    ("carved", "need", "promised", "ram", "gpu", "fits"),
+    [
+        (SMALL, {"gpu0": 60}, 50, 100, 96.5, False),  # each has room, and both have not
+        (SMALL, {"gpu0": 60}, 40, 100, 96.5, True),
+        (SMALL, {"gpu0": 60, "memory": 1}, 40, 100, 96.5, False),
+        (SMALL, {"memory": 60}, 0, 100, 96.5, True),
+        (SMALL, {"gpu0": 97}, 0, 120, 96.5, False),  # it may not have all of RAM
+        (LARGE, {"gpu0": 90}, 28, 28, 112, True),  # what it has for itself is no RAM
+        (LARGE, {"gpu0": 100}, 24, 28, 112, True),
+        (LARGE, {"gpu0": 100}, 25, 28, 112, False),
+        (LARGE, {"memory": 40}, 0, 28, 112, False),  # and the processor cannot have it
+        (INTEL, {"gpu0": 6}, 4, 10, None, True),
+        (INTEL, {"gpu0": 7}, 4, 10, None, False),
+        ({}, {"gpu0": 24}, 50, 50, 24, True),  # a card with memory of its own
+    ],
+)
+def test_what_a_gpu_that_shares_ram_takes_beyond_its_own_is_taken_from_ram(
+    carved: Mapping[str, Carved], need: Mapping[str, int], promised: int, ram: float, gpu: float | None, fits: bool
+) -> None:
+    pinned = slot("a", promised, taken=0, pinned=True)
+    decision = sharing(carved, need, pinned, ram=ram, gpu=gpu)
+    assert isinstance(decision, Fits if fits else Impossible)
+
+
+def test_two_models_on_such_a_gpu_promise_its_own_memory_once() -> None:
+    first = Holder("a", {"gpu0": 60 * GIB}, is_starting=True)
+    assert sharing(LARGE, {"gpu0": 46}, first, ram=10, gpu=112) == Fits()
+    assert sharing(LARGE, {"gpu0": 47}, first, ram=10, gpu=112) == Wait(("a",))
+
+
+def test_a_slot_of_such_a_gpu_goes_for_one_of_the_processor_if_it_gives_back_ram() -> None:
+    taken = {"gpu0": 90 * GIB}
+
+    def holder(carved: Mapping[str, Carved]) -> Holder:
+        return Holder("a", taken, taken, lent=lent_to(taken, carved))
+
+    small, large = {"gpu0": Carved(512 * MIB, 200 * MIB)}, {"gpu0": Carved(96 * GIB, 90 * GIB)}
+    assert sharing(small, {"memory": 60}, holder(small), ram=10, gpu=6) == Evict(("a",))
+    assert isinstance(sharing(large, {"memory": 40}, holder(large), ram=28, gpu=22), Impossible)
+    assert without(large, taken) == LARGE
+    assert without(small, taken) == SMALL
+
+
+def test_the_sum_names_both_and_the_limit_of_slots_counts_what_a_gpu_took_of_ram() -> None:
+    decision = sharing(SMALL, {"gpu0": 60}, slot("a", 50, taken=0, pinned=True), ram=100, gpu=96.5)
+    assert isinstance(decision, Impossible)
+    assert "60.0 GiB of RAM and gpu0 together needed, 100.5 GiB free" in decision.error("new").message
+    holder = Holder("a", {}, {"gpu0": 8 * GIB}, lent=8 * GIB)
+    assert within({"memory": 90 * GIB}, [holder], reserve=0, limit=10 * GIB)["memory"] == 2 * GIB
+
+
+def test_devices_tell_what_was_carved_out_for_those_that_share() -> None:
+    apu = DeviceView(id="gpu0", kind="gpu", name="APU", unified=True, carved_total_bytes=512 * MIB)
+    unknown = DeviceView(id="gpu2", kind="gpu", name="APU", unified=True)
+    card = DeviceView(id="gpu1", kind="gpu", name="Card", memory_total_bytes=GIB)
+    assert carved_of([apu, card, unknown]) == SMALL
+    assert carved_of([apu.model_copy(update={"carved_used_bytes": 5})]) == {"gpu0": Carved(512 * MIB, 5)}
 
 
 def test_what_is_free_is_what_devices_say_and_a_better_figure_for_ram_wins() -> None:

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from hal0.daemon.models.peaks import PeakKey
+from hal0.daemon.slots.admission import Carved, Evict
+from hal0.daemon.slots.appraisal import Appraised
 from hal0.daemon.slots.room import Pace
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
@@ -96,6 +99,18 @@ async def test_a_request_unloads_a_quiet_slot_and_both_ledgers_tell_why(machine:
     assert evicted.request == "req-1"
     assert "started by request; room was made by unloading a" in causes(b)
     assert machine.house.failures == []
+
+
+async def test_two_on_a_gpu_that_shares_ram_are_not_both_started_where_ram_is_for_one(machine: Machine) -> None:
+    machine.house.machine.carved = {"gpu0": Carved(0)}
+    machine.house.machine.appraised = Appraised(None, PeakKey("m", 1, 1, "e", "auto"), ("gpu0",))
+    a, b = machine.add("a", "b")
+    await ask(a)
+    preview = await machine.house.supervisor.room.preview("b", machine.house.machine.appraised, b.config)
+    assert preview.decision == Evict(("a",))
+    assert preview.need == {"gpu0": 10 * MIB, "memory+gpu0": 10 * MIB}
+    await ask(b)
+    assert (a.state, b.state) == ("offline", "ready")
 
 
 async def test_two_that_fit_run_side_by_side(machine: Machine) -> None:
