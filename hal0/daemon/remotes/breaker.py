@@ -31,9 +31,12 @@ class Breaker:
 
     def succeeded(self) -> None:
         self.failures = 0
+        self._open_until = 0.0
         self._trying = False
 
     def failed(self, now: float) -> None:
+        if now < self._open_until:
+            return  # it went there before the pause began: many at once are one failure, not a longer pause for each
         self.failures += 1
         self._trying = False
         if self.failures >= FAILURES:

@@ -127,10 +127,23 @@ def test_the_breaker_opens_tries_once_and_closes() -> None:
     breaker.failed(later)
     assert breaker.blocked_seconds(later) == 2 * FIRST_PAUSE_SECONDS
     for _ in range(50):
+        later += breaker.blocked_seconds(later)
+        breaker.entered()
         breaker.failed(later)
     assert breaker.blocked_seconds(later) == LONGEST_PAUSE_SECONDS
     breaker.succeeded()
     assert breaker.blocked_seconds(later) == 0
+
+
+def test_many_failures_at_once_are_no_longer_a_pause_than_one() -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES + 20):  # all of them went there before the first failed
+        breaker.failed(100.0)
+    assert breaker.blocked_seconds(100.0) == FIRST_PAUSE_SECONDS
+    breaker.succeeded()  # one of them was answered after all
+    for _ in range(FAILURES):
+        breaker.failed(101.0)
+    assert breaker.blocked_seconds(101.0) == FIRST_PAUSE_SECONDS
 
 
 # In the background
