@@ -15,6 +15,7 @@ from hal0.daemon.config.file import ConfigProblems
 from hal0.daemon.config.proposals import Proposal, with_slot_keys
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.providers.base import Launch, SlotSpec, spec_of
+from hal0.daemon.slots.process import finish
 from hal0.daemon.slots.run import ModelFiles
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
@@ -97,15 +98,10 @@ class Swaps:
         try:
             swap = Swap(operation, slot.name, model, slot.config.model, drain, ran=slot.run is not None)
             await self._check(slot, model)
-            why = f"{slot.name} swapped from {swap.before or 'no model'} to {model}"
-            view = await self._config.write(_edit(slot.name, model), by=by, why=why, based_on=based_on)
-            now = self._config.current.settings.slots[slot.name]
-            self._last[slot.name] = swap = replace(swap, revision=view.revision, configured=now.model)
-            task = asyncio.get_running_loop().create_task(self._see_through(slot, swap))
+            # Whoever asked may leave: what is being written is written, and then seen through.
+            await finish(self._write(slot, swap, by=by, based_on=based_on))
         finally:
             self._checking.discard(slot.name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
 
     async def close(self) -> None:
         """The daemon ends, and with it every run that is waited for here."""
@@ -134,6 +130,15 @@ class Swaps:
                 "model.wrong_kind", model=spec.model.id, kind=spec.model.kind, slot=slot.name, slot_kind=slot.kind
             )
         await self._check_room(slot, spec, launch)
+
+    async def _write(self, slot: Slot, swap: Swap, *, by: str, based_on: str | None) -> None:
+        why = f"{slot.name} swapped from {swap.before or 'no model'} to {swap.model}"
+        view = await self._config.write(_edit(slot.name, swap.model), by=by, why=why, based_on=based_on)
+        now = self._config.current.settings.slots[slot.name]
+        self._last[slot.name] = swap = replace(swap, revision=view.revision, configured=now.model)
+        task = asyncio.get_running_loop().create_task(self._see_through(slot, swap))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     # What becomes of it ---------------------------------------------------------------------------------------
 
