@@ -288,8 +288,7 @@ class Run:
                 cwd=launch.cwd,
                 on_output=self._output.feed,
             )
-            self._remember(name, launch, process, endpoint, mark.run)
-            await self._tend(name, process, endpoint, trigger=Trigger.SPAWN)
+            await self._tend(name, process, endpoint, trigger=Trigger.SPAWN, mark=mark.run)
 
     async def _go_on(self, name: str, found: Record) -> None:
         self.launch = found.launch
@@ -309,11 +308,18 @@ class Run:
                 self._output.note("what it prints cannot be read any more")
             await self._tend(name, process, found.endpoint, trigger=Trigger.ADOPT)
 
-    async def _tend(self, name: str, process: Process, endpoint: Endpoint, *, trigger: Trigger) -> None:
-        """Prove and watch the process until it ends or shall end; then nothing of it is left, unless it is let go."""
+    async def _tend(
+        self, name: str, process: Process, endpoint: Endpoint, *, trigger: Trigger, mark: str | None = None
+    ) -> None:
+        """Prove and watch the process until it ends or shall end; then nothing of it is left, unless it is let go.
+
+        `mark`: of a process that is new, so that it is yet to be recorded.
+        """
         self.process, self.endpoint = process, endpoint
         stop_timeout = 0.0
         try:
+            if mark is not None:
+                self._remember(name, process, endpoint, mark)
             self._on_trigger(self, trigger)
             self.spec = self.spec or self._plan()
             stop_timeout = self.spec.config.stop_timeout
@@ -332,9 +338,9 @@ class Run:
                 await finish(process.close(slot=name, stop_timeout=stop_timeout))
             self._output.end()
 
-    def _remember(self, name: str, launch: Launch, process: Process, endpoint: Endpoint, mark: str) -> None:
-        bonds = self._tools.bonds
-        if not bonds.keep or (started := start_of(process.pid)) is None or self.spawned_at is None:
+    def _remember(self, name: str, process: Process, endpoint: Endpoint, mark: str) -> None:
+        bonds, launch = self._tools.bonds, self.launch
+        if not bonds.keep or (started := start_of(process.pid)) is None or self.spawned_at is None or launch is None:
             return
         record = Record(
             slot=name,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hal0.daemon.http.client import fetch
-from hal0.daemon.slots.run import Ending
+from hal0.daemon.slots.run import Ending, Run
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
 from tests.daemon.slots.conftest import House, is_gone
@@ -480,6 +480,19 @@ async def test_failures_without_a_process_do_not_count_as_crashes(house: House) 
     os.kill(slot.process_group, signal.SIGKILL)
     await house.until(lambda: slot.state == "error")
     assert slot.view().failures == 1
+
+
+async def test_a_defect_between_a_spawn_and_its_record_leaves_no_process(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Run, "_remember", fail)
+    slot = house.add({"ready_after": 60})
+    assert (await refused(slot)).code == "system.internal"
+    await house.until(lambda: slot.state == "error")
+    assert house.family() == set()
 
 
 async def test_each_waiter_has_the_failure_of_a_start_to_itself(house: House) -> None:
