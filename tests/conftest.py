@@ -1,6 +1,7 @@
 """The last check of every run: no process that a test started, or that was started by one, is left."""
 
 import os
+import signal
 import time
 import uuid
 from pathlib import Path
@@ -25,6 +26,8 @@ settings.register_profile(
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
+    # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
