@@ -79,6 +79,8 @@ class Restoring:
 
     async def _restore(self, slot: Member) -> None:
         names = self._owed.pop(slot.name, [])
+        if not names:
+            return  # all of them are back by themselves
         quiet = show_seconds(slot.config.restore_after)
         log.info("%s gives its group back to %s", slot.name, ", ".join(names))
         if slot.run is not None and slot.run.starts_at is None:

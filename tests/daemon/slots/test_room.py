@@ -508,6 +508,19 @@ async def test_what_was_there_comes_back_after_a_time_of_quiet(machine: Machine)
     assert "started by restore" in causes(llm)
 
 
+async def test_a_group_is_not_given_back_to_nobody(machine: Machine) -> None:
+    machine.house.machine.total = 90 * MIB
+    (llm,) = machine.add("llm", group="gpu0")
+    (pictures,) = machine.add("pictures", group="gpu0", exclusive=True, restore_after=0.3)
+    await ask(llm)
+    await ask(pictures)
+    assert llm.state == "offline"
+    machine.change("llm", group=None)
+    await ask(llm)
+    await asyncio.sleep(0.6)  # twice as long as it would take to be given back
+    assert (llm.state, pictures.state) == ("ready", "ready")
+
+
 async def test_nothing_comes_back_that_does_not_fit_or_came_back_by_itself(machine: Machine) -> None:
     machine.house.machine.total = 90 * MIB
     (llm,) = machine.add("llm", group="gpu0")
