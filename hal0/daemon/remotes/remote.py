@@ -179,6 +179,11 @@ class Remote:
             await asyncio.to_thread(remember, self._file, self.url, self._all)
 
     @property
+    def is_listed(self) -> bool:
+        """Whether its list of models is known, from now or from earlier."""
+        return bool(self._all) or self._fetched_at is not None
+
+    @property
     def list_error(self) -> Hal0Error | None:
         return self._list_error
 

@@ -94,4 +94,5 @@ def _remote_candidate(remote: Remote) -> RemoteCandidate:
         offers=remote.offered.__contains__,
         lets_in=partial(is_let_in, models=config.models, exclude=config.exclude),
         apis=APIS,
+        is_listed=remote.is_listed or bool(config.models or config.exclude),
     )

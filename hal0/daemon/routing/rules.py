@@ -38,6 +38,7 @@ class RemoteCandidate:
     offers: Callable[[str], bool]  # whether the model is in its list
     lets_in: Callable[[str], bool]  # whether one of its globs names it, listed or not
     apis: frozenset[Api]
+    is_listed: bool = True  # False: its list was never had, so that a model named in full may well be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def _at_a_remote(name: str, remotes: Sequence[RemoteCandidate]) -> tuple[RemoteC
             return remote, Decision(remote.name, "remote alias", model)
     prefix, slash, model = name.partition("/")
     for remote in remotes:
-        if slash and remote.name == prefix and (remote.offers(model) or remote.lets_in(model)):
+        could_be = remote.offers(model) or remote.lets_in(model) or not remote.is_listed
+        if slash and remote.name == prefix and could_be:
             return remote, Decision(remote.name, "remote", model)
     for remote in remotes:
         if remote.offers(name):

@@ -1,7 +1,7 @@
 import pytest
 
 from hal0.daemon.providers.base import Api
-from hal0.daemon.routing.rules import Candidate, choose
+from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose
 from hal0.daemon.slots.lifecycle import State
 from hal0.errors import Hal0Error
 
@@ -78,3 +78,14 @@ def test_a_default_slot_that_does_not_exist_is_named() -> None:
     with pytest.raises(Hal0Error) as caught:
         pick(Api.CHAT, None, EMBEDDER)
     assert caught.value.message.startswith("nothing here serves 'primary'")
+
+
+def test_a_remote_whose_list_was_never_had_is_asked_for_what_names_it_in_full_and_for_nothing_else() -> None:
+    def attic(*, is_listed: bool) -> RemoteCandidate:
+        return RemoteCandidate("attic", {}, lambda _: False, lambda _: False, CHAT, is_listed=is_listed)
+
+    decision = choose(Api.CHAT, "attic/big", [PRIMARY], [attic(is_listed=False)], default="primary")
+    assert (decision.upstream, decision.remote_model) == ("attic", "big")
+    for asked, is_listed in (("attic/big", True), ("big", False), ("other/big", False)):
+        with pytest.raises(Hal0Error, match=r"dispatch\.no_route"):
+            choose(Api.CHAT, asked, [PRIMARY], [attic(is_listed=is_listed)], default="primary")
