@@ -244,8 +244,9 @@ _add(
     "model.checksum_mismatch",
     502,
     "{path} is damaged: its SHA-256 is not the expected one",
-    cause="The file was changed or cut short since it was made.",
-    remedy="For a model that ships with hal0, reinstall the package; for another, fetch the file again.",
+    cause="The file was changed or cut short since it was made, or the SHA-256 that was given is another file's.",
+    remedy="For a model that ships with hal0, reinstall the package; for another, compare the SHA-256 with what its "
+    "source says, and fetch the file again.",
 )
 
 _add(

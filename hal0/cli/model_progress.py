@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from hal0.cli.output import Cell, clean, is_terminal, table
+from hal0.cli.output import Cell, clean, is_terminal, say, table
 from hal0.tui import figures
 from hal0.wire import PullView
 
@@ -87,6 +87,8 @@ def line_of(view: PullView) -> tuple[str, str, str]:
 
 def print_pulls(pulls: Sequence[PullView]) -> None:
     table(("MODEL", "STATE", "DONE", "OF", "NOTE"), map(_row, pulls), right=frozenset({"DONE", "OF"}))
+    if any(pull.state in ("failed", "cancelled") for pull in pulls):
+        say(Cell("`hal0 model pull NAME` goes on with one that stopped, `hal0 model rm NAME` forgets it", "dim"))
 
 
 def _row(pull: PullView) -> tuple[Cell | str, ...]:

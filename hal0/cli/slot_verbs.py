@@ -94,16 +94,18 @@ def act(args: Namespace) -> int:
 
 def _preview(daemon: Daemon, args: Namespace) -> int:
     """The exit status: 1 if one of them cannot fit. Each is judged as if it were the only one to start."""
-    names = [slot.name for slot in daemon.get("/api/slots", Slots).slots] if args.all else args.names
-    fits = {name: daemon.get(f"{_path(name)}/fit", FitView) for name in names}
+    slots = daemon.get("/api/slots", Slots).slots if args.all else [daemon.get(_path(n), SlotView) for n in args.names]
+    fits = {slot.name: daemon.get(f"{_path(slot.name)}/fit", FitView) for slot in slots}
     if args.json:
         told = {name: fit.model_dump(mode="json") for name, fit in fits.items()}
-        print_json(told[names[0]] if len(args.names) == 1 else {"slots": told})
+        print_json(told[slots[0].name] if len(args.names) == 1 else {"slots": told})
     else:
-        for name, fit in fits.items():
-            if len(fits) > 1:
-                say(Cell(name, "bold"))
-            print_fit(fit)
+        for slot in slots:
+            if slot.pid is not None:
+                say(Cell(slot.name, "bold"), ": ", state_cell(slot), " already, nothing would be started")
+            else:
+                say(Cell(slot.name, "bold"))
+                print_fit(fits[slot.name])
     return 1 if any(fit.verdict == "impossible" for fit in fits.values()) else 0
 
 

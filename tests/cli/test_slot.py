@@ -10,7 +10,7 @@ from hal0.cli.output import Cell
 from hal0.cli.slot import STATES
 from hal0.errors import Hal0Error
 from hal0.tui.look import UNICODE
-from hal0.wire import Accepted, CommandView, ErrorView, LogLines, SlotState, SlotView, SwapStep, SwapView
+from hal0.wire import Accepted, CommandView, ErrorView, FitView, LogLines, SlotState, SlotView, SwapStep, SwapView
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
 from tests.fakes.admin import Body, FakeAdmin
@@ -138,6 +138,17 @@ def test_load_waits_until_the_slot_is_ready(hal0: Run, admin: FakeAdmin) -> None
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("primary: ready after 0.")
     assert ("POST /api/slots/primary/load", b"") in admin.asked
+
+
+def test_a_dry_run_names_the_slot_and_says_when_nothing_would_be_started(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers["GET /api/slots/primary/fit"] = FitView(verdict="evict", would_go=["embed"])
+    admin.answers["GET /api/slots/primary"] = pictures.slot(state="offline", pid=None)
+    out = hal0("slot", "load", "primary", "--dry-run").out
+    assert out.startswith("primary\n")
+    assert "unloaded, in this order: embed" in out
+    admin.answers["GET /api/slots/primary"] = pictures.slot()
+    ended = hal0("slot", "load", "primary", "--dry-run")
+    assert (ended.status, ended.out) == (0, "primary: ready already, nothing would be started\n")
 
 
 def of_slots(admin: FakeAdmin, verb: str, **views: list[SlotView]) -> None:

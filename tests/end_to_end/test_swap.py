@@ -141,8 +141,9 @@ def test_what_cannot_work_is_refused_before_anything_is_touched(hal0: Installati
     other_kind = swap(hal0, "all-minilm-l6-v2")["error"]
     assert other_kind["code"] == "model.wrong_kind"
     assert other_kind["message"] == "all-minilm-l6-v2 is a model for embedding, and primary is a slot for chat"
-    hal0.config.write_text(before + 'memory = "1TiB"\n')
+    hal0.config.write_text(before + 'memory = "1TiB"\ncontext = 1024\n')
     hal0.admin("POST", "/api/config/reload", {})
+    assert swap(hal0, "all-minilm-l6-v2")["error"]["code"] == "model.wrong_kind"  # not: its context is shorter
     too_large = swap(hal0, "second")["error"]
     assert too_large["code"] == "slot.insufficient_memory"
     hal0.config.write_text(before)

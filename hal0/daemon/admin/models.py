@@ -26,6 +26,7 @@ def make(services: Services) -> Blueprint:
     async def list_models() -> Response:
         """With `found` also what the stores of other programs have."""
         registry = services.listing.registry()
+        await asyncio.to_thread(registry.look)
         found = await asyncio.to_thread(registry.found) if request.args.get("found") in ("1", "true") else []
         return reply(
             ModelList(

@@ -106,13 +106,18 @@ class Registry:
         looked_at = dict(self._looked_at)
         return [looked_at[name][1] for name in list(self._known.sources) if name in looked_at]
 
+    def look(self) -> None:
+        """Notice what has come to the model folders, or gone. Reads folders."""
+        if self._folders_changed():
+            self.refresh()
+
     def find(self, name: str) -> ModelFile:
         """A model by its id or an alias; raises `model.not_found`, `model.file_missing` or `model.file_invalid`.
 
         Also `model.being_pulled` and `model.not_pulled` for those that could be here.
         """
-        if name not in self._known.names and self._folders_changed():
-            self.refresh()
+        if name not in self._known.names:
+            self.look()
         if name not in self._known.names:
             self._learn_foreign(name)
         known = self._known

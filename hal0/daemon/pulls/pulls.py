@@ -115,8 +115,12 @@ class Pulls:
             if not known.is_going:
                 self._begin(Pull(known.record, known.store, self._means))
             return self._pulls[record.name].view()
-        if known is not None:
-            reason = f"it is being pulled from {known.record.source}"
+        if known is not None and not known.is_going and not known.record.done:
+            del self._pulls[record.name]  # an address with a slip, say: nothing came of it that could be lost
+            await asyncio.to_thread(known.store.forget, record.name)
+        elif known is not None:
+            how = "it is being pulled" if known.is_going else f"{known.record.done} bytes of it have come"
+            reason = f"{how} from {known.record.source}"
             raise Hal0Error("model.already_exists", model=record.name, reason=reason)
         there = await asyncio.to_thread(self._there, record.name)
         if there is not None and there.wanted == record.wanted:

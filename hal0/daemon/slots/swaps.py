@@ -114,6 +114,7 @@ class Swaps:
     async def _check(self, slot: Slot, model: str) -> None:
         judgement = await self._config.judge(_edit(slot.name, model))
         if judgement.settings is None:
+            await asyncio.to_thread(self._check_kind_alone, slot, model)
             raise ConfigProblems(self._config.path, judgement.problems)
         if (config := judgement.settings.slots.get(slot.name)) is None:  # it was taken out on disk this moment
             raise Hal0Error("slot.not_found", slot=slot.name, nearest="")
@@ -124,12 +125,17 @@ class Swaps:
             return spec, provider.launch(spec)
 
         spec, launch = await asyncio.to_thread(rendered)
-        kinds = _kinds_of(slot)
-        if kinds and spec.model.kind not in kinds:
-            raise Hal0Error(
-                "model.wrong_kind", model=spec.model.id, kind=spec.model.kind, slot=slot.name, slot_kind=slot.kind
-            )
+        _check_kind(slot, spec)
         await self._check_room(slot, spec, launch)
+
+    def _check_kind_alone(self, slot: Slot, model: str) -> None:
+        """A model of another kind is told as that, not as what else does not fit it, its context say."""
+        config = slot.config.model_copy(update={"model": model})
+        try:
+            spec = spec_of(slot.name, config, provider=slot.provider, find=self._models().find)
+        except Hal0Error:  # it is among the problems that are told
+            return
+        _check_kind(slot, spec)
 
     async def _write(self, slot: Slot, swap: Swap, *, by: str, based_on: str | None) -> None:
         why = f"{slot.name} swapped from {swap.before or 'no model'} to {swap.model}"
@@ -216,6 +222,14 @@ class Swaps:
 
 def _edit(slot: str, model: str | None) -> Proposal:
     return with_slot_keys(slot, {"model": model})
+
+
+def _check_kind(slot: Slot, spec: SlotSpec) -> None:
+    kinds = _kinds_of(slot)
+    if kinds and spec.model.kind not in kinds:
+        raise Hal0Error(
+            "model.wrong_kind", model=spec.model.id, kind=spec.model.kind, slot=slot.name, slot_kind=slot.kind
+        )
 
 
 def _kinds_of(slot: Slot) -> set[Kind]:

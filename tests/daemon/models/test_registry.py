@@ -102,6 +102,14 @@ def test_a_file_put_into_a_folder_later_is_found(tmp_path: Path) -> None:
     assert models.find("two").id == "two"
 
 
+def test_a_look_at_the_folders_notices_a_file_that_nobody_has_asked_for(tmp_path: Path) -> None:
+    models = registry(tmp_path, folders=(tmp_path,))
+    write_model(tmp_path / "new.gguf")
+    os.utime(tmp_path, ns=(1, 1))
+    models.look()
+    assert "new" in ids(models)
+
+
 def test_a_file_that_vanished_is_missing_until_it_is_back(tmp_path: Path) -> None:
     path = write_model(tmp_path / "x.gguf")
     models = registry(tmp_path, mine={"path": str(path)})

@@ -220,6 +220,29 @@ async def test_a_name_that_is_taken_is_refused(bench: Bench) -> None:
         assert (await pulls.start(bench.server.url("m.gguf"), name="n")).name == "n"
 
 
+async def test_a_pull_of_which_nothing_came_does_not_keep_its_name_and_one_that_has_begun_does(bench: Bench) -> None:
+    bench.server.put("right/m.gguf", MODEL)
+    async with bench.running() as pulls:
+        await pulls.start(bench.server.url("wrong/m.gguf"))
+        error = await bench.outcome(pulls, "m")
+        assert error is not None
+        assert error.code == "model.source_not_found"
+        await pulls.start(bench.server.url("right/m.gguf"), sha256="0" * 64)
+        error = await bench.outcome(pulls, "m")
+        assert error is not None
+        assert error.code == "model.checksum_mismatch"
+        await pulls.start(bench.server.url("right/m.gguf"), sha256=SHA256)
+        assert await bench.outcome(pulls, "m") is None
+        hold = threading.Event()
+        bench.server.put("first/n.gguf", MODEL, hold=hold)
+        await pulls.start(bench.server.url("first/n.gguf"))
+        await fetched_half(bench, pulls, "n")
+        await pulls.cancel("n", by="me")
+        with pytest.raises(Hal0Error, match=r"model\.already_exists.*bytes of it have come from .*/first/n\.gguf"):
+            await pulls.start(bench.server.url("second/n.gguf"))
+        hold.set()
+
+
 async def test_a_file_that_came_meanwhile_is_not_overwritten(bench: Bench) -> None:
     hold = threading.Event()
     bench.server.put("m.gguf", MODEL, hold=hold)

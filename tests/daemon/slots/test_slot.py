@@ -257,6 +257,11 @@ async def test_a_slot_whose_model_is_missing_says_so_each_time_and_is_not_retrie
     assert slot.view().retry_at is None
     house.models.missing.clear()
     assert await ask(slot) == 2
+    slot.unload("unloaded by a person")
+    await house.until(lambda: slot.state == "offline")
+    house.models.missing.add("m")
+    assert (await refused(slot)).code == "model.not_found"
+    assert slot.view().log_tail == []  # what an earlier run printed says nothing of this
 
 
 async def test_a_program_that_does_not_exist_ends_with_its_name(house: House) -> None:
