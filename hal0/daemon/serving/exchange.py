@@ -116,6 +116,7 @@ class Exchange:
             if self.expects_continue:
                 self.expects_continue = False
                 self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._connection.resume_reading()  # it may have come while the request before was still ending
             self._waiter = self._connection.loop.create_future()
             try:
                 await self._waiter

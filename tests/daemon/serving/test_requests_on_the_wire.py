@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hal0.daemon.serving.limits import Limits
-from tests.fakes.door import served
+from tests.fakes.door import served, until
 from tests.fakes.http_client import ask, connect, post
 
 
@@ -91,6 +91,26 @@ async def test_requests_sent_ahead_are_answered_in_their_order() -> None:
         await client.send(b"".join(post(f"/{number}", b"x" * number) for number in range(50)))
         for number in range(50):
             assert (await client.answer()).body == f"POST /{number}  ".encode() + b"x" * number
+
+
+async def test_the_rest_of_a_request_whose_head_came_while_the_one_before_was_still_ending_is_read() -> None:
+    go_on = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await echo(scope, receive, send)
+        if scope["path"] == "/slow":  # the client has its answer, the app is not quite done
+            await go_on.wait()
+
+    async with served(app) as (server, port), connect(port) as client:
+        await client.send(post("/slow", b""))
+        assert (await client.answer()).status == 200
+        await client.send(b"POST /next HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n")
+        (connection,) = server.connections
+        await until(lambda: len(connection._queue) == 1)
+        await client.send(b"body")
+        go_on.set()
+        async with asyncio.timeout(5):
+            assert (await client.answer()).body == b"POST /next  body"
 
 
 async def test_more_requests_sent_ahead_than_allowed_end_the_connection_after_those_are_answered() -> None:
