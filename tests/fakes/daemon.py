@@ -81,6 +81,10 @@ class FakeDaemon:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        assert self._server is not None
+        if not self._server.is_serving():  # accepted by a daemon that was gone before this could begin
+            writer.transport.abort()
+            return
         self._connections.add(task)
         try:
             while asked := await reader.readuntil(b"\r\n\r\n"):
