@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.run
 	@$(BIN)/hal0 up
 
+# Half of what the tests take is waiting for processes, so four at a time suit two cores.
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
@@ -22,7 +23,7 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .
 
 coverage: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	@$(BIN)/pytest -n 4 --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hal0 needs Python 3.11 or newer"; exit 1; }
