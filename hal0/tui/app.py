@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,14 +14,21 @@ from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
 from hal0.tui.clock import PaintClock
 from hal0.tui.feed import Feed
+from hal0.tui.keymap import Place, ViewName
 from hal0.tui.look import ANSI, Look, own_themes, textual_theme
 from hal0.tui.screens.base import KeyedScreen
+from hal0.tui.screens.config import ConfigPage
+from hal0.tui.screens.devices import DeviceView
+from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.streams import StreamView
 from hal0.tui.store import Store
 from hal0.tui.view import View
 from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
+VIEWS: Mapping[ViewName, type[KeyedScreen]] = {"devices": DeviceView, "streams": StreamView, "config": ConfigPage}
 
 
 class Dashboard(App[None], inherit_bindings=False):
@@ -93,6 +100,20 @@ class Dashboard(App[None], inherit_bindings=False):
         if dirty:
             self.frames += 1
             self.screen.flush(dirty)
+
+    def open_view(self, name: ViewName) -> None:
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Home):
+                break
+            self.pop_screen()
+        if name != "home":
+            self.push_screen(VIEWS[name](self.view))
+
+    def open_problems(self) -> None:
+        self.push_screen(ProblemPage(self.view))
+
+    def open_help(self, about: Place) -> None:
+        self.push_screen(Help(self.view, about))
 
     # What keys ask of the daemon -------------------------------------------------------------------------------
     def ask(self, verb: Verb, slot: str, **more: object) -> None:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
+from hal0.tui.keymap import Place, ViewName
 from hal0.wire import ModelView
 
 
@@ -13,6 +14,13 @@ class Host(Protocol):
 
     @property
     def client(self) -> Client: ...
+
+    def open_view(self, name: ViewName) -> None:
+        """Show one of the whole screens instead of the one that is there."""
+        ...
+
+    def open_problems(self) -> None: ...
+    def open_help(self, about: Place) -> None: ...
 
     def ask(self, verb: Verb, slot: str, **more: object) -> None:
         """Send a slot's verb to the daemon; the outcome comes as events, a refusal as a message."""

@@ -7,20 +7,38 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-# Where a person is: the focused pane of the home screen, or what covers it.
+# Where a person is: the focused pane of the home screen, another view, or what covers them.
 Place = Literal[
-    "slots", "stream", "devices", "down", "frozen", "filter", "problem", "config", "help", "confirm", "swap"
+    "slots",
+    "stream",
+    "devices",
+    "device view",
+    "stream view",
+    "config",
+    "down",
+    "frozen",
+    "filter",
+    "problem",
+    "help",
+    "confirm",
+    "swap",
 ]
+# The whole screens that the number keys open, in that order; `home` is under all of them.
+ViewName = Literal["home", "devices", "streams", "config"]
 # What must be there for the key to have something to act on.
 Need = Literal["", "slot", "request", "running", "problem", "many", "slot problem", "way back", "model"]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
+VIEWS: tuple[Place, ...] = ("device view", "stream view", "config")
 READERS: tuple[Place, ...] = ("problem", "config", "help")
-SCROLLING: tuple[Place, ...] = ("slots", "stream", *READERS, "swap")
-COPYING: tuple[Place, ...] = ("slots", "stream", "problem", "config")
+COVERS: tuple[Place, ...] = ("device view", "stream view", *READERS)
+SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", *READERS, "swap")
+COPYING: tuple[Place, ...] = ("slots", "stream", "stream view", "problem", "config")
 SLOTS: tuple[Place, ...] = ("slots",)
-REQUESTS: tuple[Place, ...] = ("slots", "stream")
+STREAMS: tuple[Place, ...] = ("stream", "stream view")
+REQUESTS: tuple[Place, ...] = ("slots", *STREAMS)
+ANYWHERE: tuple[Place, ...] = (*PANES, *COVERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +63,19 @@ KEYS: tuple[Key, ...] = (
     Key("last", ("G", "end"), "G", "end", "to the last line; in a stream: on with the text", "Move", SCROLLING),
     Key("page_down", ("ctrl+f", "pagedown"), "^f PgDn", "page", "a page down", "Move", SCROLLING),
     Key("page_up", ("ctrl+b", "pageup"), "^b PgUp", "page", "a page up", "Move", SCROLLING),
-    Key("next_pane", ("tab",), "Tab", "pane", "to the next pane", "Move", PANES, footer=3),
-    Key("previous_pane", ("shift+tab",), "S-Tab", "pane", "to the previous pane", "Move", PANES),
-    Key("pane_slots", ("1",), "1", "slots", "to the slots", "Move", PANES),
-    Key("pane_devices", ("2",), "2", "devices", "to the devices", "Move", PANES),
-    Key("pane_stream", ("3",), "3", "stream", "to the live stream", "Move", PANES),
+    Key("next_pane", ("tab",), "Tab", "pane", "to the next pane", "Move", (*PANES, "stream view"), footer=3),
+    Key("previous_pane", ("shift+tab",), "S-Tab", "pane", "to the previous pane", "Move", (*PANES, "stream view")),
+    Key("view_home", ("1",), "1", "home", "the slots, devices and newest requests on one screen", "Views", ANYWHERE),
+    Key("view_devices", ("2",), "2", "devices", "the devices with their history, and what each slot did meanwhile",
+        "Views", ANYWHERE),
+    Key("view_streams", ("3",), "3", "streams", "all requests of late, and the text of one", "Views", ANYWHERE),
+    Key("view_config", ("6",), "6", "config", "the configuration: its revision, by whom and why, and what the last "
+        "edit did to each slot", "Views", ANYWHERE, footer=7),
     Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
     Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
-        "Move", REQUESTS, "slot", 2),
+        "Move", ("slots", "stream"), "slot", 2),
     Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, go to the slots, clear the filter",
-        "Move", (*PANES, *READERS), "way back", 2),
+        "Move", ANYWHERE, "way back", 2),
     Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3),
     Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4),
     Key("restart", ("r",), "r", "restart", "stop and start it; a parked slot counts its failures anew", "Slots", SLOTS,
@@ -72,9 +93,7 @@ KEYS: tuple[Key, ...] = (
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
         REQUESTS, footer=8),
     Key("problems", ("e",), "e", "err", "everything that is wrong: rejected configuration, warnings, errors",
-        "Problems", (*PANES, "config"), "problem", 5),
-    Key("configuration", ("C",), "C", "config", "the configuration: its revision, by whom and why, and what the last "
-        "edit did to each slot", "Problems", PANES, footer=7),
+        "Problems", (*PANES, *VIEWS), "problem", 5),
     Key("next_problem", ("right_square_bracket",), "]", "next", "the next problem", "Problems", ("problem",), "many",
         3),
     Key("previous_problem", ("left_square_bracket",), "[", "previous", "the previous problem", "Problems", ("problem",),
@@ -97,13 +116,13 @@ KEYS: tuple[Key, ...] = (
     Key("freeze", ("p",), "p", "freeze", "stop painting; what happens meanwhile is counted and kept", "Everywhere",
         PANES, footer=12),
     Key("thaw", ("p", "escape"), "p", "go on", "paint again", "Everywhere", ("frozen",), footer=1),
-    Key("repaint", ("ctrl+l",), "^l", "repaint", "draw the whole screen anew", "Everywhere", (*HOME, *READERS)),
+    Key("repaint", ("ctrl+l",), "^l", "repaint", "draw the whole screen anew", "Everywhere", (*HOME, *COVERS)),
     Key("retry", ("r",), "r", "retry now", "try to reach the daemon now", "Everywhere", ("down",), footer=1),
     Key("help", ("question_mark",), "?", "help", "these keys, and how to read the screen", "Everywhere",
-        (*HOME, "frozen", "problem", "config"), footer=1),
+        (*HOME, *VIEWS, "frozen", "problem"), footer=1),
     Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
-        (*HOME, "frozen", *READERS, "confirm", "swap"), footer=1),
+        (*HOME, "frozen", *COVERS, "confirm", "swap"), footer=1),
 )  # fmt: skip
 BY_ID = {key.id: key for key in KEYS}
 
@@ -120,6 +139,14 @@ PROSE: dict[Place, tuple[str, ...]] = {
     ),
     "devices": (
         "Utilisation as a history and in percent, memory used of all there is, temperature and power where known.",
+    ),
+    "device view": (
+        "The upper part is the last half hour of each device; the lower part is what each slot did, from what this "
+        "dashboard has seen.",
+    ),
+    "stream view": (
+        "Above are the requests, the newest first: in flight, and those that ended lately. Below is the text of the "
+        "selected one. Tab goes from the list to the text, where j and k scroll.",
     ),
     "down": (
         "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "
@@ -145,6 +172,8 @@ TITLES: dict[Place, str] = {
     "slots": "slots",
     "stream": "live stream",
     "devices": "devices",
+    "device view": "devices view",
+    "stream view": "streams view",
     "down": "no connection",
     "frozen": "frozen screen",
     "filter": "filter line",

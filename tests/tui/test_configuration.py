@@ -67,7 +67,7 @@ async def test_an_edit_tells_its_effects_and_c_opens_the_page_with_them(tmp_path
         await both.sees("cfg r41 ok")
         both.daemon.publish("config.applied", edited_config())
         await both.sees("cfg r42 ok+restart", "cfg r42 by ada is live: chat-l restarts, embed changes at once")
-        await both.press("C")
+        await both.press("6")
         assert isinstance(both.dashboard.screen, ConfigPage)
         await both.sees("restarts when its requests are done", "serving, still r1", "--ctx-size 32768")
         both.daemon.change_slot("chat-l", state="warming", revision=42)
@@ -78,7 +78,7 @@ async def test_an_edit_tells_its_effects_and_c_opens_the_page_with_them(tmp_path
 
 async def test_the_page_follows_the_next_edit(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state(config=edited_config()), (120, 36)) as both:
-        await both.press("C")
+        await both.press("6")
         await both.sees("r42", "ada")
         both.daemon.publish("config.applied", edited_config(revision=43, by="grace", why="", changes=["x: 1 → 2"]))
         await both.sees("cfg r43 ok", "grace", "x: 1 → 2", "what r43 did to each slot")
@@ -89,7 +89,7 @@ async def test_an_edit_that_fails_is_loud_and_e_tells_why(tmp_path: Path) -> Non
         await both.no_longer_sees("EDIT FAILED")
         both.daemon.publish("config.applied", edited_config(failed=FAILED))
         await both.sees(" cfg r42 EDIT FAILED ")
-        await both.press("C")
+        await both.press("6")
         await both.sees(FAILED)
         await both.press("e")
         assert isinstance(both.dashboard.screen, ProblemPage)
@@ -98,7 +98,7 @@ async def test_an_edit_that_fails_is_loud_and_e_tells_why(tmp_path: Path) -> Non
 
 async def test_the_keys_of_the_page_copy_and_explain(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state(config=edited_config()), (120, 36)) as both:
-        await both.press("C", "Y")
+        await both.press("6", "Y")
         await both.sees("copied the hal0 command")
         await both.press("y")
         await both.sees("copied the path of the configuration")

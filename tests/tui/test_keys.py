@@ -8,9 +8,11 @@ from hal0.errors import Hal0Error
 from hal0.tui.keymap import KEYS, Place, keys_at, markdown
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.streams import StreamView
 from hal0.tui.screens.swap import SwapDialog
 from hal0.wire import TokenBatch
 from tests.tui.live import live
@@ -20,6 +22,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
 SCREENS: dict[Place, type] = {
     "problem": ProblemPage,
     "config": ConfigPage,
+    "device view": DeviceView,
+    "stream view": StreamView,
     "help": Help,
     "confirm": Confirm,
     "swap": SwapDialog,
@@ -220,24 +224,24 @@ async def test_cancel_is_not_offered_when_nothing_is_in_flight(tmp_path: Path) -
         assert not [call for call in both.daemon.calls if call[0] == "DELETE"]
 
 
-async def test_tab_and_numbers_go_from_pane_to_pane(tmp_path: Path) -> None:
+async def test_tab_goes_from_pane_to_pane_and_1_to_the_slots(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
         home = both.dashboard.screen
         assert isinstance(home, Home)
         places = []
-        for key in ("tab", "tab", "tab", "shift+tab", "1", "3", "2"):
+        for key in ("tab", "tab", "tab", "shift+tab", "1", "tab"):
             await both.press(key)
             places.append(home.place)
-        assert places == ["stream", "devices", "slots", "devices", "slots", "stream", "devices"]
+        assert places == ["stream", "devices", "slots", "devices", "slots", "stream"]
 
 
 async def test_z_gives_the_screen_to_one_pane_and_escape_takes_it_back(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
-        await both.press("3", "z")
+        await both.press("tab", "z")
         await both.no_longer_sees("slots 7")
         await both.press("escape")
         await both.sees("slots 7")
-        await both.press("2", "z")
+        await both.press("tab", "z")
         await both.sees("30 min ago", "NVIDIA GeForce RTX 4090")
         await both.press("z")
         await both.sees("slots 7")
@@ -256,7 +260,7 @@ async def test_escape_walks_back_to_the_slot_one_came_from(tmp_path: Path) -> No
         await both.no_longer_sees("slots 7")
         await both.press("escape", "l")
         await both.daemon.wait_for_call("POST", "/api/slots/code-m/load")
-        await both.press("2", "escape", "u")
+        await both.press("tab", "escape", "u")
         await both.sees("unload code-m")
 
 
@@ -372,7 +376,7 @@ async def test_reading_further_up_in_a_stream_stays_there_until_its_end_is_asked
     talking = default_state(requests=[request("8841", text=text, tokens=100)])
     async with live(tmp_path, talking) as both:
         await both.sees("row 99")
-        await both.press("3", *["k"] * 30)
+        await both.press("tab", *["k"] * 30)
         await both.sees("lines below", "row 60")
         both.daemon.publish("request.tokens", TokenBatch(id="8841", text="\nrow 100", tokens=101))
         both.daemon.publish("request.started", request("9000", started_at=NOW, text="other"))
@@ -385,7 +389,7 @@ async def test_reading_further_up_in_a_stream_stays_there_until_its_end_is_asked
 async def test_copying_takes_what_the_cursor_is_on_or_its_command(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
         copied = []
-        for keys in (["y"], ["Y"], ["3", "y"], ["Y"]):
+        for keys in (["y"], ["Y"], ["tab", "y"], ["Y"]):
             await both.press(*keys)
             copied.append(both.dashboard.clipboard)
         assert copied[0] == "chat-l"
@@ -401,7 +405,7 @@ async def test_copying_takes_what_the_cursor_is_on_or_its_command(tmp_path: Path
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
 async def test_q_quits_from_everywhere(tmp_path: Path, key: str) -> None:
-    for opening in ([], ["question_mark"], ["e"], ["u"], ["p"], ["3", "z"]):
+    for opening in ([], ["question_mark"], ["e"], ["u"], ["p"], ["tab", "z"], ["2"], ["3"], ["6"]):
         async with live(tmp_path, busy_state()) as both:
             await both.press(*opening, key)
             await both.until(lambda both=both: not both.dashboard.is_running)  # type: ignore[misc]
@@ -428,5 +432,5 @@ async def test_the_footer_shows_no_key_that_does_nothing(tmp_path: Path) -> None
         assert "err" not in footer, "there is nothing wrong"
         assert "cancel" not in footer, "nothing is in flight"
         assert "back" not in footer, "there is no way back from home"
-        await both.press("2")
+        await both.press("shift+tab")
         await both.until(lambda: "load" not in both.screen.splitlines()[-1], "only the keys of devices")

@@ -110,14 +110,14 @@ async def test_rejected_configuration_page(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])
 async def test_configuration_page(size: tuple[int, int]) -> None:
     async with showing(busy_state(config=edited_config()), size) as pilot:
-        await pilot.press("C")
+        await pilot.press("6")
         await settle(pilot)
         assert_picture(pilot.app, f"config-page-{size[0]}x{size[1]}")
 
 
 async def test_an_edit_that_did_not_work_out_is_loud() -> None:
     async with showing(busy_state(config=edited_config(failed=FAILED)), (120, 36)) as pilot:
-        await pilot.press("C")
+        await pilot.press("6")
         await settle(pilot)
         assert_picture(pilot.app, "config-failed-120x36")
 
@@ -151,9 +151,19 @@ async def test_devices_with_strangers_and_a_lost_gpu(size: tuple[int, int]) -> N
 async def test_zoomed_panes(pane: str) -> None:
     async with showing(busy_state(), (80, 24)) as pilot:
         await filled(pilot)
-        await pilot.press("3" if pane == "stream" else "2", "z")
+        await pilot.press("tab" if pane == "stream" else "shift+tab", "z")
         await settle(pilot)
         assert_picture(pilot.app, f"zoomed-{pane}-80x24")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+@pytest.mark.parametrize(("name", "key"), [("devices", "2"), ("streams", "3")])
+async def test_views(name: str, key: str, size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await filled(pilot)
+        await pilot.press(key)
+        await settle(pilot)
+        assert_picture(pilot.app, f"view-{name}-{size[0]}x{size[1]}")
 
 
 async def test_only_the_new_picture_counts_after_a_reload() -> None:

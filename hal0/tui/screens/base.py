@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize, ScreenResume
 from textual.screen import ModalScreen, Screen
 
+from hal0.tui import problems
 from hal0.tui.host import Host
 from hal0.tui.keymap import BY_ID, Key, Need, Place, keys_at
 from hal0.tui.messages import Touched
@@ -50,7 +51,7 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
 
     def has(self, need: Need) -> bool:
         """Whether there is what a key acts on."""
-        return need == ""
+        return need in ("", "way back") or (need == "problem" and problems.has_troubles(self.store))
 
     def offers(self, key: Key) -> bool:
         return self.place in key.places and self.has(key.need)
@@ -84,6 +85,27 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         self.dashboard.paint_now()
 
     # Keys that work on every screen
+    def do_back(self) -> None:
+        self.dismiss()
+
+    def do_problems(self) -> None:
+        self.dashboard.open_problems()
+
+    def do_help(self) -> None:
+        self.dashboard.open_help(self.place)
+
+    def do_view_home(self) -> None:
+        self.dashboard.open_view("home")
+
+    def do_view_devices(self) -> None:
+        self.dashboard.open_view("devices")
+
+    def do_view_streams(self) -> None:
+        self.dashboard.open_view("streams")
+
+    def do_view_config(self) -> None:
+        self.dashboard.open_view("config")
+
     def do_quit(self) -> None:
         self.app.exit()
 

@@ -2,12 +2,10 @@
 
 from typing import ClassVar
 
-from hal0.tui import configuration, problems
+from hal0.tui import configuration
 from hal0.tui.lines import EMPTY, Line, line, span
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.help import Help
 from hal0.tui.screens.page import Page
-from hal0.tui.screens.problem import ProblemPage
 
 
 class ConfigPage(Page):
@@ -25,18 +23,9 @@ class ConfigPage(Page):
             return [EMPTY, line(span("  not known yet", "muted"))]
         return configuration.page(config, self.store.slots, width, self.view.look.glyphs)
 
-    def has(self, need: str) -> bool:
-        return problems.has_troubles(self.store) if need == "problem" else super().has(need)
-
-    def do_problems(self) -> None:
-        self.app.push_screen(ProblemPage(self.view))
-
     def do_copy(self) -> None:
         if self.store.config is not None:
             self.dashboard.copy(self.store.config.path, "the path of the configuration")
 
     def do_copy_command(self) -> None:
         self.dashboard.copy(configuration.COMMAND, "the hal0 command")
-
-    def do_help(self) -> None:
-        self.app.push_screen(Help(self.view, "config"))

@@ -12,13 +12,12 @@ from textual.widgets import Input
 from hal0.tui import layout, problems
 from hal0.tui.client import Verb
 from hal0.tui.keymap import HOME, Need, Place
-from hal0.tui.screens.base import ScrollingScreen, bindings
-from hal0.tui.screens.config import ConfigPage
+from hal0.tui.screens.base import bindings
 from hal0.tui.screens.confirm import Confirm
-from hal0.tui.screens.help import Help
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.requests import RequestScreen
 from hal0.tui.screens.swap import SwapDialog
-from hal0.tui.store import ALL_TOPICS, Stream, Topic
+from hal0.tui.store import ALL_TOPICS, Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.detail import Detail
 from hal0.tui.widgets.devices import Devices
@@ -32,10 +31,9 @@ from hal0.tui.widgets.truth import Truth
 from hal0.wire import Drain
 
 STREAMS = 3
-CANCEL_TWICE_SECONDS = 2.0
 
 
-class Home(ScrollingScreen):
+class Home(RequestScreen):
     """What a person sees all day."""
 
     BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
@@ -56,9 +54,7 @@ class Home(ScrollingScreen):
         self._current: Pane = self.table
         self._zoomed = False
         self._zoomed_from: Pane = self.table
-        self._fetched: set[str] = set()  # requests whose text need not be asked for (again)
         self._rows: dict[str, int | None] = {}
-        self._cancel: tuple[str, float] | None = None  # the request that a second ^x cancels, and until when
 
     def compose(self) -> ComposeResult:
         yield self.truth
@@ -94,10 +90,7 @@ class Home(ScrollingScreen):
             case "slot":
                 return not self._zoomed if self.place == "stream" else self.view.slot() is not None
             case "running":
-                stream = self._shown_stream()
-                return stream is not None and stream.in_flight
-            case "problem":
-                return problems.has_troubles(self.store)
+                return self.request_runs
             case "way back":
                 return self._zoomed or bool(self.view.filter) or self._current is not self.table
             case _:
@@ -181,15 +174,7 @@ class Home(ScrollingScreen):
             else:  # someone reads what is further up: leave it to them
                 pane.show(self.store.streams[pane.stream.view.id])
         for pane in self.streams:
-            self._fetch_text(pane.stream)
-
-    def _fetch_text(self, stream: Stream | None) -> None:
-        """An answer that was not streamed comes without text: ask for it when it is shown."""
-        if stream is None or stream.in_flight or not stream.view.tokens or stream.view.id in self._fetched:
-            return
-        self._fetched = {id for id in self._fetched if id in self.store.streams} | {stream.view.id}
-        if not stream.has_text:
-            self.dashboard.fetch_text(stream.view.id)
+            self.fetch_text(pane.stream)
 
     # Moving ----------------------------------------------------------------------------------------------------
     def _focus(self, pane: Pane) -> None:
@@ -216,14 +201,10 @@ class Home(ScrollingScreen):
     def do_previous_pane(self) -> None:
         self._cycle(-1)
 
-    def do_pane_slots(self) -> None:
+    def do_view_home(self) -> None:
+        if self._zoomed:
+            self.do_back()
         self._focus(self.table)
-
-    def do_pane_devices(self) -> None:
-        self._focus(self.devices)
-
-    def do_pane_stream(self) -> None:
-        self._focus(self.streams[0])
 
     @property
     def scrolled(self) -> Pane:
@@ -345,32 +326,12 @@ class Home(ScrollingScreen):
         self.app.push_screen(Confirm(self.view, verb, slot, then=then), answered)
 
     # Requests --------------------------------------------------------------------------------------------------
-    def _shown_stream(self) -> Stream | None:
-        """The request that request keys act on: of the focused stream pane, else of the first."""
-        pane = self._current if isinstance(self._current, StreamPane) else self.streams[0]
-        return pane.stream
-
-    def do_cancel(self) -> None:
-        """The first press names the request, the second one cancels that very one, whatever is shown by then."""
-        now = self.store.now
-        if self._cancel is not None and now <= self._cancel[1]:
-            self.dashboard.cancel(self._cancel[0])
-            self._cancel = None
-            return
-        stream = self._shown_stream()
-        if stream is None:
-            return
-        pane = next(pane for pane in self.streams if pane.stream is stream)
-        self._cancel = (stream.view.id, now + CANCEL_TWICE_SECONDS)
-        self.store.tell(f"^x again cancels {pane.name_of_request()}", "loud", seconds=CANCEL_TWICE_SECONDS)
+    @property
+    def request_pane(self) -> StreamPane:
+        """The focused one of the streams, else the first."""
+        return self._current if isinstance(self._current, StreamPane) else self.streams[0]
 
     # Everywhere ------------------------------------------------------------------------------------------------
-    def do_problems(self) -> None:
-        self.app.push_screen(ProblemPage(self.view))
-
-    def do_configuration(self) -> None:
-        self.app.push_screen(ConfigPage(self.view))
-
     def do_copy(self) -> None:
         slot = self.view.slot()
         if self.place == "stream" and isinstance(self._current, StreamPane):
@@ -381,7 +342,7 @@ class Home(ScrollingScreen):
 
     def do_copy_command(self) -> None:
         slot = self.view.slot()
-        stream = self._shown_stream()
+        stream = self.request_pane.stream
         if self.place == "stream" and stream is not None:
             self.dashboard.copy(self.dashboard.curl(f"/api/requests/{stream.view.id}"), "the curl command")
         elif slot is not None:
@@ -397,6 +358,3 @@ class Home(ScrollingScreen):
 
     def do_retry(self) -> None:
         self.dashboard.retry_now()
-
-    def do_help(self) -> None:
-        self.app.push_screen(Help(self.view, self.place))

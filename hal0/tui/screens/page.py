@@ -42,9 +42,6 @@ class Page(ScrollingScreen):
     def trail(self) -> list[str]:
         raise NotImplementedError
 
-    def has(self, need: str) -> bool:
-        return need in ("", "way back")
-
     def compose(self) -> ComposeResult:
         yield Truth(self.view, id="truth")
         yield Crumb(self.view, self)
@@ -60,6 +57,3 @@ class Page(ScrollingScreen):
 
     def mark_scrolled(self) -> None:
         self.store.mark("notice")  # every page repaints on any topic; this is the one without meaning here
-
-    def do_back(self) -> None:
-        self.dismiss()

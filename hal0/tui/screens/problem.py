@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from hal0.errors import Hal0Error
 from hal0.tui import problems
+from hal0.tui.keymap import Need
 from hal0.tui.lines import EMPTY, Line, line, span
 from hal0.tui.problems import Trouble
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.help import Help
 from hal0.tui.screens.page import Page
 from hal0.tui.store import Topic
 from hal0.tui.view import View
@@ -60,7 +60,7 @@ class ProblemPage(Page):
             return [EMPTY, line("  ", span("nothing is wrong any more", "good"))]
         return problems.page(trouble, width, self.view.look.glyphs, self._logs.get(trouble.slot))
 
-    def has(self, need: str) -> bool:
+    def has(self, need: Need) -> bool:
         match need:
             case "many":
                 return len(self._all()) > 1
@@ -119,6 +119,3 @@ class ProblemPage(Page):
         trouble = self.trouble()
         if trouble is not None:
             self.dashboard.copy(trouble.command, "the hal0 command")
-
-    def do_help(self) -> None:
-        self.app.push_screen(Help(self.view, "problem"))
