@@ -19,6 +19,7 @@ from hal0.tui.look import ANSI, Look, own_themes, textual_theme
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.devices import DeviceView
+from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.problem import ProblemPage
@@ -28,7 +29,12 @@ from hal0.tui.view import View
 from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
-VIEWS: Mapping[ViewName, type[KeyedScreen]] = {"devices": DeviceView, "streams": StreamView, "config": ConfigPage}
+VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
+    "devices": DeviceView,
+    "streams": StreamView,
+    "events": EventView,
+    "config": ConfigPage,
+}
 
 
 class Dashboard(App[None], inherit_bindings=False):
@@ -109,8 +115,13 @@ class Dashboard(App[None], inherit_bindings=False):
         if name != "home":
             self.push_screen(VIEWS[name](self.view))
 
-    def open_problems(self) -> None:
-        self.push_screen(ProblemPage(self.view))
+    def open_problems(self, key: str = "") -> None:
+        self.push_screen(ProblemPage(self.view, key))
+
+    def open_request(self, id: str) -> None:
+        self.open_view("streams")
+        if isinstance(self.screen, StreamView):
+            self.screen.list.select(id)
 
     def open_help(self, about: Place) -> None:
         self.push_screen(Help(self.view, about))

@@ -14,6 +14,7 @@ Place = Literal[
     "devices",
     "device view",
     "stream view",
+    "event view",
     "config",
     "down",
     "frozen",
@@ -24,18 +25,32 @@ Place = Literal[
     "swap",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
-ViewName = Literal["home", "devices", "streams", "config"]
+ViewName = Literal["home", "devices", "streams", "events", "config"]
 # What must be there for the key to have something to act on.
-Need = Literal["", "slot", "request", "running", "problem", "many", "slot problem", "way back", "model"]
+Need = Literal[
+    "",
+    "slot",
+    "request",
+    "running",
+    "problem",
+    "many",
+    "slot problem",
+    "way back",
+    "model",
+    "event",
+    "openable",
+    "unseen",
+]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
-VIEWS: tuple[Place, ...] = ("device view", "stream view", "config")
+VIEWS: tuple[Place, ...] = ("device view", "stream view", "event view", "config")
 READERS: tuple[Place, ...] = ("problem", "config", "help")
-COVERS: tuple[Place, ...] = ("device view", "stream view", *READERS)
-SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", *READERS, "swap")
-COPYING: tuple[Place, ...] = ("slots", "stream", "stream view", "problem", "config")
+COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", *READERS)
+SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", *READERS, "swap")
+COPYING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "problem", "config")
 SLOTS: tuple[Place, ...] = ("slots",)
+FILTERED: tuple[Place, ...] = ("slots", "event view")
 STREAMS: tuple[Place, ...] = ("stream", "stream view")
 REQUESTS: tuple[Place, ...] = ("slots", *STREAMS)
 ANYWHERE: tuple[Place, ...] = (*PANES, *COVERS)
@@ -69,6 +84,8 @@ KEYS: tuple[Key, ...] = (
     Key("view_devices", ("2",), "2", "devices", "the devices with their history, and what each slot did meanwhile",
         "Views", ANYWHERE),
     Key("view_streams", ("3",), "3", "streams", "all requests of late, and the text of one", "Views", ANYWHERE),
+    Key("view_events", ("4",), "4", "events", "what happened: slots, requests, models, the configuration, errors",
+        "Views", ANYWHERE),
     Key("view_config", ("6",), "6", "config", "the configuration: its revision, by whom and why, and what the last "
         "edit did to each slot", "Views", ANYWHERE, footer=7),
     Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
@@ -84,14 +101,18 @@ KEYS: tuple[Key, ...] = (
         "Slots", SLOTS, "slot", 7),
     Key("pin", ("P",), "P", "pin", "never unload the slot to make room for others; again: take that back", "Slots",
         SLOTS, "slot", 13),
-    Key("filter", ("slash",), "/", "filter", "show only some slots: `word`, `!without`, `~fuzzy`; all words must fit",
-        "Slots", SLOTS, footer=6),
+    Key("filter", ("slash",), "/", "filter", "show only some rows: `word`, `!without`, for slots `~fuzzy` too; all "
+        "must fit", "Move", FILTERED, footer=6),
     Key("filter_keep", (), "⏎", "keep", "keep the filter", "Slots", ("filter",), footer=1),
     Key("filter_clear", ("escape",), "esc", "clear", "drop the filter", "Slots", ("filter",), footer=1),
     Key("cancel", ("ctrl+x",), "^x", "cancel", "cancel the request shown; press twice within 2 s", "Requests", REQUESTS,
         "running", 5),
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
-        REQUESTS, footer=8),
+        (*REQUESTS, "event view"), footer=8),
+    Key("open_event", ("enter",), "⏎", "open", "the problem or the request that the event is about", "Events",
+        ("event view",), "openable", 2),
+    Key("acknowledge", ("a",), "a", "acknowledge", "the errors so far are seen: they no longer stand out", "Events",
+        ("event view",), "unseen", 3),
     Key("problems", ("e",), "e", "err", "everything that is wrong: rejected configuration, warnings, errors",
         "Problems", (*PANES, *VIEWS), "problem", 5),
     Key("next_problem", ("right_square_bracket",), "]", "next", "the next problem", "Problems", ("problem",), "many",
@@ -148,6 +169,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Above are the requests, the newest first: in flight, and those that ended lately. Below is the text of the "
         "selected one. Tab goes from the list to the text, where j and k scroll.",
     ),
+    "event view": (
+        "What happened since this dashboard looks, the newest first, and the failures that were there before. A slot "
+        "that turns from ready to serving and back tells nothing here. Y copies an event as JSON.",
+    ),
     "down": (
         "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "
         "after 0.5 s, then ever longer, at most every 5 s.",
@@ -174,6 +199,7 @@ TITLES: dict[Place, str] = {
     "devices": "devices",
     "device view": "devices view",
     "stream view": "streams view",
+    "event view": "events view",
     "down": "no connection",
     "frozen": "frozen screen",
     "filter": "filter line",

@@ -7,11 +7,12 @@ widgets that show them. The store never guesses what a verb will do: it changes 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from hal0.errors import Hal0Error
 from hal0.tui.effects import summary
 from hal0.tui.facts import DeviceSample, Fact
+from hal0.tui.happenings import Happening, from_record, happening
 from hal0.tui.transcript import Transcript
 from hal0.wire import (
     ConfigView,
@@ -26,13 +27,14 @@ from hal0.wire import (
     TokenBatch,
 )
 
-Topic = Literal["link", "host", "slots", "requests", "text", "devices", "config", "errors", "notice", "time"]
-ALL_TOPICS: frozenset[Topic] = frozenset(
-    ("link", "host", "slots", "requests", "text", "devices", "config", "errors", "notice", "time")
-)
+Topic = Literal[
+    "link", "host", "slots", "requests", "text", "devices", "config", "errors", "happenings", "notice", "time"
+]
+ALL_TOPICS: frozenset[Topic] = frozenset(get_args(Topic))
 FINISHED_KEPT = 64  # finished requests whose text is still shown
 HISTORY_SECONDS = 3_600
 PROMPT_SHOWN = 240  # characters of the question shown in front of its answer
+HAPPENINGS_KEPT = 2_000
 LANE_MARKS = 500  # changes of state remembered per slot
 NOTICE_SECONDS = 6.0
 TICKING = {"starting", "warming", "pulling", "unloading"}
@@ -112,6 +114,8 @@ class Store:
         self.config: ConfigView | None = None
         self.pulls: dict[str, PullView] = {}  # of models, under way or stopped before they were whole
         self.errors: dict[int, ErrorRecord] = {}
+        self.happenings: deque[Happening] = deque(maxlen=HAPPENINGS_KEPT)  # the newest last
+        self._record_of: dict[int, int] = {}  # which group of errors an event told of
         self.errors_seen_to = 0.0  # the person has looked at the problems up to this moment
         self.notice: Notice | None = None
         self.facts_seen = 0
@@ -198,6 +202,9 @@ class Store:
         self._note_devices(state.now)
         self.config = state.config
         self.pulls = {pull.name: pull for pull in state.pulls}
+        if not self.happenings:
+            self.happenings.extend(map(from_record, sorted(state.errors, key=lambda record: record.last_at)))
+            self._record_of = {-record.id: record.id for record in state.errors}
         self.errors = {record.id: record for record in state.errors}
         told = {view.id for view in state.requests}
         for stream in known.values():
@@ -223,6 +230,7 @@ class Store:
         self.now = max(self.now, fact.at)
         self.facts_seen += 1
         self.mark("time")
+        self._note_happening(fact)
         if reducer := _REDUCERS.get(fact.kind):
             reducer(self, fact.data)
 
@@ -342,7 +350,23 @@ class Store:
         self.draining = True
         self.mark("host")
 
+    def record_of(self, event: int) -> int | None:
+        """The group of errors that an event told of, as long as it is known."""
+        id = self._record_of.get(event)
+        return id if id in self.errors else None
+
     # The memories ----------------------------------------------------------------------------------------------
+    def _note_happening(self, fact: Fact) -> None:
+        before = self.slots.get(fact.data.name) if fact.kind == "slot.transition" else None
+        told = happening(fact, before.state if before else None)
+        if told is not None:
+            self.happenings.append(told)
+            self.mark("happenings")
+        if fact.kind == "error":
+            self._record_of[fact.id] = fact.data.id
+            while len(self._record_of) > HAPPENINGS_KEPT:
+                del self._record_of[next(iter(self._record_of))]
+
     def _note_lane(self, slot: SlotView) -> None:
         lane = self.lanes.setdefault(slot.name, deque(maxlen=LANE_MARKS))
         if not lane or (lane[-1][1] != slot.state and slot.since >= lane[-1][0]):

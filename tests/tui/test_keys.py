@@ -9,6 +9,7 @@ from hal0.tui.keymap import KEYS, Place, keys_at, markdown
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.devices import DeviceView
+from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.problem import ProblemPage
@@ -24,6 +25,7 @@ SCREENS: dict[Place, type] = {
     "config": ConfigPage,
     "device view": DeviceView,
     "stream view": StreamView,
+    "event view": EventView,
     "help": Help,
     "confirm": Confirm,
     "swap": SwapDialog,

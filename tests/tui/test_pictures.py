@@ -157,7 +157,7 @@ async def test_zoomed_panes(pane: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])
-@pytest.mark.parametrize(("name", "key"), [("devices", "2"), ("streams", "3")])
+@pytest.mark.parametrize(("name", "key"), [("devices", "2"), ("streams", "3"), ("events", "4")])
 async def test_views(name: str, key: str, size: tuple[int, int]) -> None:
     async with showing(busy_state(), size) as pilot:
         await filled(pilot)

@@ -1,19 +1,21 @@
 """The views that the number keys open."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.devices import DeviceView
+from hal0.tui.screens.events import EventView
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.streams import StreamView
 from hal0.wire import TokenBatch
 from tests.tui.live import live
-from tests.tui.samples import NOW, busy_state, request
+from tests.tui.samples import NOW, busy_state, rejected_config, request
 
 
-@pytest.mark.parametrize(("key", "screen"), [("2", DeviceView), ("3", StreamView), ("6", ConfigPage)])
+@pytest.mark.parametrize(("key", "screen"), [("2", DeviceView), ("3", StreamView), ("4", EventView), ("6", ConfigPage)])
 async def test_a_number_opens_its_view_from_any_other_and_escape_leads_home(
     tmp_path: Path, key: str, screen: type
 ) -> None:
@@ -58,3 +60,43 @@ async def test_in_the_streams_view_tab_goes_to_the_text_and_escape_back_to_the_l
         assert isinstance(both.dashboard.screen, StreamView)
         await both.press("escape")
         assert isinstance(both.dashboard.screen, Home)
+
+
+async def test_the_events_view_tells_what_happens_and_opens_what_it_is_about(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state(), (120, 36)) as both:
+        await both.press("4")
+        await both.sees("dispatch.context_exceeded", "slot.load_failed ×3")
+        both.daemon.change_slot("draft", state="starting", since=NOW)
+        both.daemon.change_slot("draft", state="warming", since=NOW)
+        both.daemon.change_slot("draft", state="ready", since=NOW, load_ms=2_100.0)
+        both.daemon.change_slot("draft", state="serving", since=NOW)
+        both.daemon.publish("config.rejected", rejected_config())
+        done = request("8841", "chat-l", phase="finished", outcome="ok", finished_at=NOW, tokens=800)
+        both.daemon.publish("request.finished", done)
+        await both.sees("warming to ready, loaded in 2.10s", "rejected, r1 stays", "chat/completions ok after 12.4s")
+        assert "ready to serving" not in both.screen
+        await both.press("enter")
+        assert isinstance(both.dashboard.screen, StreamView)
+        await both.sees("so the reducer never sees")
+        await both.press("4", "j", "enter")
+        await both.sees("config.unknown_key", "contxt = 8192")
+        await both.press("escape", "G", "enter")
+        await both.sees("dispatch.context_exceeded", "40121 tokens")
+
+
+async def test_events_are_filtered_acknowledged_and_copied(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state(), (120, 36)) as both:
+        await both.press("4", "Y")
+        assert json.loads(both.dashboard.clipboard)["subject"] == "rerank"
+        await both.press("slash", *"context", "enter")
+        await both.sees("events 1/2", "/context")
+        await both.press("y")
+        assert both.dashboard.clipboard.startswith("chat-l: dispatch.context_exceeded")
+        await both.press("slash", *"nothing", "enter")
+        await both.sees("no event fits the filter")
+        await both.press("escape")
+        await both.sees("events 2")
+        assert both.dashboard.store.has_unseen_errors
+        await both.press("a")
+        await both.sees("all errors so far are acknowledged")
+        assert not both.dashboard.store.has_unseen_errors

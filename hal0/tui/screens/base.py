@@ -103,6 +103,9 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
     def do_view_streams(self) -> None:
         self.dashboard.open_view("streams")
 
+    def do_view_events(self) -> None:
+        self.dashboard.open_view("events")
+
     def do_view_config(self) -> None:
         self.dashboard.open_view("config")
 

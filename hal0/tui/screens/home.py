@@ -7,13 +7,13 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.events import Resize
-from textual.widgets import Input
 
 from hal0.tui import layout, problems
 from hal0.tui.client import Verb
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import bindings
 from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.filtering import FilteringScreen
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.requests import RequestScreen
 from hal0.tui.screens.swap import SwapDialog
@@ -33,10 +33,11 @@ from hal0.wire import Drain
 STREAMS = 3
 
 
-class Home(RequestScreen):
+class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
     """What a person sees all day."""
 
     BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
+    FILTER_HINT = "word  !without  ~fuzzy"
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
@@ -48,9 +49,6 @@ class Home(RequestScreen):
         self.detail = Detail(view, id="detail")
         self.streams = [StreamPane(view, id=f"stream{index}", index=index) for index in range(STREAMS)]
         self.down = Down(view, id="down")
-        self.filter_line = Input(
-            id="filter", placeholder="word  !without  ~fuzzy", compact=True, select_on_focus=False, disabled=True
-        )
         self._current: Pane = self.table
         self._zoomed = False
         self._zoomed_from: Pane = self.table
@@ -62,7 +60,7 @@ class Home(RequestScreen):
         yield Horizontal(self.table, self.detail, id="middle")
         yield Horizontal(*self.streams, id="streams")
         yield self.down
-        yield self.filter_line
+        yield self.make_filter_line()
         yield self.footer
 
     def on_mount(self) -> None:
@@ -75,7 +73,7 @@ class Home(RequestScreen):
     # Where the person is ---------------------------------------------------------------------------------------
     @property
     def place(self) -> Place:
-        if self.filter_line.has_focus:
+        if self.is_filtering:
             return "filter"
         if self.store.link.phase != "live":
             return "down"
@@ -228,7 +226,7 @@ class Home(RequestScreen):
         elif self._current is not self.table:
             self._focus(self.table)
         else:
-            self._set_filter("")
+            self.filter = ""
 
     def do_open(self) -> None:
         slot = self.view.slot()
@@ -254,32 +252,17 @@ class Home(RequestScreen):
         self.store.mark("requests")
 
     # The filter ------------------------------------------------------------------------------------------------
-    def do_filter(self) -> None:
-        self.filter_line.disabled = False
-        self.filter_line.display = True
-        self.filter_line.value = self.view.filter
-        self.filter_line.focus()
+    @property
+    def filter(self) -> str:
+        return self.view.filter
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self._set_filter(event.value)
-        self.dashboard.paint_now()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._end_filter()
-
-    def do_filter_clear(self) -> None:
-        self._set_filter("")
-        self._end_filter()
-
-    def _set_filter(self, expression: str) -> None:
+    @filter.setter
+    def filter(self, expression: str) -> None:
         self.view.filter = expression
         self.store.mark("slots")
 
-    def _end_filter(self) -> None:
-        self.filter_line.display = False
-        self.filter_line.disabled = True
+    def focus_list(self) -> None:
         self._focus(self.table)
-        self.dashboard.paint_now()
 
     # Slots -----------------------------------------------------------------------------------------------------
     def do_load(self) -> None:

@@ -3,8 +3,8 @@
 Rows are known by their keys. Who moves stays with a row, whatever comes before it; else the first one is selected.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 
@@ -20,7 +20,7 @@ CHROME = 2  # rows of the rule and the header
 
 
 class Listing(Pane):
-    """A subclass tells the keys, draws a row, and names title and header."""
+    """A subclass tells the rows and draws them, and names title and header."""
 
     MARKS: ClassVar[Topic] = "notice"  # what the selection's moving touches
     can_focus = True
@@ -30,11 +30,11 @@ class Listing(Pane):
         self._selected = ""
         self._top = 0
 
-    def keys(self) -> Sequence[str]:
-        """The rows, in the order they are shown."""
+    def rows(self) -> Mapping[str, Any]:
+        """What the rows are of, by key, in the order they are shown."""
         raise NotImplementedError
 
-    def row(self, key: str, width: int, *, selected: bool) -> Line:
+    def row(self, item: Any, width: int, *, selected: bool) -> Line:
         raise NotImplementedError
 
     def title(self, count: int) -> Line:
@@ -54,13 +54,13 @@ class Listing(Pane):
     @property
     def current(self) -> str:
         """The key of the selected row; empty if there is none."""
-        keys = self.keys()
-        return self._selected if self._selected in keys else keys[0] if keys else ""
+        rows = self.rows()
+        return self._selected if self._selected in rows else next(iter(rows), "")
 
     @property
     def follows(self) -> bool:
         """Whether the first is selected, whichever that is."""
-        return self._selected not in self.keys()
+        return self._selected not in self.rows()
 
     def follow(self) -> None:
         self._selected = ""
@@ -73,18 +73,19 @@ class Listing(Pane):
         return [span(" "), span(self.look.glyphs.marker if selected else " ", "focus"), span(glyph, role), span(" ")]
 
     def paint(self, width: int, height: int) -> list[Line]:
-        keys, current = self.keys(), self.current
+        items = self.rows()
+        keys = list(items)
         rows = max(1, height - CHROME)
-        at = keys.index(current) if current else 0
+        at = keys.index(self._selected) if self._selected in items else 0
         self._top = max(0, min(self._top, at, len(keys) - rows))
         self._top = max(self._top, at - rows + 1)
         right: list[Span] = list(self.remark())
         if len(keys) > rows:
             right.append(span(f"{'  ' if right else ''}{self._top + 1}-{self._top + rows} of {len(keys)}", "muted"))
         lines = [self.frame.rule(width, self.title(len(keys)), tuple(right), self.frame_role), self.header(width)]
-        for key in keys[self._top : self._top + rows]:
-            spans = self.row(key, width, selected=key == current)
-            if key == current and self.has_focus:
+        for number, key in enumerate(keys[self._top : self._top + rows], self._top):
+            spans = self.row(items[key], width, selected=number == at)
+            if number == at and self.has_focus:
                 spans = padded(tuple((text, "selected") for text, _ in spans), width, "selected")
             lines.append(spans)
         if not keys:
@@ -96,9 +97,9 @@ class Listing(Pane):
         return max(1, self.size.height - CHROME)
 
     def scroll_lines(self, by: int) -> None:
-        keys = self.keys()
+        keys = list(self.rows())
         if keys:
-            at = keys.index(self.current)
+            at = keys.index(self._selected) if self._selected in keys else 0
             self._selected = keys[min(max(at + by, 0), len(keys) - 1)]
             if at + by < 0 or (by < 0 and self._selected == keys[0]):
                 self.follow()
@@ -106,7 +107,7 @@ class Listing(Pane):
     def on_click(self, event: Click) -> None:
         """A click selects a row."""
         index = self._top + event.y - CHROME
-        keys = self.keys()
+        keys = list(self.rows())
         if event.y >= CHROME and index < len(keys):
             self._selected = keys[index]
             self._touched()

@@ -75,9 +75,9 @@ class RequestList(Listing):
     TOPICS: ClassVar = frozenset({"requests", "text", "link", "time"})
     MARKS: ClassVar = "requests"
 
-    def keys(self) -> list[str]:
-        streams = self.view.store.streams
-        return sorted(streams, key=lambda id: streams[id].view.started_at, reverse=True)
+    def rows(self) -> dict[str, Stream]:
+        streams = sorted(self.view.store.streams.values(), key=lambda each: each.view.started_at, reverse=True)
+        return {each.view.id: each for each in streams}
 
     def stream(self) -> Stream | None:
         """The selected request."""
@@ -93,8 +93,8 @@ class RequestList(Listing):
     def nothing(self) -> str:
         return "no request yet"
 
-    def row(self, key: str, width: int, *, selected: bool) -> Line:
-        view, glyphs = self.view.store.streams[key].view, self.look.glyphs
+    def row(self, item: Stream, width: int, *, selected: bool) -> Line:
+        view, glyphs = item.view, self.look.glyphs
         columns = fitting(width)
         texts = cell_texts(view, self.view.store.now)
         glyph = glyphs.outcomes[view.outcome or "ok"] if view.phase == "finished" else glyphs.states["serving"]

@@ -1,0 +1,115 @@
+"""The events view: what happened to slots, requests, models and the configuration, the newest first."""
+
+import json
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from hal0.tui import problems
+from hal0.tui.happenings import as_json
+from hal0.tui.keymap import Need, Place
+from hal0.tui.screens.base import ScrollingScreen, bindings
+from hal0.tui.screens.filtering import FilteringScreen
+from hal0.tui.view import View
+from hal0.tui.widgets.events import EventList
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.truth import Truth
+
+
+class EventView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
+    """Key 4."""
+
+    BINDINGS: ClassVar = bindings("event view", "filter")
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self.list = EventList(view, id="events")
+
+    def compose(self) -> ComposeResult:
+        yield Truth(self.view, id="truth")
+        yield self.list
+        yield self.make_filter_line()
+        yield Footer(self.view, self.offered)
+
+    def on_mount(self) -> None:
+        self.list.focus()
+
+    @property
+    def place(self) -> Place:
+        return "filter" if self.is_filtering else "event view"
+
+    @property
+    def filter(self) -> str:
+        return self.list.filter
+
+    @filter.setter
+    def filter(self, expression: str) -> None:
+        self.list.filter = expression
+        self.store.mark("happenings")
+
+    def focus_list(self) -> None:
+        self.list.focus()
+
+    @property
+    def scrolled(self) -> Pane:
+        return self.list
+
+    def mark_scrolled(self) -> None:
+        self.store.mark("happenings")
+
+    def has(self, need: Need) -> bool:
+        match need:
+            case "event":
+                return self.list.happening() is not None
+            case "openable":
+                each = self.list.happening()
+                return each is not None and (each.problem or each.request in self.store.streams)
+            case "unseen":
+                return self.store.has_unseen_errors
+            case _:
+                return super().has(need)
+
+    def do_open_event(self) -> None:
+        """Its problem if there is more to be said of it, else its request."""
+        each = self.list.happening()
+        if each is None:
+            return
+        if not each.problem:
+            self.dashboard.open_request(each.request)
+        elif each.subject == "config":
+            self.dashboard.open_problems()
+        else:
+            self.dashboard.open_problems(self._problem_of(each.id, each.slot))
+
+    def _problem_of(self, event: int, slot: str) -> str:
+        """The key of the problem that an event told of: a slot's own while it is in error, else the group's."""
+        shown = self.store.slots.get(slot)
+        if shown is not None and shown.state == "error":
+            return problems.key_of_slot(slot)
+        record = self.store.record_of(event)
+        return f"error {record}" if record is not None else ""
+
+    def do_acknowledge(self) -> None:
+        self.store.see_errors()
+        self.store.tell("all errors so far are acknowledged", "good")
+
+    def do_follow(self) -> None:
+        self.list.follow()
+        self.mark_scrolled()
+
+    def do_back(self) -> None:
+        if self.filter:
+            self.filter = ""
+        else:
+            super().do_back()
+
+    def do_copy(self) -> None:
+        each = self.list.happening()
+        if each is not None:
+            self.dashboard.copy(f"{each.subject}: {each.text}", "the event")
+
+    def do_copy_command(self) -> None:
+        each = self.list.happening()
+        if each is not None:
+            self.dashboard.copy(json.dumps(as_json(each), ensure_ascii=False), "the event as JSON")
