@@ -22,6 +22,7 @@ from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.streams import StreamView
 from hal0.tui.store import Store
@@ -33,6 +34,7 @@ VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
     "devices": DeviceView,
     "streams": StreamView,
     "events": EventView,
+    "logs": LogView,
     "config": ConfigPage,
 }
 
@@ -92,6 +94,9 @@ class Dashboard(App[None], inherit_bindings=False):
 
     def move_clock(self) -> None:
         self.feed.tick()
+
+    def wake(self) -> None:
+        self.clock.wake()
 
     def paint_now(self) -> None:
         """After a key: without waiting for the clock."""

@@ -121,6 +121,14 @@ class Client:
         except (ValueError, KeyError, TypeError) as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
+    async def log(self, slot: str, count: int) -> AsyncIterator[list[str]]:
+        """The last lines of a slot's output, then new ones as they come; ends when the daemon ends it."""
+        async for data in self._stream(f"/api/slots/{quote(slot, safe='')}/logs?lines={count}&follow=1"):
+            try:
+                yield [str(line) for line in json.loads(data)["lines"]]
+            except (ValueError, KeyError, TypeError) as error:
+                raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
     async def latency_ms(self) -> float:
         """How long the daemon takes to answer the smallest question."""
         http = await self._open()
@@ -131,12 +139,25 @@ class Client:
 
     async def facts(self, since: int) -> AsyncIterator[list[Fact]]:
         """The event stream from an event number on, as many facts at a time as arrived together; ends when it ends."""
+        async for blocks in self._blocks(f"/api/events?since={since}", silence_seconds=SILENCE_SECONDS):
+            if facts := [fact for block in blocks if (fact := _read_block(block)) is not None]:
+                yield facts
+
+    async def _stream(self, path: str) -> AsyncIterator[bytes]:
+        """The data of each server-sent event; silence is no fault."""
+        async for blocks in self._blocks(path, silence_seconds=None):
+            for block in blocks:
+                if data := _data_of(block):
+                    yield data
+
+    async def _blocks(self, path: str, *, silence_seconds: float | None) -> AsyncIterator[list[bytes]]:
+        """Server-sent events as they arrive, undecoded, as many at a time as came together."""
         http = await self._open()
         import httpx
 
-        patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=SILENCE_SECONDS)
+        patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=silence_seconds)
         with _translated(self.address):
-            async with http.stream("GET", f"/api/events?since={since}", timeout=patience) as answer:
+            async with http.stream("GET", path, timeout=patience) as answer:
                 if answer.status_code != 200:
                     _raise_for(self.address, answer.status_code, await answer.aread())
                 rest = b""
@@ -144,8 +165,7 @@ class Client:
                     *blocks, rest = (rest + chunk).split(b"\n\n")
                     if len(rest) > EVENT_LIMIT_BYTES:
                         raise Hal0Error("system.bad_answer", where=str(self.address), reason="an event without an end")
-                    if facts := [fact for block in blocks if (fact := _read_block(block)) is not None]:
-                        yield facts
+                    yield blocks
 
     async def _call(self, method: str, path: str, body: object = None) -> bytes:
         http = await self._open()
@@ -156,8 +176,12 @@ class Client:
         return answer.content
 
 
+def _data_of(block: bytes) -> bytes:
+    return b"\n".join(line[5:].lstrip() for line in block.split(b"\n") if line.startswith(b"data:"))
+
+
 def _read_block(block: bytes) -> Fact | None:
-    data = b"\n".join(line[5:].lstrip() for line in block.split(b"\n") if line.startswith(b"data:"))
+    data = _data_of(block)
     if not data:
         return None  # a comment that keeps the connection alive
     try:

@@ -15,6 +15,7 @@ Place = Literal[
     "device view",
     "stream view",
     "event view",
+    "log view",
     "config",
     "down",
     "frozen",
@@ -25,7 +26,7 @@ Place = Literal[
     "swap",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
-ViewName = Literal["home", "devices", "streams", "events", "config"]
+ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
 # What must be there for the key to have something to act on.
 Need = Literal[
     "",
@@ -44,13 +45,13 @@ Need = Literal[
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
-VIEWS: tuple[Place, ...] = ("device view", "stream view", "event view", "config")
+VIEWS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", "config")
 READERS: tuple[Place, ...] = ("problem", "config", "help")
-COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", *READERS)
-SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", *READERS, "swap")
-COPYING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "problem", "config")
+COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", *READERS)
+SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "log view", *READERS, "swap")
+COPYING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "log view", "problem", "config")
 SLOTS: tuple[Place, ...] = ("slots",)
-FILTERED: tuple[Place, ...] = ("slots", "event view")
+FILTERED: tuple[Place, ...] = ("slots", "event view", "log view")
 STREAMS: tuple[Place, ...] = ("stream", "stream view")
 REQUESTS: tuple[Place, ...] = ("slots", *STREAMS)
 ANYWHERE: tuple[Place, ...] = (*PANES, *COVERS)
@@ -86,8 +87,10 @@ KEYS: tuple[Key, ...] = (
     Key("view_streams", ("3",), "3", "streams", "all requests of late, and the text of one", "Views", ANYWHERE),
     Key("view_events", ("4",), "4", "events", "what happened: slots, requests, models, the configuration, errors",
         "Views", ANYWHERE),
+    Key("view_logs", ("5",), "5", "logs", "what the backend of the selected slot prints", "Views", ANYWHERE),
     Key("view_config", ("6",), "6", "config", "the configuration: its revision, by whom and why, and what the last "
-        "edit did to each slot", "Views", ANYWHERE, footer=7),
+        "edit did to each slot", "Views", ANYWHERE),
+    Key("views", (), "1-6", "views", "one of the views above", "Views", ANYWHERE, footer=6),
     Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
     Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
         "Move", ("slots", "stream"), "slot", 2),
@@ -108,7 +111,7 @@ KEYS: tuple[Key, ...] = (
     Key("cancel", ("ctrl+x",), "^x", "cancel", "cancel the request shown; press twice within 2 s", "Requests", REQUESTS,
         "running", 5),
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
-        (*REQUESTS, "event view"), footer=8),
+        (*REQUESTS, "event view", "log view"), footer=8),
     Key("open_event", ("enter",), "⏎", "open", "the problem or the request that the event is about", "Events",
         ("event view",), "openable", 2),
     Key("acknowledge", ("a",), "a", "acknowledge", "the errors so far are seen: they no longer stand out", "Events",
@@ -119,6 +122,11 @@ KEYS: tuple[Key, ...] = (
         3),
     Key("previous_problem", ("left_square_bracket",), "[", "previous", "the previous problem", "Problems", ("problem",),
         "many", 4),
+    Key("next_log", ("right_square_bracket",), "]", "next slot", "the log of the next slot", "Logs", ("log view",),
+        "many", 3),
+    Key("previous_log", ("left_square_bracket",), "[", "previous", "the log of the slot before", "Logs", ("log view",),
+        "many", 4),
+    Key("open_log", ("L",), "L", "log", "what the slot's backend prints", "Slots", SLOTS, "slot", 8),
     Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
         "slot problem", 2),
     Key("drain_wait", ("w",), "w", "let them finish", "let the requests finish, however long they take", "Confirm",
@@ -173,6 +181,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "What happened since this dashboard looks, the newest first, and the failures that were there before. A slot "
         "that turns from ready to serving and back tells nothing here. Y copies an event as JSON.",
     ),
+    "log view": (
+        "What a backend prints on its standard output and error, with all its runs of late: `---` marks where one "
+        "begins. Scroll up with k and it stands still; G or f goes on with its end.",
+    ),
     "down": (
         "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "
         "after 0.5 s, then ever longer, at most every 5 s.",
@@ -200,6 +212,7 @@ TITLES: dict[Place, str] = {
     "device view": "devices view",
     "stream view": "streams view",
     "event view": "events view",
+    "log view": "logs view",
     "down": "no connection",
     "frozen": "frozen screen",
     "filter": "filter line",

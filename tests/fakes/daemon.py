@@ -34,6 +34,7 @@ class FakeDaemon:
         self.logs: dict[str, list[str]] = {}
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
         self.called = asyncio.Condition()
+        self.printed = asyncio.Condition()
         self.url = ""
         self._socket = socket
         self._server: asyncio.Server | None = None
@@ -98,6 +99,9 @@ class FakeDaemon:
                 async with self.called:
                     self.calls.append((method, path))
                     self.called.notify_all()
+                if path.endswith("/logs") and "follow=1" in query and (method, path) not in self.refusals:
+                    await self._stream_log(writer, path.split("/")[3])
+                    return
                 if path == "/api/events":
                     await self._stream(writer, int(query.removeprefix("since=") or 0))
                     return
@@ -134,6 +138,25 @@ class FakeDaemon:
                 return 202, b"{}"
         error = Hal0Error("system.not_found", path=path, nearest="")
         return error.status, error.body()
+
+    async def _stream_log(self, writer: asyncio.StreamWriter, slot: str) -> None:
+        """The lines of a slot's log, then those that `print_line` adds."""
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        while True:
+            lines = self.logs.get(slot, [])
+            if lines[sent:] or not sent:
+                chunk = f"data: {LogLines(name=slot, lines=lines[sent:]).model_dump_json()}\n\n".encode()
+                sent = len(lines)
+                writer.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                await writer.drain()
+            async with self.printed:
+                await self.printed.wait()
+
+    async def print_line(self, slot: str, line: str) -> None:
+        self.logs.setdefault(slot, []).append(line)
+        async with self.printed:
+            self.printed.notify_all()
 
     async def _stream(self, writer: asyncio.StreamWriter, since: int) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -3,6 +3,7 @@
 import pytest
 
 from hal0.tui.app import Dashboard
+from hal0.tui.screens.logs import LogView
 from tests.tui.pictures import assert_picture
 from tests.tui.samples import (
     CPU,
@@ -17,6 +18,14 @@ from tests.tui.samples import (
 )
 from tests.tui.still import load, lose, remember_an_hour, settle, showing
 
+PRINTED = [
+    "--- run 4: /usr/local/bin/llama-server, pid 4121, port 8081, r41",
+    "load_backend: loaded CUDA backend from /usr/local/lib/libggml-cuda.so",
+    "llama_model_loader: loaded meta data with 33 key-value pairs and 579 tensors from /srv/models/qwen3-30b-a3b.gguf",
+    "W llama_context: n_ctx_per_seq (32768) < n_ctx_train (262144): the full capacity will not be used",
+    "srv  log_server_r: request: POST /v1/chat/completions 127.0.0.1 200",
+    "E failed to read the cache file: no such file or directory",
+]
 SIZES = [(80, 24), (120, 36), (200, 60)]
 
 
@@ -164,6 +173,18 @@ async def test_views(name: str, key: str, size: tuple[int, int]) -> None:
         await pilot.press(key)
         await settle(pilot)
         assert_picture(pilot.app, f"view-{name}-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_logs_view(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("5")
+        assert isinstance(pilot.app.screen, LogView)
+        pilot.app.screen.log_pane.add(PRINTED)
+        pilot.app.screen.mark_scrolled()
+        dashboard_of(pilot).paint_now()
+        await settle(pilot)
+        assert_picture(pilot.app, f"view-logs-{size[0]}x{size[1]}")
 
 
 async def test_only_the_new_picture_counts_after_a_reload() -> None:

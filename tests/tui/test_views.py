@@ -5,17 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from hal0.errors import Hal0Error
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.streams import StreamView
 from hal0.wire import TokenBatch
 from tests.tui.live import live
 from tests.tui.samples import NOW, busy_state, rejected_config, request
 
 
-@pytest.mark.parametrize(("key", "screen"), [("2", DeviceView), ("3", StreamView), ("4", EventView), ("6", ConfigPage)])
+@pytest.mark.parametrize(
+    ("key", "screen"), [("2", DeviceView), ("3", StreamView), ("4", EventView), ("5", LogView), ("6", ConfigPage)]
+)
 async def test_a_number_opens_its_view_from_any_other_and_escape_leads_home(
     tmp_path: Path, key: str, screen: type
 ) -> None:
@@ -100,3 +104,37 @@ async def test_events_are_filtered_acknowledged_and_copied(tmp_path: Path) -> No
         await both.press("a")
         await both.sees("all errors so far are acknowledged")
         assert not both.dashboard.store.has_unseen_errors
+
+
+async def test_the_logs_view_follows_what_a_backend_prints_and_goes_from_slot_to_slot(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        both.daemon.logs["chat-l"] = [f"chat line {number}" for number in range(100)]
+        both.daemon.logs["code-m"] = ["code line", "\x1b[31mW something\x1b[0m to warn of"]
+        await both.press("L")
+        await both.sees("log chat-l", "chat line 99", "follows")
+        await both.daemon.print_line("chat-l", "one more line")
+        await both.sees("one more line")
+        await both.press("k", "k", "k")
+        await both.sees("3 rows below")
+        await both.daemon.print_line("chat-l", "and another")
+        await both.sees("4 rows below")
+        assert "and another" not in both.screen
+        await both.press("f")
+        await both.sees("and another", "follows")
+        await both.press("slash", *"line 7", "enter")
+        await both.sees("/line 7", "chat line 77")
+        await both.no_longer_sees("chat line 99")
+        await both.press("escape", "right_square_bracket")
+        await both.sees("log code-m", "W something to warn of")
+        await both.press("Y")
+        assert both.dashboard.clipboard == "hal0 slot logs code-m -f"
+        await both.press("escape", "u")
+        await both.sees("unload code-m")
+
+
+async def test_a_log_that_cannot_be_had_says_why(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        refusal = Hal0Error("slot.not_found", slot="chat-l", nearest="")
+        both.daemon.refusals[("GET", "/api/slots/chat-l/logs")] = refusal
+        await both.press("5")
+        await both.sees("slot.not_found: ")

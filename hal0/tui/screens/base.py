@@ -106,6 +106,9 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
     def do_view_events(self) -> None:
         self.dashboard.open_view("events")
 
+    def do_view_logs(self) -> None:
+        self.dashboard.open_view("logs")
+
     def do_view_config(self) -> None:
         self.dashboard.open_view("config")
 

@@ -287,6 +287,11 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
 
         self.app.push_screen(SwapDialog(self.view, slot), answered)
 
+    def do_open_log(self) -> None:
+        if slot := self.view.slot():
+            self.view.select(slot.name)
+            self.dashboard.open_view("logs")
+
     def do_pin(self) -> None:
         if slot := self.view.slot():
             self.dashboard.ask("pin", slot.name, pinned=not slot.pinned)

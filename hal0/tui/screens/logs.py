@@ -1,0 +1,121 @@
+"""The logs view: what a slot's backend prints, live, with a filter."""
+
+import asyncio
+import shlex
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.worker import Worker
+
+from hal0.errors import Hal0Error
+from hal0.tui.keymap import Need, Place
+from hal0.tui.screens.base import ScrollingScreen, bindings
+from hal0.tui.screens.filtering import FilteringScreen
+from hal0.tui.view import View
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.log import KEPT_LINES, LogPane
+from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.truth import Truth
+
+AGAIN_SECONDS = 1.0  # after the connection broke
+
+
+class LogView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
+    """Key 5, and `L` on a slot."""
+
+    BINDINGS: ClassVar = bindings("log view", "filter")
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self.log_pane = LogPane(view, id="log")
+        self._reading: Worker[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Truth(self.view, id="truth")
+        yield self.log_pane
+        yield self.make_filter_line()
+        yield Footer(self.view, self.offered)
+
+    def on_mount(self) -> None:
+        self.log_pane.focus()
+        slot = self.view.slot()
+        self.show(slot.name if slot else "")
+
+    def show(self, slot: str) -> None:
+        """Read the output of this slot, instead of the one before."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self.log_pane.begin(slot)
+        self._reading = self.run_worker(self._read(slot)) if slot else None
+        self.mark_scrolled()
+
+    async def _read(self, slot: str) -> None:
+        while True:
+            is_first = True
+            try:
+                async for lines in self.dashboard.client.log(slot, KEPT_LINES):
+                    if is_first:
+                        self.log_pane.renew()
+                        is_first = False
+                    self.log_pane.add(lines)
+                    self.store.mark("log")
+                    self.dashboard.wake()
+            except Hal0Error as error:
+                self.log_pane.problem = f"{error.code}: {error.message}"
+                self.store.mark("log")
+                self.dashboard.wake()
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    @property
+    def place(self) -> Place:
+        return "filter" if self.is_filtering else "log view"
+
+    def has(self, need: Need) -> bool:
+        return len(self.store.slots) > 1 if need == "many" else super().has(need)
+
+    @property
+    def filter(self) -> str:
+        return self.log_pane.filter
+
+    @filter.setter
+    def filter(self, expression: str) -> None:
+        self.log_pane.narrow(expression)
+        self.mark_scrolled()
+
+    def focus_list(self) -> None:
+        self.log_pane.focus()
+
+    @property
+    def scrolled(self) -> Pane:
+        return self.log_pane
+
+    def mark_scrolled(self) -> None:
+        self.store.mark("log")
+
+    def _turn(self, by: int) -> None:
+        names = list(self.store.slots)
+        at = names.index(self.log_pane.slot) if self.log_pane.slot in names else 0
+        self.view.select(names[(at + by) % len(names)])
+        self.show(self.view.selected)
+
+    def do_next_log(self) -> None:
+        self._turn(1)
+
+    def do_previous_log(self) -> None:
+        self._turn(-1)
+
+    def do_follow(self) -> None:
+        self.log_pane.follows = True
+        self.mark_scrolled()
+
+    def do_back(self) -> None:
+        if self.filter:
+            self.filter = ""
+        else:
+            super().do_back()
+
+    def do_copy(self) -> None:
+        self.dashboard.copy(self.log_pane.text(), "the log")
+
+    def do_copy_command(self) -> None:
+        self.dashboard.copy(f"hal0 slot logs {shlex.quote(self.log_pane.slot)} -f", "the hal0 command")
