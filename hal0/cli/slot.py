@@ -1,7 +1,6 @@
 """`hal0 slot`: look at slots, start and stop them, read what their backends print."""
 
 import json
-import shlex
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -22,7 +21,7 @@ from hal0.cli.output import (
 )
 from hal0.cli.slot_words import STATES, Slots, next_try, state_cell
 from hal0.errors import Hal0Error
-from hal0.tui import figures, swaps
+from hal0.tui import figures, slot_facts
 from hal0.wire import CommandView, LogLines, SlotView
 
 ABOUT = """\
@@ -114,7 +113,7 @@ def show_slot(args: Namespace) -> int:
         return 0
     slot = daemon.parse(body, SlotView)
     say(Cell(*STATES[slot.state]), " ", Cell(slot.name, "bold"), "  ", state_cell(slot), f"  {_for(slot.since)}")
-    facts(_facts(slot))
+    facts(slot_facts.facts(slot, time.time()))
     if slot.error:
         heading("last failure")
         say(Cell(slot.error.code, "red"), f"  {slot.error.message}")
@@ -137,64 +136,18 @@ def show_command(args: Namespace) -> int:
     if args.json:
         print_answer(body)
     else:
-        say(_shell_line(daemon.parse(body, CommandView)))
+        say(slot_facts.shell_line(daemon.parse(body, CommandView)))
     return 0
 
 
-def _shell_line(command: CommandView) -> str:
-    environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]
-    return " ".join([*environment, shlex.join(command.argv)])
-
-
-def _facts(slot: SlotView) -> list[tuple[str, Cell | str]]:
-    values: list[tuple[str, str | None]] = [
-        ("kind", slot.kind),
-        ("model", slot.model),
-        ("also called", ", ".join(slot.aliases)),
-        ("engine", f"{slot.provider}: {slot.engine}" if slot.engine else slot.provider),
-        ("device", slot.device),
-        ("context", f"{slot.context} tokens, {slot.parallel} at a time" if slot.context else None),
-        (
-            "process",
-            f"pid {slot.pid}, port {slot.port}, run {slot.run}" if slot.pid else f"none, {slot.run} runs so far",
-        ),
-        ("memory", _memory(slot)),
-        ("requests", f"{slot.in_flight} in flight, {slot.waiting} waiting"),
-        ("tokens/s", figures.rate(slot.tokens_per_second) if slot.tokens_per_second is not None else None),
-        ("first token", figures.milliseconds(slot.ttft_ms) if slot.ttft_ms is not None else None),
-        ("last load", figures.milliseconds(slot.load_ms) if slot.load_ms is not None else None),
-        ("unloads", f"in {figures.span(slot.unload_at - time.time())}" if slot.unload_at else None),
-        ("now", slot.remark),
-        ("pinned", "it never makes room for others" if slot.pinned else None),
-        ("swap", swaps.in_words(slot.swap) if slot.swap else None),
-        ("config", f"revision {slot.revision}"),
-    ]
-    return [(label, value) for label, value in values if value]
-
-
-def _memory(slot: SlotView) -> str | None:
-    if slot.memory_bytes is None:
-        return None
-    own = "" if slot.private_bytes is None else f", {figures.size(slot.private_bytes)} without mapped files"
-    on_gpus = "".join(f"; {figures.size(size)} of {gpu}" for gpu, size in sorted(slot.gpu_bytes.items()))
-    return f"{figures.size(slot.memory_bytes)} resident{own}{on_gpus}"
-
-
 def _print_command(command: CommandView) -> None:
-    say(_shell_line(command))
+    say(slot_facts.shell_line(command))
     if command.cwd:
         say(Cell(f"in the folder {command.cwd}", "dim"))
     if command.key == "":
         say(Cell("it takes no key: any program of this machine can ask it", "yellow"))
     heading("where it comes from")
-    rows: list[tuple[str, str]] = []
-    for word, origin in zip(command.argv, command.origins, strict=False):
-        before, before_origin = rows[-1] if rows else ("", "")
-        if origin == before_origin and before.startswith("-") and " " not in before and not word.startswith("-"):
-            rows[-1] = (f"{before} {word}", origin)  # an option with its value
-        else:
-            rows.append((word, origin))
-    table(("WORDS", "FROM"), rows)
+    table(("WORDS", "FROM"), slot_facts.origins(command))
 
 
 def show_logs(args: Namespace) -> int:

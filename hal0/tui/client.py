@@ -18,7 +18,7 @@ from urllib.parse import quote
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.facts import Fact, read_fact
-from hal0.wire import ModelView, RequestView, State
+from hal0.wire import CommandView, LedgerEntry, ModelView, RequestView, State
 
 if TYPE_CHECKING:
     import httpx
@@ -111,6 +111,22 @@ class Client:
         body = await self._call("GET", f"/api/requests/{quote(id, safe='')}")
         try:
             return RequestView.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def ledger(self, slot: str) -> list[LedgerEntry]:
+        """What happened to a slot, the oldest first."""
+        body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/why")
+        try:
+            return [LedgerEntry.model_validate(entry) for entry in json.loads(body)["entries"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def command(self, slot: str) -> CommandView:
+        """The command line of a slot; raises what keeps it from being rendered."""
+        body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/command")
+        try:
+            return CommandView.model_validate_json(body)
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 

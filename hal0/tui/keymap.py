@@ -21,6 +21,7 @@ Place = Literal[
     "frozen",
     "filter",
     "problem",
+    "slot page",
     "help",
     "confirm",
     "swap",
@@ -46,10 +47,19 @@ Need = Literal[
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
 VIEWS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", "config")
-READERS: tuple[Place, ...] = ("problem", "config", "help")
+READERS: tuple[Place, ...] = ("problem", "slot page", "config", "help")
 COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", *READERS)
 SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "log view", *READERS, "swap")
-COPYING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "log view", "problem", "config")
+COPYING: tuple[Place, ...] = (
+    "slots",
+    "stream",
+    "stream view",
+    "event view",
+    "log view",
+    "problem",
+    "slot page",
+    "config",
+)
 SLOTS: tuple[Place, ...] = ("slots",)
 FILTERED: tuple[Place, ...] = ("slots", "event view", "log view")
 STREAMS: tuple[Place, ...] = ("stream", "stream view")
@@ -126,6 +136,8 @@ KEYS: tuple[Key, ...] = (
         "many", 3),
     Key("previous_log", ("left_square_bracket",), "[", "previous", "the log of the slot before", "Logs", ("log view",),
         "many", 4),
+    Key("detail", ("d",), "d", "detail", "the slot in full: what happened to it and why, its command line", "Slots",
+        SLOTS, "slot", 8),
     Key("open_log", ("L",), "L", "log", "what the slot's backend prints", "Slots", SLOTS, "slot", 8),
     Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
         "slot problem", 2),
@@ -148,7 +160,7 @@ KEYS: tuple[Key, ...] = (
     Key("repaint", ("ctrl+l",), "^l", "repaint", "draw the whole screen anew", "Everywhere", (*HOME, *COVERS)),
     Key("retry", ("r",), "r", "retry now", "try to reach the daemon now", "Everywhere", ("down",), footer=1),
     Key("help", ("question_mark",), "?", "help", "these keys, and how to read the screen", "Everywhere",
-        (*HOME, *VIEWS, "frozen", "problem"), footer=1),
+        (*HOME, *VIEWS, "frozen", "problem", "slot page"), footer=1),
     Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
         (*HOME, "frozen", *COVERS, "confirm", "swap"), footer=1),
@@ -192,6 +204,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
     "frozen": (
         "Nothing is painted, so that the text stands still; what arrives is counted in the first line and kept.",
     ),
+    "slot page": (
+        "One slot in full. The ledger tells each start, stop and failure with who or what caused it, also from before "
+        "the daemon was started; each word of the command line tells where it comes from.",
+    ),
     "problem": ("One problem a page: what happened, why, what hal0 did about it, and what you can do.",),
     "config": (
         "What runs: a revision is a number, and each has its author and reason. A slot keeps running, changes at once, "
@@ -217,6 +233,7 @@ TITLES: dict[Place, str] = {
     "frozen": "frozen screen",
     "filter": "filter line",
     "problem": "problem page",
+    "slot page": "slot page",
     "config": "configuration page",
     "help": "help",
     "confirm": "confirmation",

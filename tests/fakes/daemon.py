@@ -17,7 +17,19 @@ from pydantic import BaseModel
 
 from hal0.daemon.events import EventBus
 from hal0.errors import Hal0Error
-from hal0.wire import Accepted, DeviceView, EventKind, LogLines, ModelView, RequestView, SlotView, State, TokenBatch
+from hal0.wire import (
+    Accepted,
+    CommandView,
+    DeviceView,
+    EventKind,
+    LedgerEntry,
+    LogLines,
+    ModelView,
+    RequestView,
+    SlotView,
+    State,
+    TokenBatch,
+)
 
 KEEP_ALIVE_SECONDS = 5.0
 
@@ -32,6 +44,8 @@ class FakeDaemon:
         self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
         self.models: list[ModelView] = []
         self.logs: dict[str, list[str]] = {}
+        self.ledgers: dict[str, list[LedgerEntry]] = {}
+        self.commands: dict[str, CommandView] = {}
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
         self.called = asyncio.Condition()
         self.printed = asyncio.Condition()
@@ -130,6 +144,11 @@ class FakeDaemon:
                 return 200, self.state.config.model_dump_json().encode()
             case "POST", ["api", "slots", name, ("load" | "unload" | "restart" | "swap") as verb]:
                 return 202, Accepted(operation=verb, slot=name, since=self.bus.last_id).model_dump_json().encode()
+            case "GET", ["api", "slots", name, "why"] if name in self.ledgers:
+                entries = [entry.model_dump() for entry in self.ledgers[name]]
+                return 200, json.dumps({"entries": entries}).encode()
+            case "GET", ["api", "slots", name, "command"] if name in self.commands:
+                return 200, self.commands[name].model_dump_json().encode()
             case "GET", ["api", "slots", name, "logs"]:
                 return 200, LogLines(name=name, lines=self.logs.get(name, [])).model_dump_json().encode()
             case "GET", ["api", "requests", id]:

@@ -1,8 +1,10 @@
 """A dashboard without a daemon: a test loads states and facts into its store, time stands still."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from textual.pilot import Pilot
 
@@ -16,6 +18,14 @@ from hal0.wire import ModelView, State
 from tests.tui.samples import CPU, GPU0, MEMORY, MODELS, NOW
 
 SOCKET = Path("/run/hal0/hal0.sock")
+
+
+class SilentClient(Client):
+    """Asks and never hears anything."""
+
+    async def _open(self) -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError("it waits for ever")
 
 
 class StillDashboard(Dashboard):
@@ -32,7 +42,7 @@ class StillDashboard(Dashboard):
 
 
 def still(theme: str = "hal0-dark", *, ascii_only: bool = False) -> StillDashboard:
-    return StillDashboard(Client(Address(SOCKET)), Look.of(theme, ascii_only=ascii_only))
+    return StillDashboard(SilentClient(Address(SOCKET)), Look.of(theme, ascii_only=ascii_only))
 
 
 async def settle(pilot: Pilot[None]) -> None:

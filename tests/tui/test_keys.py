@@ -14,6 +14,7 @@ from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.slot import SlotPage
 from hal0.tui.screens.streams import StreamView
 from hal0.tui.screens.swap import SwapDialog
 from hal0.wire import TokenBatch
@@ -23,6 +24,7 @@ from tests.tui.samples import MODELS, NOW, busy_state, default_state, rejected_c
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
 SCREENS: dict[Place, type] = {
     "problem": ProblemPage,
+    "slot page": SlotPage,
     "config": ConfigPage,
     "device view": DeviceView,
     "stream view": StreamView,

@@ -4,6 +4,7 @@ import pytest
 
 from hal0.tui.app import Dashboard
 from hal0.tui.screens.logs import LogView
+from hal0.tui.screens.slot import SlotPage
 from tests.tui.pictures import assert_picture
 from tests.tui.samples import (
     CPU,
@@ -17,6 +18,7 @@ from tests.tui.samples import (
     rejected_config,
 )
 from tests.tui.still import load, lose, remember_an_hour, settle, showing
+from tests.tui.test_slot_page import COMMAND, LEDGER
 
 PRINTED = [
     "--- run 4: /usr/local/bin/llama-server, pid 4121, port 8081, r41",
@@ -173,6 +175,17 @@ async def test_views(name: str, key: str, size: tuple[int, int]) -> None:
         await pilot.press(key)
         await settle(pilot)
         assert_picture(pilot.app, f"view-{name}-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_slot_page(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("d")
+        page = pilot.app.screen
+        assert isinstance(page, SlotPage)
+        page.tell(LEDGER, COMMAND)
+        await settle(pilot)
+        assert_picture(pilot.app, f"slot-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("size", SIZES)

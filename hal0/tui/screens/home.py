@@ -16,6 +16,7 @@ from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.filtering import FilteringScreen
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.requests import RequestScreen
+from hal0.tui.screens.slot import SlotPage
 from hal0.tui.screens.swap import SwapDialog
 from hal0.tui.store import ALL_TOPICS, Topic
 from hal0.tui.view import View
@@ -286,6 +287,10 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
                 self._ask_gently("swap", slot.name, then=f"starts with {model}", model=model)
 
         self.app.push_screen(SwapDialog(self.view, slot), answered)
+
+    def do_detail(self) -> None:
+        if slot := self.view.slot():
+            self.app.push_screen(SlotPage(self.view, slot.name))
 
     def do_open_log(self) -> None:
         if slot := self.view.slot():
