@@ -8,16 +8,17 @@ import importlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.facts import Fact, read_fact
+from hal0.tui.pieces import Piece, read_piece
 from hal0.wire import CommandView, LedgerEntry, ModelView, RequestView, State
 
 if TYPE_CHECKING:
@@ -139,11 +140,13 @@ class Client:
 
     async def log(self, slot: str, count: int) -> AsyncIterator[list[str]]:
         """The last lines of a slot's output, then new ones as they come; ends when the daemon ends it."""
-        async for data in self._stream(f"/api/slots/{quote(slot, safe='')}/logs?lines={count}&follow=1"):
-            try:
-                yield [str(line) for line in json.loads(data)["lines"]]
-            except (ValueError, KeyError, TypeError) as error:
-                raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        path = f"/api/slots/{quote(slot, safe='')}/logs?lines={count}&follow=1"
+        async for _, blocks in self._events(path, silence_seconds=None):
+            for data in filter(None, map(_data_of, blocks)):
+                try:
+                    yield [str(line) for line in json.loads(data)["lines"]]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     async def latency_ms(self) -> float:
         """How long the daemon takes to answer the smallest question."""
@@ -155,25 +158,35 @@ class Client:
 
     async def facts(self, since: int) -> AsyncIterator[list[Fact]]:
         """The event stream from an event number on, as many facts at a time as arrived together; ends when it ends."""
-        async for blocks in self._blocks(f"/api/events?since={since}", silence_seconds=SILENCE_SECONDS):
+        async for _, blocks in self._events(f"/api/events?since={since}", silence_seconds=SILENCE_SECONDS):
             if facts := [fact for block in blocks if (fact := _read_block(block)) is not None]:
                 yield facts
 
-    async def _stream(self, path: str) -> AsyncIterator[bytes]:
-        """The data of each server-sent event; silence is no fault."""
-        async for blocks in self._blocks(path, silence_seconds=None):
-            for block in blocks:
-                if data := _data_of(block):
-                    yield data
+    async def chat(self, body: dict[str, Any]) -> AsyncIterator[Piece]:
+        """An answer to a chat as it comes. Raises what it failed of, also in the middle."""
+        ended = False
+        async for headers, blocks in self._events("/v1/chat/completions", silence_seconds=None, body=body):
+            told = {name: value for name, value in headers.items() if name.startswith("x-hal0-")}
+            for data in filter(None, map(_data_of, blocks)):
+                if data == b"[DONE]":
+                    ended = True  # and read on to the end: leaving early would look like giving up
+                else:
+                    yield read_piece(data, told, where=str(self.address))
+        if not ended:
+            reason = "the connection ended before the answer"
+            raise Hal0Error("dispatch.stream_broken", slot=str(body["model"]), reason=reason)
 
-    async def _blocks(self, path: str, *, silence_seconds: float | None) -> AsyncIterator[list[bytes]]:
-        """Server-sent events as they arrive, undecoded, as many at a time as came together."""
+    async def _events(
+        self, path: str, *, silence_seconds: float | None, body: object = None
+    ) -> AsyncIterator[tuple[Mapping[str, str], list[bytes]]]:
+        """Server-sent events as they arrive, undecoded, as many at a time as came together, with the answer's head."""
         http = await self._open()
         import httpx
 
         patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=silence_seconds)
+        method = "GET" if body is None else "POST"
         with _translated(self.address):
-            async with http.stream("GET", path, timeout=patience) as answer:
+            async with http.stream(method, path, json=body, timeout=patience) as answer:
                 if answer.status_code != 200:
                     _raise_for(self.address, answer.status_code, await answer.aread())
                 rest = b""
@@ -181,7 +194,7 @@ class Client:
                     *blocks, rest = (rest + chunk).split(b"\n\n")
                     if len(rest) > EVENT_LIMIT_BYTES:
                         raise Hal0Error("system.bad_answer", where=str(self.address), reason="an event without an end")
-                    yield blocks
+                    yield answer.headers, blocks
 
     async def _call(self, method: str, path: str, body: object = None) -> bytes:
         http = await self._open()

@@ -22,6 +22,7 @@ Place = Literal[
     "filter",
     "problem",
     "slot page",
+    "chat",
     "help",
     "confirm",
     "swap",
@@ -42,6 +43,9 @@ Need = Literal[
     "event",
     "openable",
     "unseen",
+    "answering",
+    "chat slot",
+    "answered",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -87,8 +91,8 @@ KEYS: tuple[Key, ...] = (
     Key("up", ("k", "up"), "k ↑", "up", "one line up", "Move", SCROLLING),
     Key("first", ("g", "home"), "g", "top", "to the first line", "Move", SCROLLING),
     Key("last", ("G", "end"), "G", "end", "to the last line; in a stream: on with the text", "Move", SCROLLING),
-    Key("page_down", ("ctrl+f", "pagedown"), "^f PgDn", "page", "a page down", "Move", SCROLLING),
-    Key("page_up", ("ctrl+b", "pageup"), "^b PgUp", "page", "a page up", "Move", SCROLLING),
+    Key("page_down", ("ctrl+f", "pagedown"), "^f PgDn", "page", "a page down", "Move", (*SCROLLING, "chat")),
+    Key("page_up", ("ctrl+b", "pageup"), "^b PgUp", "page", "a page up", "Move", (*SCROLLING, "chat")),
     Key("next_pane", ("tab",), "Tab", "pane", "to the next pane", "Move", (*PANES, "stream view"), footer=3),
     Key("previous_pane", ("shift+tab",), "S-Tab", "pane", "to the previous pane", "Move", (*PANES, "stream view")),
     Key("view_home", ("1",), "1", "home", "the slots, devices and newest requests on one screen", "Views", ANYWHERE),
@@ -105,7 +109,7 @@ KEYS: tuple[Key, ...] = (
     Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
         "Move", ("slots", "stream"), "slot", 2),
     Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, go to the slots, clear the filter",
-        "Move", ANYWHERE, "way back", 2),
+        "Move", (*ANYWHERE, "chat"), "way back", 2),
     Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3),
     Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4),
     Key("restart", ("r",), "r", "restart", "stop and start it; a parked slot counts its failures anew", "Slots", SLOTS,
@@ -138,6 +142,12 @@ KEYS: tuple[Key, ...] = (
         "many", 4),
     Key("detail", ("d",), "d", "detail", "the slot in full: what happened to it and why, its command line", "Slots",
         SLOTS, "slot", 8),
+    Key("chat", ("c",), "c", "chat", "talk to the slot", "Slots", SLOTS, "chat slot", 5),
+    Key("send", (), "⏎", "send", "send what is written; /help tells what begins with a slash", "Chat", ("chat",),
+        footer=1),
+    Key("newline", (), "^j", "newline", "a new line in what is written", "Chat", ("chat",), footer=5),
+    Key("stop", ("ctrl+x",), "^x", "stop", "end the answer; what has come stays", "Chat", ("chat",), "answering", 2),
+    Key("again", ("ctrl+r",), "^r", "again", "ask for the last answer once more", "Chat", ("chat",), "answered", 3),
     Key("open_log", ("L",), "L", "log", "what the slot's backend prints", "Slots", SLOTS, "slot", 8),
     Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
         "slot problem", 2),
@@ -208,6 +218,11 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "One slot in full. The ledger tells each start, stop and failure with who or what caused it, also from before "
         "the daemon was started; each word of the command line tells where it comes from.",
     ),
+    "chat": (
+        "What is written goes to the slot with all that was said before. /ab NAME asks a second slot the same, side by "
+        "side; /system, /set, /file, /export and others are told by /help. Below an answer is how long it took: in the "
+        "queue, loading, to the first token, and tokens per second.",
+    ),
     "problem": ("One problem a page: what happened, why, what hal0 did about it, and what you can do.",),
     "config": (
         "What runs: a revision is a number, and each has its author and reason. A slot keeps running, changes at once, "
@@ -234,6 +249,7 @@ TITLES: dict[Place, str] = {
     "filter": "filter line",
     "problem": "problem page",
     "slot page": "slot page",
+    "chat": "chat",
     "config": "configuration page",
     "help": "help",
     "confirm": "confirmation",

@@ -141,6 +141,7 @@ PHASE_ROLE: Mapping[Phase, str] = {
     "decoding": "busy",
     "finished": "good",
 }
+VOICE_ROLE: Mapping[str, str] = {"prompt": "prompt", "reasoning": "reasoning", "text": "text"}  # of a transcript
 OUTCOME_ROLE: Mapping[Outcome, str] = {"ok": "good", "failed": "bad", "cancelled": "warn"}
 
 

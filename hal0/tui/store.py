@@ -28,7 +28,19 @@ from hal0.wire import (
 )
 
 Topic = Literal[
-    "link", "host", "slots", "requests", "text", "devices", "config", "errors", "happenings", "log", "notice", "time"
+    "link",
+    "host",
+    "slots",
+    "requests",
+    "text",
+    "devices",
+    "config",
+    "errors",
+    "happenings",
+    "log",
+    "chat",
+    "notice",
+    "time",
 ]
 ALL_TOPICS: frozenset[Topic] = frozenset(get_args(Topic))
 FINISHED_KEPT = 64  # finished requests whose text is still shown

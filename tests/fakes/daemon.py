@@ -49,6 +49,8 @@ class FakeDaemon:
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
         self.called = asyncio.Condition()
         self.printed = asyncio.Condition()
+        self.answers: dict[str, list[Any]] = {}  # of a model to a chat: texts, deltas, errors, None for a pause
+        self.go_on = asyncio.Event()
         self.url = ""
         self._socket = socket
         self._server: asyncio.Server | None = None
@@ -113,6 +115,9 @@ class FakeDaemon:
                 async with self.called:
                     self.calls.append((method, path))
                     self.called.notify_all()
+                if path == "/v1/chat/completions":
+                    await self._chat(writer, self.bodies[(method, path)]["model"])
+                    return
                 if path.endswith("/logs") and "follow=1" in query and (method, path) not in self.refusals:
                     await self._stream_log(writer, path.split("/")[3])
                     return
@@ -158,6 +163,30 @@ class FakeDaemon:
         error = Hal0Error("system.not_found", path=path, nearest="")
         return error.status, error.body()
 
+    async def _chat(self, writer: asyncio.StreamWriter, model: str) -> None:
+        """What `answers` has for the model, piece by piece; an error ends it, and a None waits until `go_on`."""
+        pieces = self.answers[model]
+        if isinstance(pieces[0], Hal0Error):
+            body = pieces[0].body()
+            head = f"HTTP/1.1 {pieces[0].status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            writer.write(f"{head}\r\n".encode() + body)
+            await writer.drain()
+            return
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+        writer.write(f"{head}x-hal0-load-ms: 412\r\n\r\n".encode())
+        usage = {"completion_tokens": 40, "prompt_tokens": 100}
+        for piece in (*pieces, {"choices": [], "usage": usage}, b"[DONE]"):
+            if piece is None:
+                await self.go_on.wait()
+                continue
+            data = piece if isinstance(piece, bytes) else json.dumps(_chunk_of(piece)).encode()
+            writer.write(f"{len(data) + 8:x}\r\ndata: ".encode() + data + b"\n\n\r\n")
+            await writer.drain()
+            if isinstance(piece, Hal0Error):
+                break
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
     async def _stream_log(self, writer: asyncio.StreamWriter, slot: str) -> None:
         """The lines of a slot's log, then those that `print_line` adds."""
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -196,6 +225,15 @@ class FakeDaemon:
                         body = {"id": event.id, "at": event.at, "kind": event.kind, "data": event.json_data()}
                         send(f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(body)}\n\n")
                 await writer.drain()
+
+
+def _chunk_of(piece: Any) -> dict[str, Any]:
+    if isinstance(piece, Hal0Error):
+        envelope: dict[str, Any] = json.loads(piece.body())
+        return envelope
+    if isinstance(piece, str):
+        piece = {"content": piece}
+    return piece if "choices" in piece else {"choices": [{"delta": piece}]}
 
 
 # A show: devices that move, requests that come, talk and go ---------------------------------------------------------

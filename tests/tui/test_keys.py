@@ -6,6 +6,7 @@ import pytest
 
 from hal0.errors import Hal0Error
 from hal0.tui.keymap import KEYS, Place, keys_at, markdown
+from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.devices import DeviceView
@@ -25,6 +26,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
 SCREENS: dict[Place, type] = {
     "problem": ProblemPage,
     "slot page": SlotPage,
+    "chat": ChatScreen,
     "config": ConfigPage,
     "device view": DeviceView,
     "stream view": StreamView,
@@ -34,7 +36,7 @@ SCREENS: dict[Place, type] = {
     "confirm": Confirm,
     "swap": SwapDialog,
 }
-HANDLED_ELSEWHERE = {"filter_keep", "views"}  # by the input; by the keys that it stands for
+HANDLED_ELSEWHERE = {"filter_keep", "views", "send", "newline"}  # by the input; by the keys that it stands for
 
 
 def test_every_key_of_the_table_has_something_that_does_it() -> None:

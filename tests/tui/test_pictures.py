@@ -3,8 +3,10 @@
 import pytest
 
 from hal0.tui.app import Dashboard
+from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.slot import SlotPage
+from hal0.tui.widgets.chat import Timing
 from tests.tui.pictures import assert_picture
 from tests.tui.samples import (
     CPU,
@@ -186,6 +188,25 @@ async def test_slot_page(size: tuple[int, int]) -> None:
         page.tell(LEDGER, COMMAND)
         await settle(pilot)
         assert_picture(pilot.app, f"slot-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_chat(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("c")
+        chat = pilot.app.screen
+        assert isinstance(chat, ChatScreen)
+        side = chat.sides[0]
+        side.conversation.settings["temperature"] = 0.2
+        side.asked("What does a watcher do with a half-written file?")
+        side.heard("", "The person asks about reload.")
+        side.heard("It waits until the file has been quiet for 50 ms, and refuses what looks cut short.", "")
+        side.timing = Timing(0.0, first_at=0.18, ended_at=2.1, tokens=118, prompt_tokens=412)
+        side.is_answering = False
+        chat.mark_scrolled()
+        await pilot.press(*"and then")
+        await settle(pilot)
+        assert_picture(pilot.app, f"chat-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("size", SIZES)

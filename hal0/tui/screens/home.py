@@ -12,6 +12,7 @@ from hal0.tui import layout, problems
 from hal0.tui.client import Verb
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import bindings
+from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.filtering import FilteringScreen
 from hal0.tui.screens.problem import ProblemPage
@@ -88,6 +89,9 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
         match need:
             case "slot":
                 return not self._zoomed if self.place == "stream" else self.view.slot() is not None
+            case "chat slot":
+                slot = self.view.slot()
+                return slot is not None and slot.kind == "chat"
             case "running":
                 return self.request_runs
             case "way back":
@@ -291,6 +295,10 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
     def do_detail(self) -> None:
         if slot := self.view.slot():
             self.app.push_screen(SlotPage(self.view, slot.name))
+
+    def do_chat(self) -> None:
+        if slot := self.view.slot():
+            self.app.push_screen(ChatScreen(self.view, slot.name))
 
     def do_open_log(self) -> None:
         if slot := self.view.slot():

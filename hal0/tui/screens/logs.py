@@ -105,7 +105,7 @@ class LogView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
         self._turn(-1)
 
     def do_follow(self) -> None:
-        self.log_pane.follows = True
+        self.log_pane.to_end()
         self.mark_scrolled()
 
     def do_back(self) -> None:

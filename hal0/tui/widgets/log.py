@@ -4,13 +4,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.events import MouseScrollDown, MouseScrollUp
-
 from hal0.tui.lines import Line, line, span
-from hal0.tui.messages import Touched
 from hal0.tui.text import cells, harmless, uncoloured, wrap
 from hal0.tui.view import View
-from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.tail import Tail
 
 KEPT_LINES = 5_000
 LONGEST = 2_000  # characters of a line that are shown
@@ -28,27 +25,26 @@ def role_of(text: str) -> str:
     return "warn" if any(word in folded for word in WARN) else "text"
 
 
-class LogPane(Pane):
+class LogPane(Tail):
     """Shows lines as they come; counted from the first one ever, so that a place stays while old ones are forgotten."""
 
     TOPICS: ClassVar = frozenset({"log", "slots", "link"})
-    can_focus = True
+    MARKS: ClassVar = "log"
 
     def __init__(self, view: View, *, id: str | None = None) -> None:
         super().__init__(view, id=id)
         self.slot = ""
         self.filter = ""
-        self.follows = True
         self.problem = ""  # why nothing comes
         self._printed: deque[str] = deque(maxlen=KEPT_LINES)
-        self._from_end = 0  # rows between the last one shown and the last one of all, while it does not follow
         self._rows: list[tuple[str, str]] = []  # of the text wrapped at `_width`: text and role
         self._width = 0
         self._fresh: list[str] = []  # not wrapped yet
 
     def begin(self, slot: str) -> None:
         """Show another slot's output, from nothing."""
-        self.slot, self.problem, self.follows, self._from_end = slot, "", True, 0
+        self.slot, self.problem = slot, ""
+        self.to_end()
         self._printed.clear()
         self._rewrap()
 
@@ -66,7 +62,7 @@ class LogPane(Pane):
 
     def narrow(self, expression: str) -> None:
         self.filter = expression
-        self.follows, self._from_end = True, 0
+        self.to_end()
         self._rewrap()
 
     def text(self) -> str:
@@ -75,14 +71,10 @@ class LogPane(Pane):
 
     def paint(self, width: int, height: int) -> list[Line]:
         rows = self._wrapped(width - 2)
-        room = height - 1
-        self._from_end = 0 if self.follows else max(0, min(self._from_end, len(rows) - room))
-        end = len(rows) - self._from_end
-        shown = rows[max(0, end - room) : end]
+        shown = self.window(rows, height - 1)
         title = line(span("log ", "title" if self.has_focus else "text"), span(self.slot, "strong"))
         right = [span(f"/{self.filter}  ", "warn")] if self.filter else []
-        right.append(span("follows", "muted") if self.follows else span(f"{self._from_end} rows below", "warn"))
-        lines: list[Line] = [self.frame.rule(width, title, tuple(right), self.frame_role)]
+        lines: list[Line] = [self.frame.rule(width, title, (*right, *self.place()), self.frame_role)]
         lines += [line(" ", span(text, role)) for text, role in shown]
         if not rows:
             lines.append(line(span("  " + self._nothing(), "bad" if self.problem else "muted")))
@@ -115,25 +107,7 @@ class LogPane(Pane):
                 pieces = [text] if cells(text) <= width else wrap(text, max(1, width))
                 self._rows += [(piece, role) for piece in pieces]
         self._fresh = []
-        if not self.follows:
-            self._from_end += len(self._rows) - before
+        self.grew(len(self._rows) - before)
         if len(self._rows) > 2 * KEPT_LINES:
             del self._rows[:-KEPT_LINES]
         return self._rows
-
-    def scroll_lines(self, by: int) -> None:
-        room = self.size.height - 1
-        last = max(0, len(self._rows) - room)
-        self._from_end = max(0, min((0 if self.follows else self._from_end) - by, last))
-        self.follows = self._from_end == 0 and by > 0
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        self._wheel(3)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        self._wheel(-3)
-
-    def _wheel(self, by: int) -> None:
-        self.scroll_lines(by)
-        self.view.store.mark("log")
-        self.post_message(Touched())

@@ -7,7 +7,7 @@ from textual.events import MouseScrollDown, MouseScrollUp
 
 from hal0.tui import figures
 from hal0.tui.lines import EMPTY, Line, Span, line, span
-from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE
+from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE, VOICE_ROLE
 from hal0.tui.messages import Touched
 from hal0.tui.store import Stream
 from hal0.tui.text import cut, wrap
@@ -17,7 +17,6 @@ from hal0.tui.widgets.pane import Pane
 from hal0.wire import RequestView, SlotView
 
 LONG_ID = 10
-VOICE_ROLE = {"prompt": "prompt", "reasoning": "reasoning", "text": "text"}
 
 
 def short_id(id: str) -> str:

@@ -1,0 +1,153 @@
+"""The chat of the dashboard, against a daemon that answers as it is told."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hal0.errors import Hal0Error
+from hal0.tui.conversation import Conversation, attachment, setting
+from hal0.tui.screens.home import Home
+from tests.tui.live import Live, live
+from tests.tui.samples import busy_state, default_state
+
+ASK = ("POST", "/v1/chat/completions")
+
+
+async def say(both: Live, text: str) -> None:
+    await both.press(*("space" if char == " " else "slash" if char == "/" else char for char in text), "enter")
+
+
+def sent(both: Live) -> dict[str, Any]:
+    body: dict[str, Any] = both.daemon.bodies[ASK]
+    return body
+
+
+async def test_a_chat_shows_the_answer_as_it_comes_and_goes_on_with_what_was_said(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        both.daemon.answers["primary"] = [{"reasoning_content": "I think"}, "Good ", None, "day to you"]
+        await both.press("c")
+        await both.sees("ask primary something")
+        await say(both, "hello")
+        await both.sees("> hello", "I think", "Good ", "^x stop")
+        assert "day to you" not in both.screen
+        both.daemon.go_on.set()
+        await both.sees("Good day to you", "load 412ms", "40 tok", "ctx 140", "^r again")
+        await say(both, "and now")
+        await both.until(lambda: both.daemon.calls.count(ASK) == 2)
+        assert [each["content"] for each in sent(both)["messages"]] == ["hello", "Good day to you", "and now"]
+        await both.press("escape")
+        assert isinstance(both.dashboard.screen, Home)
+
+
+async def test_an_answer_is_stopped_and_asked_for_again(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        both.daemon.answers["primary"] = ["Once upon", None, " a time"]
+        await both.press("c")
+        await say(both, "a story")
+        await both.sees("Once upon")
+        await both.press("ctrl+x")
+        await both.no_longer_sees("^x stop")
+        both.daemon.go_on.set()
+        await both.press("ctrl+r")
+        await both.sees("(once more)", "Once upon a time")
+        assert [each["content"] for each in sent(both)["messages"]] == ["a story"]
+
+
+async def test_a_failure_is_told_with_its_code_before_and_in_the_middle_of_an_answer(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        both.daemon.answers["primary"] = [Hal0Error("slot.queue_full", slot="primary", waiting=9, limit=9)]
+        await both.press("c")
+        await say(both, "hello")
+        await both.sees("slot.queue_full: ")
+        both.daemon.answers["primary"] = ["Good", Hal0Error("dispatch.stream_broken", slot="primary", reason="it died")]
+        await say(both, "again")
+        await both.sees("Good", "dispatch.stream_broken: ")
+        assert [each["content"] for each in sent(both)["messages"]] == ["again"], "what was not answered was not said"
+
+
+async def test_two_slots_are_asked_the_same_side_by_side(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state(), (120, 36)) as both:
+        both.daemon.answers |= {"chat-l": ["the large one"], "code-m": ["the coder"]}
+        await both.press("c")
+        await say(both, "/ab code-m")
+        await say(both, "who")
+        await both.sees("chat-l", "code-m", "the large one", "the coder")
+        await say(both, "/ab")
+        await both.no_longer_sees("the coder")
+
+
+async def test_what_begins_with_a_slash_is_no_talk(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        both.daemon.answers["primary"] = ["fine"]
+        note = tmp_path / "note.txt"
+        note.write_text("remember the milk")
+        await both.press("c")
+        await say(both, "/help")
+        await both.sees("/export PATH")
+        await say(both, "/system be short")
+        await say(both, "/set temperature=0.2")
+        await both.sees("temperature=0.2", "system prompt")
+        await say(both, f"/file {note}")
+        await both.sees("note.txt goes with the next question")
+        await say(both, "what is it")
+        await both.sees("> what is it [note.txt]", "fine")
+        body = sent(both)
+        assert body["temperature"] == 0.2
+        assert body["messages"][0] == {"role": "system", "content": "be short"}
+        assert "remember the milk" in body["messages"][1]["content"][0]["text"]
+        await say(both, f"/export {tmp_path}/chat.md")
+        await both.sees("written to")
+        assert "fine" in (tmp_path / "chat.md").read_text()
+        await say(both, f"/export {tmp_path}/chat.md")
+        await both.sees("dispatch.invalid_request", "File exists")
+        await say(both, "/nonsense")
+        await both.sees("/nonsense is no command")
+        await say(both, "/new")
+        await both.sees("ask primary something")
+        await say(both, "/quit")
+        assert isinstance(both.dashboard.screen, Home)
+
+
+async def test_a_slot_that_does_not_chat_offers_none(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (200, 60)) as both:
+        await both.sees("c chat")
+        await both.press("j")
+        await both.no_longer_sees("c chat")
+        await both.press("c")
+        assert isinstance(both.dashboard.screen, Home)
+
+
+def test_settings_are_read_as_json_or_text_and_what_is_the_conversations_own_is_refused() -> None:
+    assert setting("temperature=0.2") == ("temperature", 0.2)
+    assert setting("stop = [1, 2]") == ("stop", [1, 2])
+    assert setting("user=ada") == ("user", "ada")
+    assert setting("seed") == ("seed", None)
+    for wrong in ("model=x", "=3", "a b=1"):
+        with pytest.raises(Hal0Error):
+            setting(wrong)
+
+
+def test_pictures_and_texts_are_attached_and_other_files_refused(tmp_path: Path) -> None:
+    picture = tmp_path / "x.png"
+    picture.write_bytes(b"\x89PNG....")
+    assert (
+        attachment(picture)["image_url"]["url"]
+        == f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+    )
+    (tmp_path / "x.bin").write_bytes(b"\xff\xfe\x00")
+    for wrong in (tmp_path / "x.bin", tmp_path / "not there", tmp_path):
+        with pytest.raises(Hal0Error) as refused:
+            attachment(wrong)
+        assert str(wrong) in refused.value.message
+
+
+def test_a_question_without_an_answer_can_be_taken_back() -> None:
+    conversation = Conversation("m")
+    conversation.ask("one", [])
+    conversation.answered("1")
+    conversation.ask("two", [])
+    conversation.forget_question()
+    assert conversation.take_back()
+    assert [each["content"] for each in conversation.body()["messages"]] == ["one"]
