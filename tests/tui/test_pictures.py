@@ -204,6 +204,7 @@ async def test_chat(size: tuple[int, int]) -> None:
         side.timing = Timing(0.0, first_at=0.18, ended_at=2.1, tokens=118, prompt_tokens=412)
         side.is_answering = False
         chat.mark_scrolled()
+        dashboard_of(pilot).paint_now()
         await pilot.press(*"and then")
         await settle(pilot)
         assert_picture(pilot.app, f"chat-{size[0]}x{size[1]}")

@@ -61,6 +61,7 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
         super().__init__(view)
         self.sides = [ChatPane(view, Conversation(model), id="chat0")]
         self.prompt = Prompt(id="prompt", compact=True, highlight_cursor_line=False, tab_behavior="focus")
+        self.prompt.cursor_blink = False  # a blinking cursor is a frame that nobody asked for, twice a second
         self._attached: list[dict[str, Any]] = []
         self._names: list[str] = []  # of the files attached
         self._answers: list[Worker[None]] = []
