@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--fps", type=_rate, default=8.0, metavar="N", help="frames per second at most, 1-30 (default: 8)"
     )
+    options.add_argument("--read-only", action="store_true", help="begin locked: no key changes anything; ^g unlocks")
     options.add_argument("--once", action="store_true", help="print one snapshot and leave")
     options.add_argument("--json", action="store_true", help="with --once: the whole state as JSON")
     options.add_argument("--version", action="version", version=f"hal0 {__version__}")
@@ -69,7 +70,9 @@ def _run(options: argparse.Namespace) -> int:
     from hal0.tui.app import Dashboard
 
     crash_file = locate().state / "hal0-tui-crash.txt"
-    dashboard = Dashboard(client, look, frames_per_second=options.fps, crash_file=crash_file)
+    dashboard = Dashboard(
+        client, look, frames_per_second=options.fps, read_only=options.read_only, crash_file=crash_file
+    )
     dashboard.run(mouse=not options.no_mouse)
     if dashboard.failure is not None:
         raise dashboard.failure

@@ -3,8 +3,9 @@
 import asyncio
 import signal
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,8 +15,8 @@ from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
 from hal0.tui.clock import PaintClock
 from hal0.tui.feed import Feed
-from hal0.tui.keymap import Place, ViewName
-from hal0.tui.look import ANSI, Look, own_themes, textual_theme
+from hal0.tui.keymap import Key, Place, ViewName
+from hal0.tui.look import ANSI, THEME_NAMES, Look, own_themes, textual_theme
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.devices import DeviceView
@@ -23,10 +24,12 @@ from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
+from hal0.tui.screens.palette import Command, Palette
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.streams import StreamView
 from hal0.tui.store import Store
 from hal0.tui.view import View
+from hal0.tui.widgets.pane import Pane
 from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
@@ -53,6 +56,7 @@ class Dashboard(App[None], inherit_bindings=False):
         look: Look,
         *,
         frames_per_second: float = FRAMES_PER_SECOND,
+        read_only: bool = False,
         crash_file: Path | None = None,
     ) -> None:
         # With NO_COLOR Textual takes the colours out of an ANSI theme, but turns others to grey.
@@ -63,7 +67,7 @@ class Dashboard(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self.client = client
         self.store = Store()
-        self.view = View(self.store, look)
+        self.view = View(self.store, look, is_locked=read_only)
         self.clock = PaintClock(self._paint, frames_per_second=frames_per_second)
         self.feed = Feed(client, self.store, self.clock.wake)
         self.frames = 0
@@ -127,6 +131,35 @@ class Dashboard(App[None], inherit_bindings=False):
         self.open_view("streams")
         if isinstance(self.screen, StreamView):
             self.screen.list.select(id)
+
+    def open_palette(self, keys: Sequence[Key], press: Callable[[str], None]) -> None:
+        commands = [Command(key.label, key.does.replace("`", ""), partial(press, key.id), key.shown) for key in keys]
+        commands += [
+            Command(f"slot {name}", f"select {name} on the home screen", partial(self._go_to, name))
+            for name in self.store.slots
+        ]
+        commands += [Command(f"theme {name}", "other colours", partial(self.wear, name)) for name in THEME_NAMES]
+
+        def chosen(command: Command | None) -> None:
+            if command is not None:
+                command.act()
+                self.paint_now()
+
+        self.push_screen(Palette(self.view, commands), chosen)
+
+    def _go_to(self, slot: str) -> None:
+        self.open_view("home")
+        self.view.filter = ""
+        self.view.select(slot)
+
+    def wear(self, theme: str) -> None:
+        """Other colours, at once."""
+        self.view.look = Look.of(theme, ascii_only=self.view.look.glyphs.ascii)
+        self.ansi_color = theme == ANSI
+        self.theme = textual_theme(theme)
+        for screen in self.screen_stack:
+            for pane in screen.query(Pane):
+                pane.redraw()
 
     def open_help(self, about: Place) -> None:
         self.push_screen(Help(self.view, about))

@@ -1,11 +1,11 @@
 """What a screen may ask of the app it is shown by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
-from hal0.tui.keymap import Place, ViewName
+from hal0.tui.keymap import Key, Place, ViewName
 from hal0.wire import ModelView
 
 
@@ -25,6 +25,10 @@ class Host(Protocol):
 
     def open_request(self, id: str) -> None:
         """Show the streams view with this request."""
+        ...
+
+    def open_palette(self, keys: Sequence[Key], press: Callable[[str], None]) -> None:
+        """Offer these keys by their words, with what works anywhere; `press` is told which was chosen."""
         ...
 
     def open_help(self, about: Place) -> None: ...

@@ -26,6 +26,7 @@ Place = Literal[
     "help",
     "confirm",
     "swap",
+    "palette",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
 ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
@@ -84,11 +85,14 @@ class Key:
     places: tuple[Place, ...]
     need: Need = ""
     footer: int = 0  # 1 stays longest in a narrow footer; 0 is never there
+    writes: bool = False  # it changes something at the daemon: not offered while the dashboard is locked
 
 
 KEYS: tuple[Key, ...] = (
     Key("down", ("j", "down"), "j ↓", "down", "one line down", "Move", SCROLLING),
     Key("up", ("k", "up"), "k ↑", "up", "one line up", "Move", SCROLLING),
+    Key("next_command", ("down",), "↓", "down", "the next command", "Move", ("palette",)),
+    Key("previous_command", ("up",), "↑", "up", "the command before", "Move", ("palette",)),
     Key("first", ("g", "home"), "g", "top", "to the first line", "Move", SCROLLING),
     Key("last", ("G", "end"), "G", "end", "to the last line; in a stream: on with the text", "Move", SCROLLING),
     Key("page_down", ("ctrl+f", "pagedown"), "^f PgDn", "page", "a page down", "Move", (*SCROLLING, "chat")),
@@ -110,20 +114,21 @@ KEYS: tuple[Key, ...] = (
         "Move", ("slots", "stream"), "slot", 2),
     Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, go to the slots, clear the filter",
         "Move", (*ANYWHERE, "chat"), "way back", 2),
-    Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3),
-    Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4),
+    Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3, writes=True),
+    Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4,
+        writes=True),
     Key("restart", ("r",), "r", "restart", "stop and start it; a parked slot counts its failures anew", "Slots", SLOTS,
-        "slot", 4),
+        "slot", 4, writes=True),
     Key("swap", ("s",), "s", "swap", "give the slot another model, from a list; the old one comes back if that fails",
-        "Slots", SLOTS, "slot", 7),
+        "Slots", SLOTS, "slot", 7, writes=True),
     Key("pin", ("P",), "P", "pin", "never unload the slot to make room for others; again: take that back", "Slots",
-        SLOTS, "slot", 13),
+        SLOTS, "slot", 13, writes=True),
     Key("filter", ("slash",), "/", "filter", "show only some rows: `word`, `!without`, for slots `~fuzzy` too; all "
         "must fit", "Move", FILTERED, footer=6),
     Key("filter_keep", (), "⏎", "keep", "keep the filter", "Slots", ("filter",), footer=1),
     Key("filter_clear", ("escape",), "esc", "clear", "drop the filter", "Slots", ("filter",), footer=1),
     Key("cancel", ("ctrl+x",), "^x", "cancel", "cancel the request shown; press twice within 2 s", "Requests", REQUESTS,
-        "running", 5),
+        "running", 5, writes=True),
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
         (*REQUESTS, "event view", "log view"), footer=8),
     Key("open_event", ("enter",), "⏎", "open", "the problem or the request that the event is about", "Events",
@@ -150,7 +155,7 @@ KEYS: tuple[Key, ...] = (
     Key("again", ("ctrl+r",), "^r", "again", "ask for the last answer once more", "Chat", ("chat",), "answered", 3),
     Key("open_log", ("L",), "L", "log", "what the slot's backend prints", "Slots", SLOTS, "slot", 8),
     Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
-        "slot problem", 2),
+        "slot problem", 2, writes=True),
     Key("drain_wait", ("w",), "w", "let them finish", "let the requests finish, however long they take", "Confirm",
         ("confirm",), footer=1),
     Key("drain_grace", ("g",), "g", "grace", "let them go on for the slot's drain_timeout, then end them", "Confirm",
@@ -159,7 +164,7 @@ KEYS: tuple[Key, ...] = (
         ("confirm",), footer=3),
     Key("keep", ("escape", "n"), "esc", "leave it", "do nothing", "Confirm", ("confirm",), footer=1),
     Key("choose", ("enter",), "⏎", "swap to it", "swap the slot to the selected model", "Swap", ("swap",), "model", 1),
-    Key("leave", ("escape",), "esc", "leave it", "keep the model that the slot has", "Swap", ("swap",), footer=1),
+    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "palette"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,
@@ -172,6 +177,13 @@ KEYS: tuple[Key, ...] = (
     Key("help", ("question_mark",), "?", "help", "these keys, and how to read the screen", "Everywhere",
         (*HOME, *VIEWS, "frozen", "problem", "slot page"), footer=1),
     Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
+    Key("palette", ("colon", "ctrl+p"), ": ^p", "commands", "all that can be done here, by its words; also other "
+        "slots and themes", "Everywhere", (*PANES, *COVERS[:-1]), footer=8),
+    Key("complete", ("tab",), "Tab", "complete", "write out the selected command", "Everywhere", ("palette",),
+        footer=3),
+    Key("do_it", (), "⏎", "do it", "do what is selected", "Everywhere", ("palette",), footer=1),
+    Key("lock", ("ctrl+g",), "^g", "lock", "read only: keys that change something are not offered; again: take that "
+        "back", "Everywhere", ANYWHERE),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
         (*HOME, "frozen", *COVERS, "confirm", "swap"), footer=1),
 )  # fmt: skip
@@ -231,6 +243,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
     "help": (),
     "filter": (),
     "confirm": (),
+    "palette": (
+        "Type some letters of what you want to do. Besides the keys of the place it has every slot by name, and the "
+        "themes.",
+    ),
     "swap": (
         "A swap is an edit of hal0.toml: it shows in the history and can be rolled back. Requests in flight are asked "
         "about first.",
@@ -254,6 +270,7 @@ TITLES: dict[Place, str] = {
     "help": "help",
     "confirm": "confirmation",
     "swap": "list of models for a swap",
+    "palette": "palette",
 }
 FIRST_LINE = (
     "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "

@@ -16,6 +16,7 @@ class View:
     selected: str = ""
     filter: str = ""
     follows_newest: bool = True
+    is_locked: bool = False  # nothing is changed at the daemon
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen
 
     def slots(self) -> list[SlotView]:

@@ -14,6 +14,7 @@ from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
+from hal0.tui.screens.palette import Palette
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.slot import SlotPage
 from hal0.tui.screens.streams import StreamView
@@ -35,8 +36,9 @@ SCREENS: dict[Place, type] = {
     "help": Help,
     "confirm": Confirm,
     "swap": SwapDialog,
+    "palette": Palette,
 }
-HANDLED_ELSEWHERE = {"filter_keep", "views", "send", "newline"}  # by the input; by the keys that it stands for
+HANDLED_ELSEWHERE = {"filter_keep", "views", "send", "newline", "do_it"}  # by the input; by the keys that it stands for
 
 
 def test_every_key_of_the_table_has_something_that_does_it() -> None:

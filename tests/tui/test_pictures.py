@@ -210,6 +210,15 @@ async def test_chat(size: tuple[int, int]) -> None:
         assert_picture(pilot.app, f"chat-{size[0]}x{size[1]}")
 
 
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_palette(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await filled(pilot)
+        await pilot.press("colon", *"re")
+        await settle(pilot)
+        assert_picture(pilot.app, f"palette-{size[0]}x{size[1]}")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_logs_view(size: tuple[int, int]) -> None:
     async with showing(busy_state(), size) as pilot:

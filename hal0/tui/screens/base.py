@@ -54,10 +54,10 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         return need in ("", "way back") or (need == "problem" and problems.has_troubles(self.store))
 
     def offers(self, key: Key) -> bool:
-        return self.place in key.places and self.has(key.need)
+        return self.place in key.places and self.has(key.need) and not (key.writes and self.view.is_locked)
 
     def offered(self) -> list[Key]:
-        return [key for key in keys_at(self.place) if self.has(key.need)]
+        return [key for key in keys_at(self.place) if self.offers(key)]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.offers(BY_ID[str(parameters[0])]) if action == "press" else super().check_action(action, parameters)
@@ -85,6 +85,19 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         self.dashboard.paint_now()
 
     # Keys that work on every screen
+    def do_palette(self) -> None:
+        self.dashboard.open_palette(
+            [key for key in self.offered() if key.keys and key.id != "palette"], self.action_press
+        )
+
+    def do_lock(self) -> None:
+        self.view.is_locked = not self.view.is_locked
+        told = (
+            "locked: nothing is changed from here" if self.view.is_locked else "keys that change something work again"
+        )
+        self.store.tell(told, "warn" if self.view.is_locked else "good")
+        self.store.mark("link")
+
     def do_back(self) -> None:
         self.dismiss()
 
