@@ -101,7 +101,7 @@ async def test_what_begins_with_a_slash_is_no_talk(tmp_path: Path) -> None:
         await both.sees("written to")
         assert "fine" in (tmp_path / "chat.md").read_text()
         await say(both, f"/export {tmp_path}/chat.md")
-        await both.sees("dispatch.invalid_request", "File exists")
+        await both.sees("dispatch.invalid_request: ")
         await say(both, "/nonsense")
         await both.sees("/nonsense is no command")
         await say(both, "/new")
