@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-ErrorType = Literal["invalid_request_error", "not_found_error", "permission_error", "server_error"]
+ErrorType = Literal[
+    "invalid_request_error", "authentication_error", "permission_error", "not_found_error", "server_error"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -719,12 +721,46 @@ _add(
     "`ulimit -n`) and restart hal0.",
 )
 _add(
+    "system.auth_required",
+    401,
+    "an API key is needed: {reason}",
+    type="authentication_error",
+    cause="hal0 has API keys, so /v1 and /metrics want one. The admin API wants one of scope admin from other machines "
+    "or, with `admin` in [auth], from everybody on the port.",
+    remedy="Send it as `Authorization: Bearer …` or `x-api-key`; the `hal0` command takes it from HAL0_KEY. "
+    "`hal0 key add` makes one.",
+)
+_add(
     "system.forbidden",
     403,
     "not allowed: {reason}",
     type="permission_error",
-    cause="The admin API answers only the daemon's user and root, on this machine: no other user, host or web page.",
-    remedy="Use `hal0` on the machine itself or over SSH: as that user, in the group of its socket, or with sudo.",
+    cause="The admin API answers the daemon's user and root on this machine, and whoever has an admin key: no other "
+    "user or host, and no web page. An API key may be limited to some slots.",
+    remedy="For the admin API use `hal0` on the machine itself or over SSH: as that user, in the group of its socket, "
+    "or with sudo; or send an admin key. For a slot, `hal0 key add NAME --slots …` makes a key that may reach it.",
+)
+_add(
+    "system.key_exists",
+    409,
+    "there is a key named {name!r} already",
+    cause="Names of keys are unique: requests are shown with them.",
+    remedy="Choose another name, or `hal0 key revoke {name}` first.",
+)
+_add(
+    "system.key_not_found",
+    404,
+    "there is no key named {name!r}{nearest}",
+    cause="It was revoked already, or the name is mistyped.",
+    remedy="`hal0 key list` shows the keys by name.",
+)
+_add(
+    "system.keys_unusable",
+    500,
+    "the API keys in {path} cannot be used: {reason}",
+    cause="The file was edited by hand and is not as hal0 writes it, its permissions let others write to it, or the "
+    "daemon's user may not read it. A running daemon keeps the keys that it knows.",
+    remedy="Mend the file, or remove it and make the keys anew with `hal0 key add`; while it is gone /v1 wants none.",
 )
 _add(
     "system.shutting_down",

@@ -32,6 +32,7 @@ EventKind = Literal[
     "config.rejected",  # ConfigView, with its problems
     "error",  # ErrorRecord
     "gap",  # {"missed_from", "missed_to"}: this subscriber was too slow or too old; fetch the state again
+    "daemon.warnings",  # {"warnings"}: as in State, after they have changed
     "daemon.stopping",  # {"drain_seconds"}
 ]
 
@@ -108,6 +109,7 @@ class RequestView(Wire):
     stream: bool = False
     background: bool = False  # no person waits for it: others go first
     client: str = ""  # address of the peer
+    key: str = ""  # the name of the API key it came with
     phase: Phase = "queued"
     outcome: Outcome | None = None
     status: int | None = None
@@ -179,6 +181,27 @@ class RemoteView(Wire):
     fetched_at: float | None = None  # when its list came, since the daemon started
     blocked_seconds: float | None = None  # it failed too often and is left alone for so long
     error: ErrorView | None = None  # its key is missing, or its list could not be fetched
+
+
+class KeyView(Wire):
+    """An API key, without its text: that is known to whoever has it, and to nobody else."""
+
+    name: str
+    scope: Literal["inference", "admin"]
+    slots: list[str] = []  # the slots and remotes it may reach; empty: all
+    created_at: float
+
+
+class NewKey(KeyView):
+    """An API key at the one moment when its text is told."""
+
+    key: str
+
+
+class KeysView(Wire):
+    keys: list[KeyView]
+    path: str  # of their file
+    required: bool  # whether /v1 wants a key
 
 
 class Problem(Wire):

@@ -46,6 +46,7 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
             Command("remote", "remote", "list the providers elsewhere, test one"),
             Command("requests", "requests", "requests in flight and the last finished ones"),
             Command("cancel", "cancel", "end a request in flight"),
+            Command("key", "key", "API keys: add, list, revoke"),
         ),
     ),
     (

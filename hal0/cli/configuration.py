@@ -1,46 +1,32 @@
 """The configuration as a command changes it: by the daemon, or by the same code within the command where none runs.
 
-Whether a daemon runs is found out anew at each call, for an editor may be open for hours. Answers are JSON, as the
-admin API gives it.
+Answers are JSON, as the admin API gives it.
 """
 
-import json
-import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from hal0.cli.connection import Daemon, part
+from hal0.cli.connection import part
+from hal0.cli.keeper import Keeper
 from hal0.cli.person import person
-from hal0.errors import Hal0Error
 from hal0.wire import ConfigView
 
 if TYPE_CHECKING:
     from hal0.cli.vacant import Vacant
 
-NOBODY_THERE = (FileNotFoundError, ConnectionRefusedError)  # at the socket
-START_SECONDS = 10.0  # for a daemon to open its socket
-POLL_SECONDS = 0.1
 
-
-class Configuration:
-    """`host` is the one of the command line; a daemon that is named there is never done without."""
-
-    def __init__(self, host: str | None, *, patience_seconds: float = START_SECONDS) -> None:
-        self.daemon = Daemon.at(host)
-        self.parse = self.daemon.parse
-        self._is_named = bool(host or os.environ.get("HAL0_URL"))
-        self._patience_seconds = patience_seconds
+class Configuration(Keeper):
+    """Reads and changes it."""
 
     def view(self) -> bytes:
-        return self._either(lambda: self.daemon.ask("GET", "/api/config"), lambda vacant: vacant.view())
+        return self.either(lambda: self.daemon.ask("GET", "/api/config"), lambda vacant: vacant.view())
 
     def texts(self) -> bytes:
         """The files on disk, with their tag."""
-        return self._either(lambda: self.daemon.ask("GET", "/api/config/text"), lambda vacant: vacant.texts())
+        return self.either(lambda: self.daemon.ask("GET", "/api/config/text"), lambda vacant: vacant.texts())
 
     def put_text(self, text: str, *, file: str, tag: str, why: str, force: bool) -> bytes:
         """Write the whole text of one file, based on the tag that was looked at."""
@@ -55,7 +41,7 @@ class Configuration:
             proposal = with_text(Path(file), text)
             return vacant.write(proposal, by=person(), why=why, based_on=tag, force=force)
 
-        return self._either(by_daemon, by_hand)
+        return self.either(by_daemon, by_hand)
 
     def roll_back(self, revision: int, *, why: str) -> bytes:
         def by_daemon() -> bytes:
@@ -63,10 +49,10 @@ class Configuration:
             value = {"revision": revision, "by": person(), "why": why}
             return self.daemon.send("POST", "/api/config/rollback", value, headers={"If-Match": f'"{tag}"'})
 
-        return self._either(by_daemon, lambda vacant: vacant.roll_back(revision, by=person(), why=why))
+        return self.either(by_daemon, lambda vacant: vacant.roll_back(revision, by=person(), why=why))
 
     def history(self) -> bytes:
-        return self._either(
+        return self.either(
             lambda: self.daemon.ask("GET", "/api/config/history"),
             lambda vacant: {"revisions": [each.model_dump() for each in vacant.revisions()], "running": 0},
         )
@@ -75,7 +61,7 @@ class Configuration:
         """From a revision, the newest if none is named, to another or to the files on disk."""
         wanted = {"from": first, "to": second}
         query = "&".join(f"{name}={value}" for name, value in wanted.items() if value is not None)
-        return self._either(
+        return self.either(
             lambda: self.daemon.ask("GET", f"/api/config/diff?{query}"),
             lambda vacant: {"lines": vacant.lines_between(first, second)},
         )
@@ -86,7 +72,7 @@ class Configuration:
 
             return vacant.write(with_slot(name, keys, is_new=True), by=person(), why=f"slot {name} created")
 
-        return self._either(lambda: self._send("PUT", name, keys, {"If-None-Match": "*"}), by_hand)
+        return self.either(lambda: self._send("PUT", name, keys, {"If-None-Match": "*"}), by_hand)
 
     def edit_slot(self, name: str, keys: Mapping[str, Any]) -> bytes:
         """Change these keys; one that is None is taken out."""
@@ -96,7 +82,7 @@ class Configuration:
 
             return vacant.write(with_slot_keys(name, keys), by=person(), why=f"slot {name} edited")
 
-        return self._either(lambda: self._send("PATCH", name, keys), by_hand)
+        return self.either(lambda: self._send("PATCH", name, keys), by_hand)
 
     def delete_slot(self, name: str) -> bytes:
         def by_hand(vacant: "Vacant") -> BaseModel:
@@ -104,32 +90,8 @@ class Configuration:
 
             return vacant.write(without_slot(name), by=person(), why=f"slot {name} deleted")
 
-        return self._either(lambda: self._send("DELETE", name, {}), by_hand)
+        return self.either(lambda: self._send("DELETE", name, {}), by_hand)
 
     def _send(self, method: str, name: str, keys: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> bytes:
         named = {**(headers or {}), "X-Hal0-By": person()}
         return self.daemon.send(method, f"/api/slots/{part(name)}", keys, headers=named)
-
-    def _either(
-        self, by_daemon: Callable[[], bytes], by_hand: Callable[["Vacant"], BaseModel | dict[str, Any]]
-    ) -> bytes:
-        began = time.monotonic()
-        while True:
-            try:
-                return by_daemon()
-            except Hal0Error as error:
-                if self._is_named or not isinstance(error.__cause__, NOBODY_THERE):
-                    raise
-                unreached = error
-            from hal0.cli.vacant import Vacant  # slow to load, and most commands find a daemon
-
-            try:
-                answer = by_hand(Vacant())
-            except Hal0Error as error:
-                if error.code != "system.already_running":
-                    raise
-                if time.monotonic() - began > self._patience_seconds:
-                    raise unreached from None
-                time.sleep(POLL_SECONDS)  # it starts, and has no socket yet
-            else:
-                return (answer.model_dump_json() if isinstance(answer, BaseModel) else json.dumps(answer)).encode()

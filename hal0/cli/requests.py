@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
 
 
 def print_requests(requests: list[RequestView], *, now: float) -> None:
-    headers = ("ID", "SLOT", "PATH", "CLASS", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "FROM", "NOTE")
+    headers = ("ID", "SLOT", "PATH", "CLASS", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "FROM", "KEY", "NOTE")
     rows = (
         (
             request.id,
@@ -66,6 +66,7 @@ def print_requests(requests: list[RequestView], *, now: float) -> None:
             figures.rate(request.tokens_per_second),
             figures.milliseconds(request.ttft_ms),
             request.client,
+            request.key,
             Cell(request.error.code, "red") if request.error else "",
         )
         for request in requests

@@ -1,4 +1,4 @@
-"""The configuration where no daemon runs: written by the daemon's own store, with its judgement and its history.
+"""The configuration and the keys where no daemon runs: written by the daemon's own stores, with their judgement.
 
 A daemon that starts meanwhile waits for the end, and finds what was written as the revision that runs. Imported when it
 is needed: what it takes of the daemon is slow to load.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from hal0.daemon.config.file import ConfigProblems, judge
 from hal0.daemon.config.history import History, difference, texts_of
 from hal0.daemon.config.proposals import Proposal
 from hal0.daemon.config.sources import read_sources
@@ -18,11 +19,13 @@ from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.events import EventBus
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.instance import vacancy
+from hal0.daemon.keys.key import Scope
+from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.paths import SYSTEM_CONFIG, SYSTEM_STATE, locate
-from hal0.wire import ConfigFile, ConfigTexts, ConfigView, Revision
+from hal0.wire import ConfigFile, ConfigTexts, ConfigView, KeysView, NewKey, Revision
 
 
 class Vacant:
@@ -68,12 +71,42 @@ class Vacant:
             return "on disk", texts_of(read_sources(self._paths.config))
         return f"revision {number}", self._history.get(number).files
 
+    def keys(self) -> KeysView:
+        keys = self._keys()
+        keys.load()
+        return keys.view()
+
+    def add_key(self, name: str, scope: Scope, slots: tuple[str, ...]) -> NewKey:
+        with self._turn():
+            return asyncio.run(self._keys().add(name, scope, slots))
+
+    def revoke_key(self, name: str) -> KeysView:
+        with self._turn():
+            return asyncio.run(self._keys().revoke(name))
+
+    def remove_keys(self) -> KeysView:
+        with self._turn():
+            return asyncio.run(self._keys().remove_all())
+
+    def _keys(self) -> KeyStore:
+        """Raises `ConfigProblems`, for the configuration says where they are."""
+        judgement = judge(self._paths.config, required=self._paths.config_required)
+        if judgement.settings is None:
+            raise ConfigProblems(self._paths.config, judgement.problems)
+        settings = judgement.settings
+        return KeyStore(lambda: settings, self._paths.state)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """No daemon can start meanwhile; raises `system.already_running` if one runs after all."""
+        logging.getLogger("hal0").addHandler(logging.NullHandler())  # what is logged is shown or raised as well
+        with vacancy(self._paths):
+            yield
+
     @contextmanager
     def _store(self) -> Iterator[ConfigStore]:
-        """The store, while no daemon can start; raises `system.already_running` if one runs after all."""
-        logging.getLogger("hal0").addHandler(logging.NullHandler())  # what is logged is shown or raised as well
         state = self._paths.state
-        with vacancy(self._paths):
+        with self._turn():
             providers = make_providers(read_facts())
             store = ConfigStore(
                 EventBus(),

@@ -27,6 +27,7 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.headers import Headers
 from hal0.daemon.models.peaks import Peaks
@@ -99,7 +100,10 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     config.load()
     settings = config.current.settings
     _set_log_level(settings)
+    keys = KeyStore(lambda: config.current.settings, paths.state)
+    keys.load()
     errors = ErrorLog(bus)
+    keys.on_failure = errors.record
     config.on_defect = errors.record
     trial = Trial(config, on_failure=lambda error, slot: errors.record(error, slot=slot))
 
@@ -179,9 +183,14 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         )
         dispatcher = Dispatcher(supervisor, remotes=remotes, settings=current)
         bound, port = sockets[0].getsockname()[:2]
+
+        def warnings() -> tuple[str, ...]:
+            return _warnings(bound, port, keys_required=keys.ring.required)  # not the host: `localhost` is a name
+
         services = Services(
             bus=bus,
             config=config,
+            keys=keys,
             supervisor=supervisor,
             remotes=remotes,
             swaps=swaps,
@@ -207,7 +216,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             keeps_backends=bonds.keep,
             started_at=started_at,
             listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
-            warnings=_warnings(bound, port),  # not the host: `localhost` is a name
+            warnings=warnings,
         )
 
         def apply(snapshot: Snapshot, diff: Diff) -> list[SlotEffect]:
@@ -223,14 +232,26 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             trial.begin(snapshot, diff, effects, is_watched=swaps.watches)
             supervisor.apply(slots, revision=snapshot.revision, models_changed=models_changed)
             remotes.apply(snapshot.settings.remotes)
+            if "auth.keys_file" in diff.keys:
+                keys.look_now()
             return effects
 
         config.on_applied = apply
+        warned = warnings()
+
+        def warn_anew() -> None:
+            nonlocal warned
+            before, warned = warned, warnings()
+            if warned != before:
+                bus.publish("daemon.warnings", {"warnings": warned})
+
+        keys.on_change = warn_anew
         pulls.on_begun = lambda name: _wake(supervisor, name)
         pulls.on_failure = errors.record
         pulls.on_changed = lambda name: _reconsider(supervisor, name)
         proxy = ProxyApp(
             dispatcher=dispatcher,
+            keys=keys.ring,
             requests=services.requests,
             pool=Pool(),
             remotes=Carrier(),
@@ -248,6 +269,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         background = (
             pulls.run(),
             config.watch(),
+            keys.run(),
             trial.run(),
             services.sampler.run(),
             services.requests.run(),
@@ -257,7 +279,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         cleanup.push_async_callback(swaps.close)
         for address in (*services.listen, str(paths.socket)):
             log.info("listening on %s", address)
-        for warning in services.warnings:
+        for warning in services.warnings():
             log.warning("%s", warning)
         yield services
 
@@ -305,9 +327,9 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _warnings(address: str, port: int) -> tuple[str, ...]:
-    """What a person should know of this daemon for as long as it runs."""
-    if is_loopback(address):
+def _warnings(address: str, port: int, *, keys_required: bool) -> tuple[str, ...]:
+    """What a person should know of this daemon as it is now."""
+    if keys_required or is_loopback(address):
         return ()
     return (f"anyone who can reach port {port} of this machine can use the models: there are no API keys",)
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hal0 import __version__
+from hal0.daemon.keys.key import Key
 from hal0.daemon.metrics import CONTENT_TYPE, exposition
 from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.app import PATHS, ProxyApp
@@ -59,7 +60,8 @@ class Front:
     async def _answer(self, scope: Any, send: Any) -> None:
         reply = self._reply(scope, send)
         try:
-            kind, body = await self._read(scope)
+            self._check_path(scope)
+            kind, body = (b"", b"") if scope["method"] == "OPTIONS" else await self._read(scope)
         except Hal0Error as error:
             await reply.fail(error)
             return
@@ -75,30 +77,40 @@ class Front:
         reply.headers.append((b"x-request-id", headers.request_id(scope["headers"]).encode()))
         return reply
 
-    async def _read(self, scope: Any) -> tuple[bytes, bytes]:
-        """The type and body of what a GET of this path answers.
-
-        Raises `system.not_found`, `system.method_not_allowed` or `model.*`.
-        """
+    def _check_path(self, scope: Any) -> None:
+        """Raises `system.not_found` or `system.method_not_allowed`."""
         path, method = scope["path"], scope["method"]
         known = (HEALTH, METRICS, MODELS, *PATHS)
         if path not in (HEALTH, METRICS, MODELS) and not path.startswith(MODELS + "/"):
             raise Hal0Error("system.not_found", path=path, nearest=did_you_mean(path, known))
         if method not in READS:
             raise Hal0Error("system.method_not_allowed", path=path, method=method, allowed="GET")
-        if path == METRICS:
-            return CONTENT_TYPE, await exposition(self._services)
-        return JSON_TYPE, json.dumps(self._facts(path)).encode()
 
-    def _facts(self, path: str) -> dict[str, Any]:
+    async def _read(self, scope: Any) -> tuple[bytes, bytes]:
+        """The type and body of what a GET of this path answers.
+
+        Raises `system.auth_required`, `system.forbidden` or `model.*`.
+        """
+        path = scope["path"]
         if path == HEALTH:
-            return self._health()
+            return JSON_TYPE, json.dumps(self._health()).encode()
+        key = self._services.keys.ring.admit(scope)
+        if path != METRICS:
+            return JSON_TYPE, json.dumps(self._models(path, key)).encode()
+        if key is not None and key.slots is not None:
+            raise Hal0Error(
+                "system.forbidden", reason=f"{METRICS} tells of all slots, the key {key.name!r} is for some"
+            )
+        return CONTENT_TYPE, await exposition(self._services)
+
+    def _models(self, path: str, key: Key | None) -> dict[str, Any]:
         if path == MODELS:
-            return self._services.listing.all()
+            return self._services.listing.all(key=key)
         # Ids may hold slashes, written plainly or as %2F.
-        return self._services.listing.one(unquote(path.removeprefix(MODELS + "/")))
+        return self._services.listing.one(unquote(path.removeprefix(MODELS + "/")), key=key)
 
     def _health(self) -> dict[str, Any]:
+        """For whoever looks after the machine, without a key."""
         slots = {slot.name: slot.state.value for slot in self._services.supervisor}
         status = "stopping" if self._services.gate.is_closed else "ok"
         return {"status": status, "version": __version__, "slots": slots}

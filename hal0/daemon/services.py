@@ -1,7 +1,7 @@
 """What the two edges, `/v1` and `/api`, are given to work with. Put together in `assembly`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hal0.daemon.config.schema import Models
 from hal0.daemon.config.store import ConfigStore
@@ -9,6 +9,7 @@ from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.gate import Gate
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.proxy.requests import Requests
@@ -27,6 +28,7 @@ class Services:
 
     bus: EventBus
     config: ConfigStore
+    keys: KeyStore
     supervisor: Supervisor
     remotes: Remotes
     swaps: Swaps
@@ -43,4 +45,4 @@ class Services:
     keeps_backends: bool  # when it ends
     started_at: float
     listen: tuple[str, ...]  # addresses of the API
-    warnings: tuple[str, ...] = field(default=())
+    warnings: Callable[[], tuple[str, ...]]  # what a person should know of this daemon as it is

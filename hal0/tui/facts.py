@@ -54,6 +54,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "error": _model(ErrorRecord),
     "model.progress": _model(PullView),
     "model.changed": lambda data: str(data["name"]),
+    "daemon.warnings": lambda data: tuple(str(warning) for warning in data["warnings"]),
     "gap": lambda data: None,
     "daemon.stopping": lambda data: None,
 }

@@ -108,6 +108,12 @@ def _pull(fact: Fact, before: SlotState | None) -> Happening | None:
     return Happening(fact.id, fact.at, pull.name, "pulled", "good") if pull.state == "done" else None
 
 
+def _warned(fact: Fact, before: SlotState | None) -> Happening:
+    warnings: tuple[str, ...] = fact.data
+    text, role = ("; ".join(warnings), "warn") if warnings else ("nothing to warn of any more", "good")
+    return Happening(fact.id, fact.at, "hal0", text, role, problem=bool(warnings))
+
+
 def _stopping(fact: Fact, before: SlotState | None) -> Happening:
     return Happening(fact.id, fact.at, "hal0", "the daemon is stopping", "warn")
 
@@ -120,6 +126,7 @@ _TELLERS: dict[str, Callable[[Fact, SlotState | None], Happening | None]] = {
     "config.rejected": _rejected,
     "error": _error,
     "model.progress": _pull,
+    "daemon.warnings": _warned,
     "daemon.stopping": _stopping,
 }
 

@@ -358,6 +358,10 @@ class Store:
         self.errors[record.id] = record
         self.mark("errors")
 
+    def _warned(self, warnings: tuple[str, ...]) -> None:
+        self.warnings = warnings
+        self.mark("host", "errors")
+
     def _stopping(self, data: None) -> None:
         self.draining = True
         self.mark("host")
@@ -416,6 +420,7 @@ _REDUCERS: dict[str, Callable[..., None]] = {
     "error": Store._error,
     "model.progress": Store._pull_changed,
     "model.changed": Store._model_changed,
+    "daemon.warnings": Store._warned,
     "daemon.stopping": Store._stopping,
 }
 

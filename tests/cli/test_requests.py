@@ -25,6 +25,13 @@ def test_what_a_client_asked_for_is_one_short_word_of_a_line(hal0: Run, admin: F
     assert "\x1b" not in lines[1]
 
 
+def test_a_request_is_shown_with_the_name_of_its_key(hal0: Run, admin: FakeAdmin) -> None:
+    view = pictures.request(ID, key="laptop")
+    admin.answers["GET /api/requests"] = {"requests": [view.model_dump(mode="json")]}
+    head, row = hal0("requests").out.splitlines()
+    assert row[head.index("KEY") :].split()[0] == "laptop"
+
+
 def test_an_id_is_never_broken_over_lines(admin: FakeAdmin, terminal: OpenTerminal) -> None:
     asked_for(admin, "x" * 5000)
     screen = terminal("requests", COLUMNS="60")

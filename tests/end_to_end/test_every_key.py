@@ -171,6 +171,31 @@ def server_trusted_hosts(hal0: Installation) -> None:
     assert status() == 200
 
 
+def auth_keys_file(hal0: Installation) -> None:
+    def status(**headers: str) -> int:
+        return httpx.get(f"{hal0.url}/v1/models", headers=headers).status_code
+
+    assert status() == 200
+    change(hal0, **{"auth.keys_file": "mine.toml"})
+    until(status, 401)
+    key = hal0.admin("POST", "/api/keys", {"name": "a"})["key"]
+    assert key not in (hal0.folder / "mine.toml").read_text()
+    assert status(authorization=f"Bearer {key}") == 200
+    with hal0.client() as client:
+        assert client.patch("/api/config", json={"set": {"auth.keys_file": None}}).status_code == 200
+    until(status, 200)
+
+
+def auth_admin(hal0: Installation) -> None:
+    def code() -> str | None:
+        error: dict[str, str] = httpx.get(f"{hal0.url}/api/config").json().get("error", {})
+        return error.get("code")
+
+    assert code() is None
+    change(hal0, **{"auth.admin": "key"})
+    assert code() == "system.auth_required"
+
+
 def daemon_ports(hal0: Installation) -> None:
     first, last = port_range()
     change(hal0, **{"daemon.ports": [last - 5, last]})
@@ -492,6 +517,7 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
     look.__name__.replace("_", ".", 1).replace("NAME_", "NAME."): look
     for look in (
         server_body_limit, server_cors_origins, server_trusted_hosts, daemon_ports, daemon_log_level, dispatch_chat,
+        auth_keys_file, auth_admin,
         dispatch_embedding, dispatch_start_timeout, dispatch_stream_idle_timeout, dispatch_stream_total_timeout,
         models_folders, models_NAME_path, models_NAME_aliases, models_NAME_sha256, slots_NAME_provider,
         slots_NAME_command, slots_NAME_model, slots_NAME_kind, slots_NAME_context, slots_NAME_parallel,

@@ -16,6 +16,8 @@ from hal0.daemon.dialects import DIALECTS
 from hal0.daemon.events import EventBus
 from hal0.daemon.http.client import Connection
 from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.keys.key import Key
+from hal0.daemon.keys.ring import Keyring
 from hal0.daemon.providers.base import Api, ModelFile, SlotSpec
 from hal0.daemon.proxy.app import ProxyApp
 from hal0.daemon.proxy.pool import Pool
@@ -106,7 +108,7 @@ class FakeChoice:
 class FakeDispatcher:
     slots: dict[str, FakeSlot] = field(default_factory=dict)
 
-    def pick(self, api: Api, model: str | None) -> FakeChoice:
+    def pick(self, api: Api, model: str | None, *, key: Key | None) -> FakeChoice:
         if model is None:
             return FakeChoice(next(iter(self.slots.values())), "default")
         if model not in self.slots:
@@ -138,6 +140,7 @@ async def relaying(
     kind: Kind = "chat",
     dispatch: Dispatch | None = None,
     server: ServerSettings | None = None,
+    keys: Keyring | None = None,
     capture: bool = True,
     wrap: Callable[[Any], Any] = lambda app: app,
 ) -> AsyncIterator[Relay]:
@@ -156,6 +159,7 @@ async def relaying(
     slots = {name: FakeSlot(name, endpoint, kind=kind) for name, endpoint in zip(names, endpoints, strict=True)}
     app = ProxyApp(
         dispatcher=FakeDispatcher(slots),
+        keys=keys or Keyring(),
         requests=requests,
         pool=pool,
         remotes=pool,

@@ -10,7 +10,7 @@ from hal0.tui.store import Store
 from hal0.tui.view import View, passes
 from hal0.tui.widgets.lanes import axis, lane
 from hal0.tui.widgets.slots import note_of
-from hal0.tui.widgets.stream import StreamPane, assign, example
+from hal0.tui.widgets.stream import StreamPane, assign, example, heading
 from hal0.wire import SlotState, TokenBatch
 from tests.tui.pictures import screen_lines
 from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot
@@ -34,6 +34,12 @@ def test_a_request_keeps_its_pane_while_it_is_among_the_best(
     shown: list[str], ranked: list[str], count: int, placed: list[str]
 ) -> None:
     assert assign(shown, ranked, count) == placed
+
+
+def test_a_request_is_headed_with_the_name_of_its_key() -> None:
+    what, _ = heading(request("a", key="laptop"), NOW)
+    assert "key laptop" in "".join(text for text, _ in what)
+    assert "key" not in "".join(text for text, _ in heading(request("a"), NOW)[0])
 
 
 def test_a_cell_of_time_shows_the_state_that_tells_most() -> None:

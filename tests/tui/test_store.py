@@ -6,6 +6,7 @@ import pytest
 
 from hal0.errors import Hal0Error
 from hal0.tui.facts import read_fact
+from hal0.tui.happenings import happening
 from hal0.tui.store import FINISHED_KEPT, Store
 from hal0.tui.transcript import LIMIT
 from hal0.wire import ConfigView, ErrorRecord, ErrorView, EventKind, TokenBatch
@@ -196,6 +197,21 @@ def test_a_stopping_daemon_is_shown_as_such() -> None:
     store = loaded()
     tell(store, "daemon.stopping", {"drain_seconds": 30})
     assert store.draining
+
+
+def test_warnings_come_and_go_while_the_daemon_runs() -> None:
+    store = loaded()
+    store.take_dirty()
+    tell(store, "daemon.warnings", {"warnings": ["anyone who can reach port 8080"]})
+    assert store.warnings == ("anyone who can reach port 8080",)
+    assert {"host", "errors"} <= store.take_dirty()
+    fact = read_fact({"id": 9, "at": NOW, "kind": "daemon.warnings", "data": {"warnings": list(store.warnings)}})
+    assert fact is not None
+    told = happening(fact, None)
+    assert told is not None
+    assert (told.text, told.role, told.problem) == ("anyone who can reach port 8080", "warn", True)
+    tell(store, "daemon.warnings", {"warnings": []})
+    assert store.warnings == ()
 
 
 def test_requests_that_were_in_flight_when_the_daemon_went_away_end_as_failed_with_their_text() -> None:

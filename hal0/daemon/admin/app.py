@@ -10,6 +10,7 @@ from hal0.daemon.admin import (
     crashes,
     devices,
     events,
+    keys,
     models,
     pulls,
     remotes,
@@ -36,9 +37,9 @@ def make_admin(services: Services) -> Quart:
 
     @app.before_request
     async def admit() -> None:
-        await check_caller(services.config.current.settings.server)
+        await check_caller(services.config.current.settings, services.keys.ring)
 
-    for module in (state, events, slots, slot_tables, requests, config, devices, crashes, models, pulls, remotes):
+    for module in (state, events, slots, slot_tables, requests, config, devices, crashes, models, pulls, remotes, keys):
         app.register_blueprint(module.make(services), url_prefix="/api")
     app.register_error_handler(Hal0Error, error_reply)
     app.register_error_handler(HTTPException, _http_error)

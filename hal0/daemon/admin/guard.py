@@ -1,7 +1,8 @@
-"""Who may use the admin API: the daemon's user and root on this machine, and no web page in anyone's browser.
+"""Who may use the admin API: the daemon's user and root on this machine, whoever has an admin key, and no web page.
 
 Writing the configuration is running programs as the daemon's user, and reading requests is reading what others asked.
-So a connection to the port is admitted by the user it comes from; the Unix socket is guarded by its mode.
+So a connection to the port is admitted by the user it comes from, or by its key; the Unix socket is guarded by
+its mode.
 """
 
 import asyncio
@@ -13,22 +14,19 @@ from urllib.parse import urlsplit
 from quart import request
 
 from hal0.daemon.admin.peers import Address, user_of
-from hal0.daemon.config.schema import Server
+from hal0.daemon.config.schema import Settings
+from hal0.daemon.keys.ring import Keyring
 from hal0.errors import Hal0Error
 
 WRITES = {"POST", "PUT", "PATCH"}
 ROOT = 0
 
 
-async def check_caller(server: Server) -> None:
-    """Raises `system.forbidden` or `dispatch.unsupported_media`."""
+async def check_caller(settings: Settings, keys: Keyring) -> None:
+    """Raises `system.auth_required`, `system.forbidden` or `dispatch.unsupported_media`."""
     client: Address | None = request.scope.get("client")
     if client is not None:  # None: the Unix socket
-        _check_peer(client[0])
-        _check_host(request.headers.get("host", ""), server.trusted_hosts)
-        _check_not_forwarded()
-        here: Any = request.scope["server"]
-        await _check_user(client, here)
+        await _check_on_the_port(client, settings, keys)
     if origin := request.headers.get("origin"):
         raise Hal0Error("system.forbidden", reason=f"the admin API takes no requests from web pages ({origin})")
     if request.method in WRITES and request.mimetype != "application/json":
@@ -36,9 +34,37 @@ async def check_caller(server: Server) -> None:
         raise Hal0Error("dispatch.unsupported_media", wanted="application/json", given=given)
 
 
+async def _check_on_the_port(client: Address, settings: Settings, keys: Keyring) -> None:
+    """An admin key opens from anywhere. Who is let in as a local caller may show another key, or a wrong one."""
+    useless: Hal0Error | None = None
+    try:
+        key = keys.find(request.scope["headers"])
+    except Hal0Error as error:
+        useless = error
+    else:
+        if key is not None and key.is_admin:
+            return
+        if key is not None:
+            useless = Hal0Error("system.forbidden", reason=f"the key {key.name!r} is for inference only", key=key.name)
+    if settings.auth.admin == "key":
+        raise useless or Hal0Error("system.auth_required", reason="the admin API wants an admin key here")
+    try:
+        await _check_local(client, settings.server.trusted_hosts)
+    except Hal0Error as error:
+        raise useless or error from None
+
+
+async def _check_local(client: Address, trusted_hosts: tuple[str, ...]) -> None:
+    _check_peer(client[0])
+    _check_host(request.headers.get("host", ""), trusted_hosts)
+    _check_not_forwarded()
+    here: Any = request.scope["server"]
+    await _check_user(client, here)
+
+
 def _check_peer(address: str) -> None:
     if not is_loopback(address):
-        raise Hal0Error("system.forbidden", reason=f"{address} is not this machine")
+        raise Hal0Error("system.forbidden", reason=f"{address} is not this machine, and shows no admin key")
 
 
 def _check_host(host: str, trusted: tuple[str, ...]) -> None:

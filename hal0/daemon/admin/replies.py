@@ -22,7 +22,10 @@ def list_reply(name: str, items: Sequence[BaseModel]) -> Response:
 
 
 def error_reply(error: Hal0Error) -> Response:
-    return Response(error.body(), status=error.status, content_type=JSON)
+    response = Response(error.body(), status=error.status, content_type=JSON)
+    if error.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response
 
 
 def event_stream(chunks: AsyncIterator[str]) -> Response:

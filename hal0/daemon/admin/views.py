@@ -36,7 +36,7 @@ def state_view(services: Services) -> State:
         pid=os.getpid(),
         started_at=services.started_at,
         listen=list(services.listen),
-        warnings=list(services.warnings),
+        warnings=list(services.warnings()),
         draining=services.gate.is_closed,
         keeps_backends=services.keeps_backends,
         slots=[slot_view(slot, services) for slot in services.supervisor.all()],

@@ -201,6 +201,21 @@ class Daemon(Table):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much hal0d logs.")
 
 
+class Auth(Table):
+    """Who may ask. Keys are made by `hal0 key add`; see [security.md](security.md)."""
+
+    keys_file: Location | None = Field(
+        None,
+        description="File of the API keys, hashed; left out: `keys.toml` in the state directory. Once one is named "
+        "here, or that one is there, /v1 wants a key.",
+    )
+    admin: Literal["local", "key"] = Field(
+        "local",
+        description="Who may use the admin API on the port: `local`, the daemon's user and root on this machine, and "
+        "whoever has an admin key; `key`, only the latter. The Unix socket is guarded by its mode.",
+    )
+
+
 class Dispatch(Table):
     """How requests find their slot, and how long they may wait."""
 
@@ -414,6 +429,7 @@ class Settings(Table):
 
     server: Server = Server()
     daemon: Daemon = Daemon()
+    auth: Auth = Auth()
     dispatch: Dispatch = Dispatch()
     models: Models = Models()
     slots: Named[Name, Slot] = Field(

@@ -13,6 +13,8 @@ from typing import Any
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.http.client import BrokenAnswer
 from hal0.daemon.http.pipe import ClientGone
+from hal0.daemon.keys.key import Key
+from hal0.daemon.keys.ring import Keyring
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.body import Call, check_content_type, parse
@@ -57,6 +59,7 @@ class ProxyApp:
         self,
         *,
         dispatcher: Dispatcher,
+        keys: Keyring,
         requests: Requests,
         pool: Carrier,
         remotes: Carrier,
@@ -65,6 +68,7 @@ class ProxyApp:
         dialects: Mapping[str, Dialect],
     ) -> None:
         self._dispatcher = dispatcher
+        self._keys = keys
         self._requests = requests
         self._pool = pool
         self._remotes = remotes
@@ -79,7 +83,14 @@ class ProxyApp:
             permission = headers.preflight(settings.server.cors_origins, scope["headers"])
             await Reply(scope, send, headers=permission).whole(204, b"", [])
             return
-        passage = self._enter(scope, receive, send, settings)
+        try:
+            key = self._keys.admit(scope)
+        except Hal0Error as refusal:
+            # Not among the requests: whoever has no key could push those of the others off the list.
+            log.info("%s from %s: %s", scope["path"], scope["client"][0], refusal)
+            await self.refuse(scope, send, refusal)
+            return
+        passage = self._enter(scope, receive, send, settings, key)
         request, reply = passage.request, passage.reply
         error: Hal0Error | None = None
         try:
@@ -175,13 +186,16 @@ class ProxyApp:
 
     # 1 enter
 
-    def _enter(self, scope: Any, receive: Receive, send: Send, settings: Settings) -> Passage:
+    def _enter(self, scope: Any, receive: Receive, send: Send, settings: Settings, key: Key | None) -> Passage:
         given, client = scope["headers"], scope.get("client")
         request = self._requests.begin(
-            id=headers.request_id(given), path=scope["path"], client=client[0] if client else ""
+            id=headers.request_id(given),
+            path=scope["path"],
+            client=client[0] if client else "",
+            key=key.name if key else "",
         )
         reply = self._reply(scope, send, settings, request=request.id)
-        return Passage(scope["path"], scope["method"], given, receive, reply, request, settings)
+        return Passage(scope["path"], scope["method"], given, receive, reply, request, settings, key)
 
     def _reply(self, scope: Any, send: Send, settings: Settings, *, request: str) -> Reply:
         said = [*headers.cors(settings.server.cors_origins, scope["headers"]), (b"x-request-id", request.encode())]
@@ -215,7 +229,7 @@ class ProxyApp:
 
     def _choose(self, passage: Passage, call: Call, model: str | None) -> Choice:
         try:
-            choice = self._dispatcher.pick(call.api, model)
+            choice = self._dispatcher.pick(call.api, model, key=passage.key)
         except Hal0Error as error:
             if "path" in error.details:  # the client's own, not that of the API which answers it
                 error.details["path"] = passage.path

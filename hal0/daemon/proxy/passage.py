@@ -6,6 +6,7 @@ from typing import Any
 
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.http.pipe import ClientGone
+from hal0.daemon.keys.key import Key
 from hal0.daemon.proxy.headers import find
 from hal0.daemon.proxy.replies import Reply
 from hal0.daemon.proxy.request import Request
@@ -25,6 +26,7 @@ class Passage:
     reply: Reply
     request: Request
     settings: Settings
+    key: Key | None
 
     async def body(self, *, limit_bytes: int) -> bytes:
         """All of it; one that is too large is refused before it is read. Raises `dispatch.too_large` or ClientGone."""

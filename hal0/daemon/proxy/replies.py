@@ -69,6 +69,8 @@ def error_headers(error: Hal0Error) -> list[Header]:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds))))
     elif not error.spec.retryable:
         headers.append((b"x-should-retry", b"false"))
+    if error.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     if error.code == "system.method_not_allowed":
         headers.append((b"allow", str(error.details["allowed"]).encode()))
     return headers

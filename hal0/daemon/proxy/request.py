@@ -28,10 +28,11 @@ class Owner(Protocol):
 class Request:
     """One request on its way. The proxy tells it what happens; it tells the bus."""
 
-    def __init__(self, owner: Owner, *, id: str, path: str, client: str) -> None:
+    def __init__(self, owner: Owner, *, id: str, path: str, client: str, key: str) -> None:
         self.id = id
         self.path = path
         self.client = client
+        self.key = key
         self.asked = ""
         self.slot = ""
         self.model = ""
@@ -143,6 +144,7 @@ class Request:
             "stream": self.stream,
             "background": self.background,
             "client": self.client,
+            "key": self.key,
             "phase": self.phase,
             "outcome": self.outcome,
             "status": self.status,

@@ -63,11 +63,14 @@ class Requests:
             request.forget()
         self.bus.blank(TEXTS)
 
-    def begin(self, *, id: str, path: str, client: str) -> Request:
-        """A request has come. An id that is known already (clients may choose theirs) is replaced by a fresh one."""
+    def begin(self, *, id: str, path: str, client: str, key: str = "") -> Request:
+        """A request has come, with the key of that name.
+
+        An id that is known already (clients may choose theirs) is replaced by a fresh one.
+        """
         if id in self._in_flight or id in self._ended:
             id = new_request_id()
-        request = self._in_flight[id] = Request(self, id=id, path=path, client=client)
+        request = self._in_flight[id] = Request(self, id=id, path=path, client=client, key=key)
         return request
 
     def finished(self, request: Request) -> None:

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from hal0.daemon.http.client import Head
+from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call
 from hal0.daemon.proxy.headers import Headers
@@ -111,7 +112,7 @@ class Choice(Protocol):
 
 
 class Dispatcher(Protocol):
-    def pick(self, api: Api, model: str | None) -> Choice: ...
+    def pick(self, api: Api, model: str | None, *, key: Key | None) -> Choice: ...
 
 
 class Adapter(Protocol):

@@ -7,11 +7,12 @@ from functools import partial
 from typing import ClassVar
 
 from hal0.daemon.config.schema import Settings
+from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
 from hal0.daemon.remotes.offer import is_let_in
 from hal0.daemon.remotes.remote import APIS, Remote, RemoteLease
 from hal0.daemon.remotes.remotes import Remotes
-from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose
+from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose, choose_within
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 
@@ -53,11 +54,18 @@ class Dispatcher:
         self._remotes = remotes
         self._settings = settings
 
-    def pick(self, api: Api, model: str | None) -> Choice:
-        """The upstream that answers; raises `dispatch.no_route` or `dispatch.capability_mismatch`."""
+    def pick(self, api: Api, model: str | None, *, key: Key | None) -> Choice:
+        """The upstream that answers.
+
+        Raises `dispatch.no_route`, `dispatch.capability_mismatch`, or `system.forbidden` if the key does not open it.
+        """
         slots = [self._candidate(slot) for slot in self._supervisor]
         remotes: Sequence[RemoteCandidate] = [_remote_candidate(remote) for remote in self._remotes]
-        decision = choose(api, model, slots, remotes, default=self._default(api))
+        default = self._default(api)
+        if key is None or key.slots is None:
+            decision = choose(api, model, slots, remotes, default=default)
+        else:
+            decision = choose_within(key.slots, api, model, slots, remotes, default=default, key=key.name)
         if decision.remote_model is not None:
             remote = self._remotes.get(decision.upstream)
             return Choice(RemoteUpstream(remote, decision.remote_model), decision.rule, remote.config.fallback)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hal0.daemon.keys.key import Key
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import ModelFile
 from hal0.daemon.remotes.offer import Offered
@@ -24,16 +25,22 @@ class Listing:
         self.registry = registry
         self._started_at = int(started_at)
 
-    def all(self) -> dict[str, Any]:
+    def all(self, *, key: Key | None) -> dict[str, Any]:
+        """Everything that can be asked for with the key."""
         models = [self._model(model) for model in self.registry().all()]
         slots = [self._slot(slot) for slot in self._supervisor]
         local = {entry["id"] for entry in (*slots, *models)}
-        elsewhere = [entry for remote in self._remotes for entry in self._of_remote(remote, local)]
-        return {"object": "list", "data": [*slots, *models, *elsewhere]}
+        remotes = [(remote.name, entry) for remote in self._remotes for entry in self._of_remote(remote, local)]
+        if key is not None and key.slots is not None:
+            slots = [entry for entry in slots if entry["id"] in key.slots]
+            models = [{**entry, "slots": [name for name in entry["slots"] if name in key.slots]} for entry in models]
+            models = [entry for entry in models if entry["slots"]]
+            remotes = [(name, entry) for name, entry in remotes if name in key.slots]
+        return {"object": "list", "data": [*slots, *models, *(entry for _, entry in remotes)]}
 
-    def one(self, name: str) -> dict[str, Any]:
+    def one(self, name: str, *, key: Key | None) -> dict[str, Any]:
         """The entry of a slot, a model or an alias of either; raises `model.not_found`."""
-        entries: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in self.all()["data"]}
+        entries: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in self.all(key=key)["data"]}
         if name in entries:
             return entries[name]
         for entry in entries.values():

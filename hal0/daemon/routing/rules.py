@@ -7,7 +7,8 @@
 5. Otherwise nothing: never another model than the one asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hal0.daemon.providers.base import Api
@@ -71,6 +72,40 @@ def choose(
     known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.models)}
     known |= {alias for remote in remotes for alias in remote.aliases}
     raise Hal0Error("dispatch.no_route", param="model", model=name, nearest=did_you_mean(name, sorted(known)))
+
+
+def choose_within(
+    allowed: Set[str],
+    api: Api,
+    asked: str | None,
+    slots: Sequence[Candidate],
+    remotes: Sequence[RemoteCandidate],
+    *,
+    default: str,
+    key: str,
+) -> Decision:
+    """As `choose`, for a key that opens some upstreams only. Raises `system.forbidden` too.
+
+    If the same model is to be had behind a door that the key opens, that one answers; never what only has its name.
+    """
+    open_slots = [slot for slot in slots if slot.name in allowed]
+    open_remotes = [remote for remote in remotes if remote.name in allowed]
+    try:
+        first = choose(api, asked, slots, remotes, default=default)
+    except Hal0Error as error:
+        if error.code != "dispatch.no_route":
+            raise
+        return choose(
+            api, asked, open_slots, open_remotes, default=default
+        )  # its hint names nothing behind closed doors
+    if first.upstream in allowed:
+        return first
+    with suppress(Hal0Error):
+        other = choose(api, asked, open_slots, open_remotes, default=default)
+        if other.rule == first.rule:
+            return other
+    reason = f"the key {key!r} is not for {first.upstream!r}"
+    raise Hal0Error("system.forbidden", reason=reason, key=key, slot=first.upstream)
 
 
 def _at_a_remote(name: str, remotes: Sequence[RemoteCandidate]) -> tuple[RemoteCandidate, Decision] | None:

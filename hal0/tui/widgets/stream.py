@@ -29,6 +29,8 @@ def heading(view: RequestView, now: float) -> tuple[Line, Line]:
     what = [span(view.slot or view.asked or "?", "strong"), span(f" {short_id(view.id)}", "muted")]
     if not view.path.endswith("chat/completions"):
         what.append(span(f" {view.path}", "muted"))
+    if view.key:
+        what.append(span(f" key {view.key}", "muted"))
     end = view.finished_at if view.finished_at is not None else now
     right = [span(figures.stopwatch(end - view.started_at))]
     if view.tokens:

@@ -1,7 +1,9 @@
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from hal0.daemon.providers.base import Api
-from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose
+from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose, choose_within
 from hal0.daemon.slots.lifecycle import State
 from hal0.errors import Hal0Error
 
@@ -89,3 +91,55 @@ def test_a_remote_whose_list_was_never_had_is_asked_for_what_names_it_in_full_an
     for asked, is_listed in (("attic/big", True), ("big", False), ("other/big", False)):
         with pytest.raises(Hal0Error, match=r"dispatch\.no_route"):
             choose(Api.CHAT, asked, [PRIMARY], [attic(is_listed=is_listed)], default="primary")
+
+
+def within(allowed: set[str], asked: str | None, *slots: Candidate, remotes: Sequence[RemoteCandidate] = ()) -> str:
+    """The upstream, or the code of the refusal."""
+    try:
+        return choose_within(allowed, Api.CHAT, asked, slots, remotes, default="primary", key="alice").upstream
+    except Hal0Error as error:
+        return error.code
+
+
+def anything(name: str) -> RemoteCandidate:
+    return RemoteCandidate(name, {}, offers=lambda _: False, lets_in=lambda _: True, apis=CHAT)
+
+
+def offering(name: str, *models: str, aliases: Mapping[str, str] | None = None) -> RemoteCandidate:
+    return RemoteCandidate(name, aliases or {}, offers=models.__contains__, lets_in=lambda _: False, apis=CHAT)
+
+
+@pytest.mark.parametrize("asked", ["primary", "p", "m", None])
+def test_a_key_for_other_slots_does_not_reach_this_one(asked: str | None) -> None:
+    primary, code = slot("primary", aliases=("p",)), slot("code", models=("x",))
+    assert within({"primary"}, asked, primary, code) == "primary"
+    assert within({"code"}, asked, primary, code) == "system.forbidden"
+
+
+def test_of_two_slots_with_the_model_the_one_that_the_key_is_for_answers() -> None:
+    assert within({"b"}, "m", slot("a"), slot("b", in_flight=9)) == "b"
+    assert within({"a", "b"}, "m", slot("a"), slot("b", in_flight=9)) == "a"
+    assert within({"c"}, "m", slot("a"), slot("b"), slot("c", models=("x",))) == "system.forbidden"
+
+
+def test_a_remote_that_takes_any_name_does_not_get_what_was_meant_for_a_slot() -> None:
+    assert within({"far"}, "primary", PRIMARY, remotes=[anything("far")]) == "system.forbidden"
+    assert within({"far"}, "m", PRIMARY, remotes=[anything("far")]) == "system.forbidden"
+    assert within({"far"}, None, PRIMARY, remotes=[anything("far")]) == "system.forbidden"
+    assert within({"far"}, "other", PRIMARY, remotes=[anything("far")]) == "far"
+
+
+def test_of_two_remotes_with_the_model_the_one_that_the_key_is_for_answers() -> None:
+    near, far = offering("near", "big"), offering("far", "big")
+    assert within({"far"}, "big", PRIMARY, remotes=[near, far]) == "far"
+    assert within({"far"}, "near/big", PRIMARY, remotes=[near, far]) == "system.forbidden"
+    assert within({"far"}, "clever", remotes=[offering("near", aliases={"clever": "x"}), anything("far")]) == (
+        "system.forbidden"
+    )
+
+
+def test_what_is_nowhere_is_not_found_and_the_hint_names_nothing_behind_closed_doors() -> None:
+    with pytest.raises(Hal0Error) as refused:
+        choose_within({"code"}, Api.CHAT, "primry", [PRIMARY, slot("code")], [], default="primary", key="alice")
+    assert refused.value.code == "dispatch.no_route"
+    assert "primary" not in refused.value.message
