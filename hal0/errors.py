@@ -576,6 +576,14 @@ _add(
 )
 
 _add(
+    "config.tls_unusable",
+    422,
+    "{path} cannot be used for TLS: {reason}",
+    cause="The file does not exist, may not be read, is not in PEM form, or certificate and key are not of one pair.",
+    remedy="Name a certificate with its chain and its key, both in PEM form, as `tls_cert` and `tls_key` in [server]; "
+    "for a client, a certificate as HAL0_CERT.",
+)
+_add(
     "config.clash",
     422,
     "{place}: {reason}",

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent / "hal0"
 
 # A module may import from its own layer's package and from the layers above it in this list. The longest prefix counts.
 LAYERS: list[set[str]] = [
-    {"hal0", "hal0.errors", "hal0.wire", "hal0.paths", "hal0.streams", "hal0.marks"},
+    {"hal0", "hal0.access", "hal0.errors", "hal0.wire", "hal0.paths", "hal0.streams", "hal0.marks"},
     {"hal0.models"},
     {
         "hal0.daemon.events",

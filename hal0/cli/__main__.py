@@ -142,7 +142,7 @@ def overview() -> str:
         "",
         "`hal0 COMMAND --help` tells more; `hal0 --version` tells the version.",
         "Commands find the daemon by its Unix socket; --host URL or HAL0_URL",
-        "name another way to it.",
+        "name another way to it, HAL0_KEY an admin key for it.",
         "Exit status: 0 done, 1 failed (the code is on stderr), 2 wrong usage.",
     ]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from typing import Any
 
-from hal0.cli.connection import Daemon, event_data, failure_in
+from hal0.cli.connection import Daemon, check_stream, event_data, failure_in
 from hal0.cli.options import add_host, add_json
 from hal0.cli.output import clean, is_terminal, print_json, report
 from hal0.errors import Hal0Error
@@ -68,7 +68,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    api = Daemon.at(args.host).api()
+    api = Daemon.at(args.host)
     opening = [{"role": "system", "content": args.system}] if args.system else []
     if args.message is None and is_terminal(sys.stdin):
         return _converse(api, opening, args)
@@ -146,6 +146,7 @@ def _whole(answer: Any, timing: Timing, api: Daemon, args: Namespace) -> str:
 
 
 def _streamed(answer: Any, timing: Timing, api: Daemon) -> str:
+    check_stream(answer, where=api.where)
     printer = _Printer()
     ended = False
     try:

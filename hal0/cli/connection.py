@@ -16,9 +16,9 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from hal0.access import Access, tls_failure
 from hal0.errors import Hal0Error
 from hal0.paths import find_socket
-from hal0.wire import State
 
 ANSWER_SECONDS = 15.0  # the admin API answers from memory; longer means that it hangs
 
@@ -37,15 +37,17 @@ class _UnixConnection(HTTPConnection):
 
 
 class Daemon:
-    """A daemon's admin API. Each call is one connection."""
+    """A daemon's admin API, and its /v1 beside that. Each call is one connection."""
 
-    def __init__(self, address: str | Path) -> None:
+    def __init__(self, address: str | Path, access: Access | None = None) -> None:
         self.address = address
+        self._access = access or Access()
 
     @classmethod
     def at(cls, host: str | None) -> "Daemon":
-        """The daemon named by `--host` or HAL0_URL, else the one of this user's socket."""
-        return cls(host or os.environ.get("HAL0_URL") or find_socket())
+        """The daemon named by `--host` or HAL0_URL, else the one of this user's socket, which wants no key."""
+        named = host or os.environ.get("HAL0_URL")
+        return cls(named, Access.of(os.environ)) if named else cls(find_socket())
 
     @property
     def where(self) -> str:
@@ -76,8 +78,7 @@ class Daemon:
     def follow(self, path: str) -> Iterator[bytes]:
         """The data of server-sent events as they come; that they end is a failure, for the daemon has ended."""
         with self.open("GET", path, timeout_seconds=None) as answer, self.translated():
-            if answer.headers.get_content_type() != "text/event-stream":
-                raise Hal0Error("system.bad_answer", where=self.where, reason="it is not a stream of events")
+            check_stream(answer, where=self.where)
             yield from event_data(answer)
             raise self._down("it ended the stream")
 
@@ -96,9 +97,8 @@ class Daemon:
             connection = self._connection(timeout_seconds)
         try:
             with self.translated():
-                connection.request(
-                    method, path, body=body, headers={"Content-Type": "application/json", **(headers or {})}
-                )
+                said = {"Content-Type": "application/json", **self._access.headers, **(headers or {})}
+                connection.request(method, path, body=body, headers=said)
                 answer = connection.getresponse()
                 if answer.status >= 300:
                     raise self._failure(answer.status, answer.read())
@@ -106,26 +106,15 @@ class Daemon:
         finally:
             connection.close()
 
-    def api(self) -> "Daemon":
-        """The same daemon by the address of its /v1 API, as seen from here."""
-        if not isinstance(self.address, Path):
-            return self
-        for address in self.get("/api/state", State).listen:
-            parts = urlsplit(address)
-            if parts.scheme in ("http", "https"):
-                wildcard = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
-                host = wildcard.get(parts.hostname or "", parts.netloc.rpartition(":")[0])
-                return Daemon(f"{parts.scheme}://{host}:{parts.port}")
-        raise Hal0Error("system.bad_answer", where=self.where, reason="it names no address of its API")
-
     def _connection(self, timeout_seconds: float | None) -> HTTPConnection:
         if isinstance(self.address, Path):
             return _UnixConnection(self.address, timeout_seconds)
         parts = urlsplit(self.address if "://" in self.address else f"http://{self.address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an address such as http://localhost:8080")
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        return kind(parts.hostname, parts.port, timeout=timeout_seconds)
+        if parts.scheme == "http":
+            return HTTPConnection(parts.hostname, parts.port, timeout=timeout_seconds)
+        return HTTPSConnection(parts.hostname, parts.port, timeout=timeout_seconds, context=self._access.context())
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -135,7 +124,7 @@ class Daemon:
         except TimeoutError as error:
             raise self._down(f"no answer within {ANSWER_SECONDS:g} s") from error
         except OSError as error:
-            raise self._down(error.strerror or str(error)) from error
+            raise self._down(tls_failure(error) or error.strerror or str(error)) from error
         except (HTTPException, ValueError) as error:
             raise self._down(str(error) or type(error).__name__) from error
 
@@ -168,6 +157,12 @@ def failure_in(answer: Any, *, where: str, otherwise: str) -> Hal0Error:
     if isinstance(error, dict) and error.get("code"):
         otherwise = f"{error['code']}: {error.get('message', '')}"
     return Hal0Error("system.bad_answer", where=where, reason=otherwise)
+
+
+def check_stream(answer: HTTPResponse, *, where: str) -> None:
+    """Raises `system.bad_answer` if no events come."""
+    if answer.headers.get_content_type() != "text/event-stream":
+        raise Hal0Error("system.bad_answer", where=where, reason="it is not a stream of events")
 
 
 def event_data(answer: HTTPResponse) -> Iterator[bytes]:

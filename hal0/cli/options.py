@@ -35,5 +35,6 @@ def add_host(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         metavar="URL",
-        help="address of the daemon, such as http://localhost:8080; default: HAL0_URL, else the Unix socket",
+        help="address of the daemon, such as https://box:8080, with a key in HAL0_KEY where it wants one; default: "
+        "HAL0_URL, else the Unix socket",
     )

@@ -16,6 +16,7 @@ from hal0.daemon.config.history import History
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.store import ConfigStore
+from hal0.daemon.config.tls import server_context
 from hal0.daemon.config.trial import Trial
 from hal0.daemon.dialects import DIALECTS
 from hal0.daemon.error_log import ErrorLog
@@ -102,6 +103,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     _set_log_level(settings)
     keys = KeyStore(lambda: config.current.settings, paths.state)
     keys.load()
+    tls = server_context(settings.server)
     errors = ErrorLog(bus)
     keys.on_failure = errors.record
     config.on_defect = errors.record
@@ -215,7 +217,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             gate=Gate(),
             keeps_backends=bonds.keep,
             started_at=started_at,
-            listen=(f"http://{_bracketed(settings.server.host)}:{port}",),
+            listen=(f"{'https' if tls else 'http'}://{_bracketed(settings.server.host)}:{port}",),
             warnings=warnings,
         )
 
@@ -260,7 +262,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             dialects=DIALECTS,
         )
         front = Front(services, proxy=proxy, admin=make_admin(services))
-        server = Server(front, sockets=sockets, limits=_limits(settings))
+        server = Server(front, sockets=sockets, limits=_limits(settings), tls=tls)
         await cleanup.enter_async_context(supervisor)
         cleanup.push_async_callback(server.close)
         supervisor.begin(settings.slots, revision=config.current.revision, survivors=await looking)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hal0 import __version__
+from hal0.access import Access
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.client import Address, Client
@@ -18,7 +19,11 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="hal0-tui", description="The dashboard of hal0, in a terminal.")
     where = options.add_mutually_exclusive_group()
     where.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's admin socket (default: this user's)")
-    where.add_argument("--host", metavar="URL", help="ask over TCP instead, for example http://localhost:8080")
+    where.add_argument(
+        "--host",
+        metavar="URL",
+        help="ask over TCP instead, for example https://box:8080, with an admin key in HAL0_KEY",
+    )
     options.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     options.add_argument("--theme", choices=THEME_NAMES, help="colours (default: hal0-dark; ansi with NO_COLOR)")
     options.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
@@ -59,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
         address = Address(options.socket.expanduser().absolute())
     else:
         address = Address.default()
-    client = Client(address)
+    client = Client(address, Access.of(os.environ) if options.host else Access())
     look = Look.of(theme_for(options.theme, os.environ), ascii_only=options.ascii or not speaks_utf8(os.environ))
     if options.once:
         from hal0.tui.once import run_once

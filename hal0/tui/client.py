@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from hal0.access import Access, tls_failure
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.facts import Fact, read_fact
@@ -62,8 +63,9 @@ class Address:
 class Client:
     """One connection pool to one daemon."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, access: Access | None = None) -> None:
         self.address = address
+        self._access = access or Access()
         self._http: httpx.AsyncClient | None = None
 
     async def _open(self) -> "httpx.AsyncClient":
@@ -71,9 +73,12 @@ class Client:
             # In a thread, so that keys are answered while the library is read from disk.
             httpx = await asyncio.to_thread(importlib.import_module, "httpx")
             transport = httpx.AsyncHTTPTransport(uds=str(self.address.socket)) if self.address.socket else None
+            is_tls = self.address.url.startswith("https:")
             self._http = httpx.AsyncClient(
                 base_url=self.address.url,
                 transport=transport,
+                headers=self._access.headers,
+                verify=await asyncio.to_thread(self._access.context) if is_tls else False,
                 trust_env=False,
                 timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             )
@@ -247,6 +252,8 @@ def _translated(address: Address) -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     """The system's own words, which httpx wraps in several layers."""
+    if told := tls_failure(error):
+        return told
     if "peer closed connection" in str(error) or "disconnected" in str(error):
         return "the connection was closed"
     inner: BaseException | None = error

@@ -41,6 +41,7 @@ HAL0_CONFIG = """
 [server]
 host = "127.0.0.1"
 port = {port}
+{server}
 [daemon]
 ports = [{backend}, {backend}]
 [slots.primary]
@@ -105,8 +106,8 @@ def nginx(folder: Path, backend: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def hal0(folder: Path, backend: Path) -> Iterator[Contender]:
-    """The daemon as a user runs it, and a reader of its events who decodes none of them."""
+def hal0(folder: Path, backend: Path, *, server: str = "") -> Iterator[Contender]:
+    """The daemon as a user runs it, `server` being further lines of [server], and a reader of its events."""
     port, slot_port = free_port(), free_port()
     binary = folder / "llama-server"
     binary.write_text(
@@ -114,7 +115,7 @@ def hal0(folder: Path, backend: Path) -> Iterator[Contender]:
     )
     binary.chmod(0o755)
     config = folder / "hal0.toml"
-    config.write_text(HAL0_CONFIG.format(port=port, backend=slot_port, binary=binary))
+    config.write_text(HAL0_CONFIG.format(port=port, backend=slot_port, binary=binary, server=server))
     env = {name: value for name, value in os.environ.items() if not name.startswith("HAL0_")}
     env |= {"HAL0_CONFIG": str(config), "HAL0_STATE_DIR": str(folder), "HAL0_RUNTIME_DIR": str(folder)}
     command = ["taskset", "-c", PROXY_CORE, sys.executable, "-m", "hal0.daemon.main"]

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from hal0.errors import Hal0Error
-from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
 from tests.fakes.admin import FakeAdmin
 
@@ -40,18 +39,11 @@ def bodies(admin: FakeAdmin) -> list[dict[str, Any]]:
     return [json.loads(body) for route, body in admin.asked if route == CHAT]
 
 
-@pytest.fixture
-def chat(admin: FakeAdmin) -> FakeAdmin:
-    """A daemon whose API is where its state says."""
-    admin.answers["GET /api/state"] = pictures.state(listen=[admin.url.replace("127.0.0.1", "0.0.0.0")])
-    return admin
-
-
-def test_one_message_is_streamed_to_stdout(hal0: Run, chat: FakeAdmin) -> None:
-    streams(chat, delta(role="assistant"), delta(content="Hel"), delta(content="lo!"), USAGE, DONE)
+def test_one_message_is_streamed_to_stdout(hal0: Run, admin: FakeAdmin) -> None:
+    streams(admin, delta(role="assistant"), delta(content="Hel"), delta(content="lo!"), USAGE, DONE)
     ended = hal0("chat", "primary", "-m", "Hi", "--system", "Be brief.")
     assert (ended.status, ended.out, ended.err) == (0, "Hello!\n", "")
-    assert bodies(chat) == [
+    assert bodies(admin) == [
         {
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
             "stream": True,
@@ -61,14 +53,14 @@ def test_one_message_is_streamed_to_stdout(hal0: Run, chat: FakeAdmin) -> None:
     ]
 
 
-def test_without_a_message_the_whole_of_stdin_is_asked(hal0: Run, chat: FakeAdmin) -> None:
-    streams(chat, delta(content="ok\n"), DONE)
+def test_without_a_message_the_whole_of_stdin_is_asked(hal0: Run, admin: FakeAdmin) -> None:
+    streams(admin, delta(content="ok\n"), DONE)
     assert hal0("chat", stdin="two\nlines\n").out == "ok\n"
-    assert bodies(chat)[0]["messages"] == [{"role": "user", "content": "two\nlines\n"}]
-    assert "model" not in bodies(chat)[0]
+    assert bodies(admin)[0]["messages"] == [{"role": "user", "content": "two\nlines\n"}]
+    assert "model" not in bodies(admin)[0]
 
 
-def test_a_chunk_is_printed_before_the_next_is_made(chat: FakeAdmin, terminal: OpenTerminal) -> None:
+def test_a_chunk_is_printed_before_the_next_is_made(admin: FakeAdmin, terminal: OpenTerminal) -> None:
     seen = threading.Event()
 
     def pieces() -> Iterator[bytes]:
@@ -78,7 +70,7 @@ def test_a_chunk_is_printed_before_the_next_is_made(chat: FakeAdmin, terminal: O
         yield DONE
         yield b""
 
-    chat.answers[CHAT] = pieces
+    admin.answers[CHAT] = pieces
     screen = terminal("chat", "-m", "Hi")
     screen.wait_for("first")
     seen.set()
@@ -86,28 +78,28 @@ def test_a_chunk_is_printed_before_the_next_is_made(chat: FakeAdmin, terminal: O
     assert "first second" in screen.screen
 
 
-def test_timing_goes_to_stderr(hal0: Run, chat: FakeAdmin) -> None:
-    streams(chat, delta(content="a"), delta(content="b"), USAGE, DONE)
+def test_timing_goes_to_stderr(hal0: Run, admin: FakeAdmin) -> None:
+    streams(admin, delta(content="a"), delta(content="b"), USAGE, DONE)
     ended = hal0("chat", "-v", "-m", "Hi")
     assert ended.out == "ab\n"
     assert ended.err.startswith("primary: 42 tokens in 0.")
     assert "first token after" in ended.err
 
 
-def test_a_whole_answer_is_printed_when_it_is_there(hal0: Run, chat: FakeAdmin) -> None:
-    chat.answers[CHAT] = {"choices": [{"message": {"content": "Hello!"}}], "usage": {"completion_tokens": 2}}
+def test_a_whole_answer_is_printed_when_it_is_there(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers[CHAT] = {"choices": [{"message": {"content": "Hello!"}}], "usage": {"completion_tokens": 2}}
     assert hal0("chat", "-m", "Hi", "--no-stream").out == "Hello!\n"
     assert json.loads(hal0("chat", "-m", "Hi", "--json").out)["usage"] == {"completion_tokens": 2}
-    assert [body["stream"] for body in bodies(chat)] == [False, False]
+    assert [body["stream"] for body in bodies(admin)] == [False, False]
 
 
-def test_thinking_aside_stays_out_of_a_pipe(hal0: Run, chat: FakeAdmin) -> None:
-    streams(chat, delta(reasoning_content="hmm"), delta(content="Yes."), DONE)
+def test_thinking_aside_stays_out_of_a_pipe(hal0: Run, admin: FakeAdmin) -> None:
+    streams(admin, delta(reasoning_content="hmm"), delta(content="Yes."), DONE)
     assert hal0("chat", "-m", "Hi").out == "Yes.\n"
 
 
-def test_a_refused_request_fails_with_its_code(hal0: Run, chat: FakeAdmin) -> None:
-    chat.answers[CHAT] = Hal0Error(
+def test_a_refused_request_fails_with_its_code(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers[CHAT] = Hal0Error(
         "dispatch.capability_mismatch", slot="embed", kind="embedding", path="/v1/chat/completions"
     )
     ended = hal0("chat", "embed", "-m", "Hi")
@@ -115,29 +107,31 @@ def test_a_refused_request_fails_with_its_code(hal0: Run, chat: FakeAdmin) -> No
     assert ended.err.startswith("error: dispatch.capability_mismatch: embed is a slot for embedding")
 
 
-def test_an_error_in_the_middle_ends_with_its_code_after_the_text_so_far(hal0: Run, chat: FakeAdmin) -> None:
+def test_an_error_in_the_middle_ends_with_its_code_after_the_text_so_far(hal0: Run, admin: FakeAdmin) -> None:
     failure = Hal0Error("dispatch.stream_broken", slot="primary", reason="killed by SIGKILL")
-    streams(chat, delta(content="Once upon"), event(failure.envelope()))
+    streams(admin, delta(content="Once upon"), event(failure.envelope()))
     ended = hal0("chat", "-m", "Hi")
     assert (ended.status, ended.out) == (1, "Once upon\n")
     assert ended.err.startswith("error: dispatch.stream_broken: primary broke off in the middle of its answer: killed")
 
 
-def test_a_stream_that_just_stops_is_a_failure(hal0: Run, chat: FakeAdmin) -> None:
-    chat.answers[CHAT] = lambda: [delta(content="Once upon")]
+def test_a_stream_that_just_stops_is_a_failure(hal0: Run, admin: FakeAdmin) -> None:
+    admin.answers[CHAT] = lambda: [delta(content="Once upon")]
     ended = hal0("chat", "-m", "Hi")
     assert (ended.status, ended.out) == (1, "Once upon\n")
     assert ended.err.startswith("error: dispatch.stream_broken: primary")
 
 
 @pytest.mark.parametrize("nonsense", [b"{", b"[1]", b"\xff"])
-def test_a_chunk_that_makes_no_sense_is_a_failure(hal0: Run, chat: FakeAdmin, nonsense: bytes) -> None:
-    streams(chat, event(nonsense), DONE)
+def test_a_chunk_that_makes_no_sense_is_a_failure(hal0: Run, admin: FakeAdmin, nonsense: bytes) -> None:
+    streams(admin, event(nonsense), DONE)
     assert hal0("chat", "-m", "Hi").err.startswith("error: system.bad_answer: ")
 
 
-def test_what_a_model_writes_cannot_act_on_the_terminal(chat: FakeAdmin, terminal: OpenTerminal) -> None:
-    streams(chat, delta(content="\x1b]0;owned\x07"), delta(content="\x1b"), delta(content="[2Jstill\nhere\u202e"), DONE)
+def test_what_a_model_writes_cannot_act_on_the_terminal(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    streams(
+        admin, delta(content="\x1b]0;owned\x07"), delta(content="\x1b"), delta(content="[2Jstill\nhere\u202e"), DONE
+    )
     screen = terminal("chat", "-m", "Hi")
     assert screen.wait() == 0
     assert "\x1b" not in screen.screen
@@ -145,13 +139,13 @@ def test_what_a_model_writes_cannot_act_on_the_terminal(chat: FakeAdmin, termina
     assert "still\r\nhere" in screen.screen
 
 
-def test_what_a_model_writes_goes_into_a_pipe_unchanged(hal0: Run, chat: FakeAdmin) -> None:
-    streams(chat, delta(content="a\x1b[1mb"), DONE)
+def test_what_a_model_writes_goes_into_a_pipe_unchanged(hal0: Run, admin: FakeAdmin) -> None:
+    streams(admin, delta(content="a\x1b[1mb"), DONE)
     assert hal0("chat", "-m", "Hi").out == "a\x1b[1mb\n"
 
 
-def test_a_conversation_remembers_until_it_is_told_to_forget(chat: FakeAdmin, terminal: OpenTerminal) -> None:
-    streams(chat, delta(content="Hello!"), DONE)
+def test_a_conversation_remembers_until_it_is_told_to_forget(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    streams(admin, delta(content="Hello!"), DONE)
     screen = terminal("chat", "primary", TERM="dumb")
     screen.wait_for("> ")
     screen.type("one\n")
@@ -160,25 +154,25 @@ def test_a_conversation_remembers_until_it_is_told_to_forget(chat: FakeAdmin, te
     screen.wait_for("two")
     screen.type("/new\nthree\n/quit\n")
     assert screen.wait() == 0
-    said = [[message["content"] for message in body["messages"]] for body in bodies(chat)]
+    said = [[message["content"] for message in body["messages"]] for body in bodies(admin)]
     assert said == [["one"], ["one", "Hello!", "two"], ["three"]]
 
 
-def test_a_failure_does_not_end_a_conversation(chat: FakeAdmin, terminal: OpenTerminal) -> None:
-    chat.answers[CHAT] = Hal0Error("dispatch.context_exceeded", slot="primary", reason="2048 tokens")
+def test_a_failure_does_not_end_a_conversation(admin: FakeAdmin, terminal: OpenTerminal) -> None:
+    admin.answers[CHAT] = Hal0Error("dispatch.context_exceeded", slot="primary", reason="2048 tokens")
     screen = terminal("chat", TERM="dumb")
     screen.wait_for("> ")
     screen.type("one\n")
     screen.wait_for("dispatch.context_exceeded")
-    streams(chat, delta(content="Hello!"), DONE)
+    streams(admin, delta(content="Hello!"), DONE)
     screen.type("two\n")
     screen.wait_for("Hello!\r\n> ")  # readline is there again: before that Ctrl-D is not its own
     screen.type("\x04")
     assert screen.wait() == 0
-    assert [message["content"] for message in bodies(chat)[-1]["messages"]] == ["two"]
+    assert [message["content"] for message in bodies(admin)[-1]["messages"]] == ["two"]
 
 
-def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(chat: FakeAdmin, terminal: OpenTerminal) -> None:
+def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(admin: FakeAdmin, terminal: OpenTerminal) -> None:
     left = threading.Event()
 
     def pieces() -> Iterator[bytes]:
@@ -189,7 +183,7 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(chat: FakeAdmin, t
         finally:
             left.set()
 
-    chat.answers[CHAT] = pieces
+    admin.answers[CHAT] = pieces
     screen = terminal("chat", TERM="dumb")
     screen.wait_for("> ")
     screen.type("one\n")
@@ -202,9 +196,9 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(chat: FakeAdmin, t
 
 
 def test_ctrl_c_at_the_prompt_drops_the_line_and_keeps_the_conversation(
-    chat: FakeAdmin, terminal: OpenTerminal
+    admin: FakeAdmin, terminal: OpenTerminal
 ) -> None:
-    streams(chat, delta(content="Hello!"), DONE)
+    streams(admin, delta(content="Hello!"), DONE)
     screen = terminal("chat", TERM="dumb")
     screen.wait_for("> ")
     screen.type("one\n")
@@ -215,11 +209,11 @@ def test_ctrl_c_at_the_prompt_drops_the_line_and_keeps_the_conversation(
             screen.wait_for("> \r\n> ", seconds=3.0)
     screen.type("two\n/quit\n")
     assert screen.wait() == 0
-    assert [message["content"] for message in bodies(chat)[-1]["messages"]] == ["one", "Hello!", "two"]
+    assert [message["content"] for message in bodies(admin)[-1]["messages"]] == ["one", "Hello!", "two"]
 
 
-def test_what_is_not_utf8_on_stdin_is_asked_with_marks_in_its_place(env: dict[str, str], chat: FakeAdmin) -> None:
-    streams(chat, delta(content="ok"), DONE)
+def test_what_is_not_utf8_on_stdin_is_asked_with_marks_in_its_place(env: dict[str, str], admin: FakeAdmin) -> None:
+    streams(admin, delta(content="ok"), DONE)
     ended = subprocess.run(
         [sys.executable, "-m", "hal0.cli", "chat"],
         input=b"caf\xe9",
@@ -229,4 +223,4 @@ def test_what_is_not_utf8_on_stdin_is_asked_with_marks_in_its_place(env: dict[st
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert bodies(chat)[0]["messages"] == [{"role": "user", "content": "caf\ufffd"}]
+    assert bodies(admin)[0]["messages"] == [{"role": "user", "content": "caf\ufffd"}]

@@ -125,7 +125,8 @@ def test_an_answer_from_something_else_is_named_as_that(
     admin.answers["DELETE /api/requests/req-1"] = answer
     for route in ("state", "slots", "slots/primary", "slots/primary/logs", "requests", "config"):
         admin.answers[f"GET /api/{route}"] = answer
-    admin.answers["POST /api/config/reload"] = answer
+    for route in ("POST /api/config/reload", "POST /v1/chat/completions"):
+        admin.answers[route] = answer
     ended = hal0(*words)
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.startswith("error: system.bad_answer: ")

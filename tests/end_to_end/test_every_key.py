@@ -24,6 +24,7 @@ from hal0.daemon.config.snapshot import keys_awaiting_restart
 from hal0.models import CARDS
 from tests.fakes.installation import Installation, installed
 from tests.fakes.scripted import port_range
+from tests.fakes.tls import pair
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKE_SERVER = ROOT / "fakes" / "llama_server.py"
@@ -55,6 +56,8 @@ ELSEWHERE = {
     "server.header_limit": "end_to_end/test_keys_read_at_start.py",
     "server.request_timeout": "end_to_end/test_keys_read_at_start.py",
     "server.keep_alive": "end_to_end/test_keys_read_at_start.py",
+    "server.tls_cert": "end_to_end/test_tls.py",
+    "server.tls_key": "end_to_end/test_tls.py",
     "daemon.keep_backends": "end_to_end/test_keep_backends.py",
     "daemon.auto_rollback": "end_to_end/test_config_trial.py",
     "slots.NAME.cwd": "end_to_end/test_other_backends.py",
@@ -568,12 +571,20 @@ def test_a_changed_key_has_its_effect_at_once(hal0: Installation, key: str) -> N
 def test_a_key_that_is_read_at_the_start_is_listed(tmp_path: Path, key: str) -> None:
     table, name = key.split(".")
     file = tmp_path / "hal0.toml"
-    started = judge(file, env={}).settings
-    file.write_text(f"[{table}]\n{name} = {json.dumps(OTHER_VALUES[name])}\n")
-    now = judge(file, env={}).settings
-    assert started is not None
-    assert now is not None
-    assert keys_awaiting_restart(started, now) == (key,)
+    tls = pair(tmp_path)
+    before: dict[str, Any] = {}
+    other = OTHER_VALUES.get(name)
+    if name in ("tls_cert", "tls_key"):  # one is not without the other
+        before = {"tls_cert": str(tls.certificate), "tls_key": str(tls.key)}
+        other = str(shutil.copy(before[name], tmp_path / "other.pem"))
+
+    def settings(values: dict[str, Any]) -> Settings:
+        file.write_text(f"[{table}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        found = judge(file, env={}).settings
+        assert found is not None
+        return found
+
+    assert keys_awaiting_restart(settings(before), settings({**before, name: other})) == (key,)
 
 
 def test_the_drain_timeout_of_the_daemon_is_what_its_end_waits_for(tmp_path: Path) -> None:

@@ -27,14 +27,15 @@ from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
+from tests.fakes.tls import server_side
 
 
 @asynccontextmanager
 async def served(app: Any, limits: Limits | None = None) -> AsyncIterator[tuple[Server, int]]:
-    """The app behind the server on a free port."""
+    """The app behind the server on a free port, with TLS inside of `over_tls`."""
     sock = listen_tcp("127.0.0.1", 0)
     port = sock.getsockname()[1]
-    server = Server(with_lifespan(app), sockets=[sock], limits=limits)
+    server = Server(with_lifespan(app), sockets=[sock], limits=limits, tls=server_side())
     await server.start()
     try:
         yield server, port

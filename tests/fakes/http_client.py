@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tests.fakes.tls import client_side
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -95,7 +97,7 @@ class Client:
 
 @asynccontextmanager
 async def connect(port: int, *, seconds: float = 30.0) -> AsyncIterator[Client]:
-    client = Client(*await asyncio.open_connection("127.0.0.1", port))
+    client = Client(*await asyncio.open_connection("127.0.0.1", port, ssl=client_side()))
     try:
         async with asyncio.timeout(seconds):
             yield client

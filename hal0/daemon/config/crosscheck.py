@@ -23,6 +23,7 @@ def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding
     yield from _ports(slots, server_port)
     yield from _groups(slots)
     yield from _range(tree.get("daemon"))
+    yield from _tls(tree.get("server"))
     yield from _default_slots(tree.get("dispatch"), slots)
     yield from remotes(tree, slots)
 
@@ -126,6 +127,14 @@ def _range(daemon: object) -> Iterator[Finding]:
     if ports[0] > ports[1]:
         hint = f"for example `ports = [{shown(ports[1])}, {shown(ports[0])}]`"
         yield Finding("config.invalid", "the first port of `daemon.ports` is above the last", ("daemon", "ports"), hint)
+
+
+def _tls(server: object) -> Iterator[Finding]:
+    given = [name for name in ("tls_cert", "tls_key") if isinstance(server, dict) and name in server]
+    if len(given) == 1:
+        missing = "tls_key" if given == ["tls_cert"] else "tls_cert"
+        message = f"`{missing}` is missing in [server]: `{given[0]}` has no effect without it"
+        yield Finding("config.invalid", message, ("server", missing), f"add `{missing} = …`", "table")
 
 
 def _default_slots(dispatch: object, slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

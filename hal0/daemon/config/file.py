@@ -1,7 +1,8 @@
 """From files to settings, or to all problems of all files at once, each with its place.
 
-Read, parse, fill in the environment, validate, cross-check, and let the slots be appraised by those who would start
-them. `judge` is the one way in, for the daemon's start, for its reloads and for `hal0 config check`.
+Read, parse, fill in the environment, validate, cross-check, look at what TLS needs, and let the slots be appraised by
+those who would start them. `judge` is the one way in, for the daemon's start, for its reloads and for `hal0 config
+check`.
 """
 
 import os
@@ -22,6 +23,7 @@ from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.sources import Sources, read_sources
+from hal0.daemon.config.tls import unusable_tls
 from hal0.errors import Hal0Error
 from hal0.wire import Problem
 
@@ -103,9 +105,10 @@ def judge_sources(
     if all_read:
         port = server.get("port", _written_port(merged.tree))
         findings += islice(crosscheck(merged.tree, server_port=port), MAX_FINDINGS)
-    is_appraised = appraise is not None and settings is not None and not (problems or findings)
-    if appraise is not None and settings is not None and is_appraised:
-        findings += [_unworkable(key, error) for key, error in appraise(settings)]
+    is_appraised = settings is not None and not (problems or findings)
+    if settings is not None and is_appraised:
+        appraised = [*unusable_tls(settings), *(appraise(settings) if appraise is not None else ())]
+        findings += [_unworkable(key, error) for key, error in appraised]
     known = {(problem.file, problem.line, problem.column) for problem in problems}
     for finding in without_echoes(findings):
         problem = _placed(finding, merged)

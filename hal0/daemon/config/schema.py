@@ -158,6 +158,12 @@ class Server(Table):
     port: Annotated[ListenPort, AT_START] = Field(
         8080, description="Port to listen on, 0 = any free one; HAL0_PORT wins."
     )
+    tls_cert: Annotated[Location | None, AT_START] = Field(
+        None, description="Certificate with its chain, in PEM form: the port speaks HTTPS instead of HTTP."
+    )
+    tls_key: Annotated[Location | None, AT_START] = Field(
+        None, description="The certificate's private key, in PEM form and without a password."
+    )
     body_limit: Bytes = Field(64 * 2**20, ge=1024, description="Largest request body; images and audio are sent in it.")
     header_limit: Annotated[Bytes, AT_START] = Field(
         64 * 2**10, ge=1024, le=16 * 2**20, description="Largest request head."

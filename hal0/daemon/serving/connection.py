@@ -70,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self._lingers_until = 0.0
         self._client: tuple[str, int] | None = None
         self._server: tuple[str, int | None] | None = None
+        self._scheme = "http"
 
     @property
     def is_draining(self) -> bool:
@@ -97,6 +98,8 @@ class ClientConnection(asyncio.Protocol):
             self._client, self._server = (peer[0], peer[1]), (here[0], here[1])
         else:
             self._server = (str(here), None)
+        if transport.get_extra_info("sslcontext") is not None:
+            self._scheme = "https"
         self._house.connections.add(self)
         self.task = self.loop.create_task(self._serve())
         if self._client is not None:  # whoever comes by the Unix socket is let in
@@ -339,7 +342,7 @@ class ClientConnection(asyncio.Protocol):
             "asgi": ASGI,
             "http_version": version,
             "method": self._parser.get_method().decode("ascii"),
-            "scheme": "http",
+            "scheme": self._scheme,
             "path": unquote(path) if "%" in path else path,
             "raw_path": raw_path,
             "query_string": query,

@@ -8,6 +8,7 @@ class Limits:
     """Bounds on clients; each but the last is kept for every connection on its own."""
 
     header_bytes: int = 64 * 2**10
+    handshake_seconds: float = 10.0  # until TLS is agreed on
     request_seconds: float = 60.0  # from the first byte of a request to its last
     keep_alive_seconds: float = 75.0  # longer than client pools keep theirs: they close first, and no request is lost
     unread_body_bytes: int = 256 * 2**10  # held for an app that reads slowly, before reading from the client stops

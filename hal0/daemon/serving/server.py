@@ -7,6 +7,7 @@ decides (docs/performance.md). Stopping has three steps that the owner takes: ac
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,15 +29,23 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """The app's door. `sockets` are bound already; see `hal0.daemon.serving.sockets`."""
+    """The app's door. `sockets` are bound already; see `hal0.daemon.serving.sockets`. With `tls`, TCP speaks it."""
 
-    def __init__(self, app: App, *, sockets: list[socket.socket], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        sockets: list[socket.socket],
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.app = app
         self.limits = limits or Limits()
         self.is_draining = False
         self.connections: set[ClientConnection] = set()
         self._crowd = Crowd(self.limits.connections)
         self._sockets = sockets
+        self._tls = tls
         self._servers: list[asyncio.Server] = []
         self._unix = [
             (Path(sock.getsockname()), Path(sock.getsockname()).stat())
@@ -58,9 +67,26 @@ class Server:
         loop = asyncio.get_running_loop()
         await self._start_lifespan(loop)
         for sock in self._sockets:
-            make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            self._servers.append(await make(lambda: ClientConnection(self), sock=sock, backlog=BACKLOG))
+            self._servers.append(await self._listen(loop, sock))
         self._check_handle = loop.call_later(CHECK_SECONDS, self._check)
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Server:
+        def make() -> ClientConnection:
+            return ClientConnection(self)
+
+        if sock.family == socket.AF_UNIX:
+            return await loop.create_unix_server(make, sock=sock, backlog=BACKLOG)
+        if self._tls is None:
+            return await loop.create_server(make, sock=sock, backlog=BACKLOG)
+        # Who dawdles here is no connection yet, so no limit on those counts him.
+        return await loop.create_server(
+            make,
+            sock=sock,
+            backlog=BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=self.limits.handshake_seconds,
+            ssl_shutdown_timeout=self.limits.linger_seconds,
+        )
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; safe to call twice. Connections stay."""

@@ -9,6 +9,7 @@ from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp
 from tests.fakes.door import until
 from tests.fakes.http_client import ask, connect, post
+from tests.fakes.tls import server_side
 
 
 async def test_quart_serves_and_its_event_streams_end_when_their_reader_leaves() -> None:
@@ -44,7 +45,7 @@ async def test_quart_serves_and_its_event_streams_end_when_their_reader_leaves()
 
     sock = listen_tcp("127.0.0.1", 0)
     port = sock.getsockname()[1]
-    server = Server(app, sockets=[sock])
+    server = Server(app, sockets=[sock], tls=server_side())
     await server.start()
     try:
         big = b"x" * 3_000_000
@@ -81,7 +82,7 @@ async def test_a_reader_of_quarts_events_that_leaves_while_nothing_is_sent_is_no
         return answer
 
     sock = listen_tcp("127.0.0.1", 0)
-    server = Server(app, sockets=[sock])
+    server = Server(app, sockets=[sock], tls=server_side())
     await server.start()
     try:
         async with connect(sock.getsockname()[1]) as client:
