@@ -389,6 +389,13 @@ _add(
     remedy="`hal0 slot list` shows the slots and their models; GET /v1/models lists every name that works.",
 )
 _add(
+    "dispatch.missing_model",
+    400,
+    "{path} needs `model`: the name of the slot or model that shall answer",
+    cause="Audio has no default slot: which voice or ear is meant must be said, as OpenAI's API has it.",
+    remedy="Add `model` to the request; GET /v1/models lists every name that works.",
+)
+_add(
     "dispatch.capability_mismatch",
     409,
     "{slot} is a slot for {kind}; it cannot answer {path}",

@@ -12,6 +12,8 @@ from tests.fakes.installation import Installation
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "primary", "messages": [{"role": "user", "content": "Hello!"}]}
+SPEECH = "/v1/audio/speech"
+SAID = {"model": "tts", "input": "Hello!"}
 DEEP = b'{"messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 
 
@@ -74,6 +76,17 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/embeddings", {"model": "embed", "input": 5}, "input"),
     ("/v1/embeddings", {"model": "embed", "input": []}, "input"),
     ("/v1/embeddings", {"model": "embed", "input": "x", "encoding_format": "hex"}, "encoding_format"),
+    (SPEECH, {"model": "tts"}, "input"),
+    (SPEECH, {**SAID, "input": " "}, "input"),
+    (SPEECH, {**SAID, "input": ["a"]}, "input"),
+    (SPEECH, {**SAID, "voice": 5}, "voice"),
+    (SPEECH, {**SAID, "voice": {"name": "x"}}, "voice"),
+    (SPEECH, {**SAID, "speed": 0.2}, "speed"),
+    (SPEECH, {**SAID, "speed": 4.5}, "speed"),
+    (SPEECH, {**SAID, "speed": "fast"}, "speed"),
+    (SPEECH, {**SAID, "response_format": "mp4"}, "response_format"),
+    (SPEECH, {**SAID, "stream_format": "json"}, "stream_format"),
+    (SPEECH, {**SAID, "instructions": 5}, "instructions"),
     ("/v1/rerankings", {"model": "embed", "query": "x"}, "documents"),
     ("/v1/rerankings", {"model": "embed", "documents": ["x"]}, "query"),
     ("/v1/rerankings", {"model": "embed", "query": "x", "documents": []}, "documents"),
@@ -94,6 +107,8 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", CHAT, {**HELLO, "model": "embed"}, 409, "dispatch.capability_mismatch"),
     ("POST", "/v1/embeddings", {"model": "primary", "input": "x"}, 409, "dispatch.capability_mismatch"),
     ("POST", "/v1/embeddings", {"model": "embed", "input": "word " * 2000}, 400, "dispatch.context_exceeded"),
+    ("POST", SPEECH, {"input": "Hello!"}, 400, "dispatch.missing_model"),
+    ("POST", SPEECH, {"model": "primary", "input": "Hello!"}, 409, "dispatch.capability_mismatch"),
     ("POST", "/v1/chat/completion", HELLO, 404, "system.not_found"),
     ("GET", CHAT, {}, 405, "system.method_not_allowed"),
     ("DELETE", "/v1/models", {}, 405, "system.method_not_allowed"),

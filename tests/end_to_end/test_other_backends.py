@@ -58,6 +58,11 @@ provider = "command"
 command = "@PROGRAM@ --listen ${port} --below /other"
 proof = false
 
+[slots.voice]
+provider = "command"
+command = "@PROGRAM@ --listen ${port}"
+kind = "speech"
+
 [slots.big]
 provider = "vllm"
 binary = "@FOLDER@/bin/vllm"
@@ -211,6 +216,16 @@ def test_a_program_that_cannot_do_the_work_is_not_ready_unless_it_is_trusted(her
     assert "404" in error(answer)["message"]
     here.admin("POST", "/api/slots/trusted/load", {})
     here.wait_for_slot("trusted", "ready", "idle")
+
+
+def test_a_program_that_speaks_is_proven_and_asked_like_any_other(here: Installation) -> None:
+    answer = ask(here, "audio/speech", model="voice", input="one two three")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    assert len(answer.content) == 44 + 3 * 2000 * 2
+    assert answer.headers["x-hal0-slot"] == "voice"
+    assert answer.headers["x-hal0-engine"] == Path(sys.executable).name
+    assert here.slot("voice")["kind"] == "speech"
+    assert error(chat(here, model="voice"))["code"] == "dispatch.capability_mismatch"
 
 
 # vLLM

@@ -100,6 +100,18 @@ def test_a_name_of_a_remote_goes_there(hal0: Installation, far: RemoteServer, as
     assert lower["x-title"] == "hal0"
 
 
+def test_speech_of_a_remote_passes_as_it_comes(hal0: Installation, far: RemoteServer) -> None:
+    body = {"model": "far/big", "input": "a b", "voice": "x", "unknown": 1}
+    answer = httpx.post(hal0.url + "/v1/audio/speech", json=body, timeout=60)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    assert (answer.content[:4], len(answer.content)) == (b"RIFF", 44 + 2 * 2000 * 2)
+    assert answer.headers["x-hal0-remote"] == "far"
+    assert far.asked[-1][2] == {**body, "model": "big"}
+    (view,) = [each for each in hal0.admin("GET", "/api/requests")["requests"] if each["slot"] == "far"]
+    assert (view["outcome"], view["tokens"], view["text"], view["prompt"]) == ("ok", 0, "", "a b")
+    assert view["ttft_ms"] > 0
+
+
 def test_what_is_excluded_or_unknown_is_no_route(hal0: Installation, far: RemoteServer) -> None:
     for model in ("vendor/model-b", "far/vendor/model-b", "far/other", "nobody"):
         answer = ask(hal0, model)

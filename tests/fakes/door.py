@@ -63,6 +63,7 @@ class FakeLease:
     spec: SlotSpec
     queue_ms: float = 0.0
     load_ms: float = 12.0
+    engine: str = "an engine"
     is_remote: ClassVar[bool] = False
 
     def carried_by(self, line: Connection) -> None:

@@ -32,8 +32,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "llama": ("chat", "embedding", "rerank"),
     "vllm": ("chat", "embedding"),
     "flm": ("chat", "embedding"),
-    "command": ("chat", "embedding", "rerank"),
+    "command": ("chat", "embedding", "rerank", "speech"),
 }
+ALL_KINDS = frozenset(kind for kinds in KINDS.values() for kind in kinds)
 # Key of the slot: the placeholder through which alone it reaches the program.
 BY_PLACEHOLDER = {"context": "ctx"}
 
@@ -68,7 +69,7 @@ def _without_effect(key: Key, slot: Mapping[str, Any], provider: str) -> Iterato
             hint = "leave it out; it is for " + " and ".join(providers)
             yield Finding("config.invalid", message, (*key, name), hint, "key")
     kind = slot.get("kind")
-    if isinstance(kind, str) and kind not in KINDS[provider] and kind in KINDS["llama"]:
+    if isinstance(kind, str) and kind not in KINDS[provider] and kind in ALL_KINDS:
         message = f"`provider = {shown(provider)}` cannot be used for {shown(kind)}"
         yield Finding("config.invalid", message, (*key, "kind"), f"it serves {' and '.join(KINDS[provider])}")
 

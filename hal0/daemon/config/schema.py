@@ -283,7 +283,7 @@ class Slot(Table):
         description="The model it serves: its name in the registry; for vllm a folder, or `owner/name` of the cache of "
         "Hugging Face; for flm its tag; for a command what it needs, if anything.",
     )
-    kind: Literal["chat", "embedding", "rerank"] | None = Field(
+    kind: Literal["chat", "embedding", "rerank", "speech"] | None = Field(
         None, description="What it is for; left out: told from the model file."
     )
     context: Annotated[int | None, Unit("tokens")] = Field(
@@ -334,7 +334,7 @@ class Slot(Table):
     api_path: UrlPrefix | None = Field(
         None, description="Where a command serves what OpenAI's API has under `/v1`; left out: there."
     )
-    serves: tuple[Literal["chat", "completion", "embedding"], ...] | None = Field(
+    serves: tuple[Literal["chat", "completion", "embedding", "speech"], ...] | None = Field(
         None, min_length=1, description="What a command can be asked for; left out: what its `kind` says."
     )
     env: Named[EnvName, str] = Field(

@@ -22,6 +22,7 @@ class Api(Enum):
     COMPLETION = "/v1/completions"
     EMBEDDINGS = "/v1/embeddings"
     RERANK = "/v1/rerankings"
+    SPEECH = "/v1/audio/speech"
 
 
 # What `serves` of a slot can name. Scores can be had of any embeddings.
@@ -29,6 +30,7 @@ SERVED = {
     "chat": (Api.CHAT,),
     "completion": (Api.COMPLETION,),
     "embedding": (Api.EMBEDDINGS, Api.RERANK),
+    "speech": (Api.SPEECH,),
 }
 
 
@@ -79,6 +81,11 @@ class Launch:
     @property
     def takes_key(self) -> bool:
         return bool(self.key_env or self.key_mark)
+
+    @property
+    def engine_name(self) -> str:
+        """The engine without the folder it lies in, which is nobody's business outside of this machine."""
+        return self.engine.rpartition("/")[2]
 
     def argv(self, port: int, *, key: str = "") -> list[str]:
         """The words; without a key, for people, its mark stays where it is."""

@@ -26,6 +26,7 @@ APIS: Mapping[Kind, frozenset[Api]] = {
     "chat": frozenset({Api.CHAT, Api.COMPLETION}),
     "embedding": frozenset({Api.EMBEDDINGS, Api.RERANK}),
     "rerank": frozenset({Api.RERANK}),
+    "speech": frozenset({Api.SPEECH}),
 }
 
 

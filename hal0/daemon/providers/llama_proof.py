@@ -1,4 +1,4 @@
-"""The proof that a llama-server works: the smallest real piece of work of each kind, and how its answer is judged.
+"""The proof that a backend works: the smallest real piece of work of each kind, and how its answer is judged.
 
 Pure but for JSON. A health check alone passes on backends that give garbage.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hal0.daemon.http.client import Answer
+from hal0.daemon.providers import speech_proof
 from hal0.wire import Kind
 
 
@@ -42,11 +43,15 @@ PROOFS: Mapping[Kind, Proof] = {
         query="What is the capital of France?",
         documents=["Paris is the capital of France.", "Bread is baked in an oven."],
     ),
+    "speech": Proof("speaking one word", "/v1/audio/speech", speech_proof.BODY),
 }
 
 
 def judge(proof: Proof, answer: Answer) -> str | None:
     """What is wrong with the answer; None if it proves the work done."""
+    if proof.path == "/v1/audio/speech":
+        reason = speech_proof.judge_sound(answer)
+        return None if reason is None else f"{proof.what} gave {reason}"
     try:
         body = json.loads(answer.body)
     except (ValueError, RecursionError):

@@ -21,7 +21,7 @@ from hal0.daemon.proxy.body import Call, check_content_type, parse
 from hal0.daemon.proxy.bounds import bytes_allowed
 from hal0.daemon.proxy.faults import fault, is_the_upstreams
 from hal0.daemon.proxy.passage import Passage, Receive
-from hal0.daemon.proxy.relay import DONE, TooSlow, Watch, relay_bytes, relay_events
+from hal0.daemon.proxy.relay import TooSlow, Watch, has_ended, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.proxy.seams import Adapter, Answer, Carrier, Choice, Dialect, Dispatcher, Lease
@@ -123,7 +123,7 @@ class ProxyApp:
         await self._reply(scope, send, self._settings(), request=headers.request_id(scope["headers"])).fail(error)
 
     def _client_left(self, passage: Passage) -> None:
-        if passage.request.tap.ended_with(DONE):  # it has all of its answer and did not wait for the last empty chunk
+        if has_ended(passage.request.tap):  # it has all of its answer and did not wait for the last empty chunk
             passage.request.finish("ok", status=passage.reply.status)
             return
         left = Hal0Error("dispatch.cancelled", by="its client")
@@ -221,6 +221,7 @@ class ProxyApp:
         call = parse(api, raw) if dialect is None else dialect.call(passage.path, raw)
         passage.request.asked = headers.printable(call.model or "")
         passage.request.stream = call.body.is_stream
+        passage.request.tap.is_sound = call.api is Api.SPEECH
         if self._requests.captures():
             passage.request.prompt = call.prompt()
         return call
@@ -250,6 +251,8 @@ class ProxyApp:
             (b"x-hal0-load-ms", b"%d" % lease.load_ms),
             (b"x-hal0-route", headers.ascii_value(choice.rule)),
         ]
+        if lease.engine:
+            passage.reply.headers.append((b"x-hal0-engine", headers.ascii_value(lease.engine)))
 
     # 5 open
 
@@ -345,7 +348,7 @@ class ProxyApp:
             if head.length is not None:
                 passed.append((b"content-length", b"%d" % head.length))
             await reply.head(200, passed, is_stream=False)
-            await relay_bytes(connection, reply, tap)
+            await relay_bytes(connection, reply, tap, on_first=passage.request.decoding)
 
     async def _whole(self, connection: Answer, call: Call, lease: Lease, *, limit_bytes: int) -> bytes:
         body = await connection.read_all(limit_bytes)

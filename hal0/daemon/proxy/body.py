@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError, from_json
@@ -166,11 +166,42 @@ class RerankBody(Body):
         return self.query
 
 
+class SpeechBody(Body):
+    input: str
+    voice: str | dict[str, Any] | None = None
+    speed: float | None = Field(None, ge=0.25, le=4)
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
+    stream_format: Literal["audio", "sse"] | None = None
+    instructions: str | None = None
+
+    @field_validator("input")
+    @classmethod
+    def _input(cls, value: str) -> str:
+        if value.strip():
+            return value
+        raise PydanticCustomError("empty", "Input should not be empty")
+
+    @field_validator("voice")
+    @classmethod
+    def _voice(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not isinstance(value.get("id"), str):
+            raise PydanticCustomError("voice", "Input should be a name, or an object with an `id`")
+        return value
+
+    @property
+    def is_stream(self) -> bool:
+        return True  # sound is sent as it is made, whether as plain bytes or as events
+
+    def prompt(self) -> str:
+        return self.input
+
+
 BODIES: dict[Api, type[Body]] = {
     Api.CHAT: ChatBody,
     Api.COMPLETION: CompletionBody,
     Api.EMBEDDINGS: EmbeddingsBody,
     Api.RERANK: RerankBody,
+    Api.SPEECH: SpeechBody,
 }
 
 

@@ -18,7 +18,7 @@ TO_CLIENT = frozenset(
 )
 ANSWER_NAMES = (
     b"x-request-id, request-id, x-hal0-slot, x-hal0-remote, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, "
-    b"x-hal0-route, x-hal0-fallback, retry-after"
+    b"x-hal0-route, x-hal0-engine, x-hal0-fallback, retry-after"
 )
 PRIORITY = b"x-hal0-priority"
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")

@@ -13,7 +13,7 @@ from hal0.daemon.proxy.seams import Answer
 from hal0.daemon.proxy.tap import Events, Tap
 from hal0.daemon.proxy.translated import Translated
 
-DONE = b"[DONE]"
+ENDS = (b"[DONE]", b'"speech.audio.done"')  # what the last event of a stream has in it
 
 
 class TooSlow(Exception):  # noqa: N818 - says what the backend was
@@ -61,16 +61,25 @@ async def relay_events(
             if whole := turn(data):
                 await reply.part(whole)
     head = await connection.head()
-    if head.until_close and not tap.ended_with(DONE):
+    if head.until_close and not has_ended(tap):
         raise BrokenAnswer("the connection ended in the middle of its answer")
     rest = events.rest()
     await reply.end(rest if translated is None else translated.ended(rest))
 
 
-async def relay_bytes(connection: Answer, reply: Reply, tap: Tap) -> None:
+def has_ended(tap: Tap) -> bool:
+    """Whether the whole of a stream has come."""
+    return any(tap.ended_with(end) for end in ENDS)
+
+
+async def relay_bytes(connection: Answer, reply: Reply, tap: Tap, *, on_first: Callable[[], None]) -> None:
     """Pass any other body on to its end."""
+    clock = asyncio.get_running_loop().time
     while data := await connection.read():
-        tap.keep(data)
+        if not tap.is_sound:
+            tap.keep(data)
+        elif tap.look(data, clock()):
+            on_first()
         await reply.part(data)
     await reply.end()
 

@@ -72,6 +72,7 @@ class Tap:
         "first_at",
         "fresh_bytes",
         "gaps",
+        "is_sound",
         "text",
         "tokens",
     )
@@ -79,6 +80,7 @@ class Tap:
     def __init__(self, *, keeps_text: bool) -> None:
         self.tokens = 0  # events with a delta so far
         self.first_at: float | None = None  # when the first of them came
+        self.is_sound = False  # set if the answer is no text: then it is only noted when it began
         self.gaps: Histogram | None = None  # where the seconds between tokens are counted
         self.text = ""  # the last of the answer that was decoded, reasoning and tool arguments included
         self._keeps_text = keeps_text
@@ -89,7 +91,15 @@ class Tap:
         self._before_last = self._last = b""
 
     def look(self, data: bytes, now: float) -> bool:
-        """Take note of whole events, or of a part of another body; tells whether the first token was among them."""
+        """Take note of whole events, or of a part of another body.
+
+        Tells whether the first token was among them; of sound, whether it is the first of it.
+        """
+        if self.is_sound:
+            self._before_last, self._last = self._last, data
+            begins = self.first_at is None
+            self.first_at = now if begins else self.first_at
+            return begins
         new = data.count(b"data: {")
         for mark in NO_TOKEN:
             new -= data.count(mark)
@@ -108,6 +118,8 @@ class Tap:
 
     def keep(self, data: bytes) -> None:
         """Take note of a body that is not a stream."""
+        if self.is_sound:
+            return
         if not self._start:
             self._start = data[:4096]
         self._keep(data)

@@ -27,7 +27,7 @@ URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
     "openrouter": "https://openrouter.ai/api/v1",
 }
-APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS})
+APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH})
 CURRENT_FAILURE = 500  # statuses from here on speak of the remote, not of the request
 TOO_MANY = 429
 
@@ -66,6 +66,7 @@ class RemoteLease:
     spec: RemoteSpec
     queue_ms: float = 0.0
     load_ms: float = 0.0
+    engine: ClassVar[str] = ""
     is_remote: ClassVar[bool] = True
 
     async def failure(self, reason: str) -> Hal0Error:

@@ -72,7 +72,8 @@ class Dispatcher:
         slot = self._supervisor.get(decision.upstream)
         return Choice(slot, decision.rule, slot.config.fallback)
 
-    def _default(self, api: Api) -> str:
+    def _default(self, api: Api) -> str | None:
+        """The slot for who names no model; None where a model must be named."""
         dispatch = self._settings().dispatch
         defaults: Mapping[Api, str] = {
             Api.CHAT: dispatch.chat,
@@ -80,7 +81,7 @@ class Dispatcher:
             Api.EMBEDDINGS: dispatch.embedding,
             Api.RERANK: dispatch.embedding,
         }
-        return defaults[api]
+        return defaults.get(api)
 
     def _candidate(self, slot: Slot) -> Candidate:
         return Candidate(

@@ -90,5 +90,7 @@ class Listing:
             "kind": slot.kind,
             "aliases": list(slot.config.aliases),
             "model": slot.model,
+            "provider": slot.config.provider,
+            "engine": slot.engine,
             "state": slot.state.value,
         }

@@ -3,7 +3,7 @@
 1. `model` is a slot's name (or the slot's alias): that slot.
 2. `model` is a model's id or alias: a slot that serves it, best state first, then the fewest requests in flight.
 3. `model` is a remote's: an alias, `remote/model`, an id of its list, or what one of its globs matches.
-4. No `model`: the default slot for what is asked.
+4. No `model`: the default slot for what is asked; for audio there is none.
 5. Otherwise nothing: never another model than the one asked for.
 """
 
@@ -50,10 +50,17 @@ class Decision:
 
 
 def choose(
-    api: Api, asked: str | None, slots: Sequence[Candidate], remotes: Sequence[RemoteCandidate] = (), *, default: str
+    api: Api,
+    asked: str | None,
+    slots: Sequence[Candidate],
+    remotes: Sequence[RemoteCandidate] = (),
+    *,
+    default: str | None,
 ) -> Decision:
-    """Decide; raises `dispatch.no_route` or `dispatch.capability_mismatch`."""
+    """Decide; raises `dispatch.no_route`, `dispatch.capability_mismatch` or `dispatch.missing_model`."""
     name = asked or default
+    if not name:
+        raise Hal0Error("dispatch.missing_model", param="model", path=api.value)
     for slot in slots:
         if slot.name == name or name in slot.aliases:
             return _able(slot, api, rule="slot" if asked else "default")
@@ -65,9 +72,7 @@ def choose(
         remote, decision = found
         if api not in remote.apis:
             where, path = remote.name, api.value
-            raise Hal0Error(
-                "dispatch.capability_mismatch", param="model", slot=where, kind="a remote's text", path=path
-            )
+            raise Hal0Error("dispatch.capability_mismatch", param="model", slot=where, kind="remote models", path=path)
         return decision
     known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.models)}
     known |= {alias for remote in remotes for alias in remote.aliases}

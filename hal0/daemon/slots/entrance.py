@@ -31,6 +31,11 @@ class Lease:
     hold: Hold
     is_remote: ClassVar[bool] = False
 
+    @property
+    def engine(self) -> str:
+        """What computes the answer, for people; a program by its name alone."""
+        return self.run.launch.engine_name if self.run.launch else ""
+
     def carried_by(self, line: Line) -> None:
         """The answer comes over this connection: while it moves, the backend needs no other proof of life."""
         self.hold.line = line

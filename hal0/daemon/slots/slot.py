@@ -103,6 +103,12 @@ class Slot:
         return self._entrance.waiting
 
     @property
+    def engine(self) -> str:
+        """What computes its answers; empty as long as it is not started."""
+        launch = self.run.launch if self.run else None
+        return launch.engine_name if launch else ""
+
+    @property
     def process_group(self) -> int | None:
         """The pid of the backend, which is also its process group; None while there is none."""
         process = self.run.process if self.run else None

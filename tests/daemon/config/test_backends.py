@@ -52,6 +52,13 @@ CASES = {
         'cannot be used for "rerank"',
         "chat and embedding",
     ),
+    "kind of another provider": (
+        '[slots.a]\nmodel = "m"\nkind = "speech"\n',
+        3,
+        8,
+        '`provider = "llama"` cannot be used for "speech"',
+        "chat and embedding and rerank",
+    ),
     "open quotation": (COMMAND + 'command = "x \'${port}"\n', 3, 11, "no closing quotation mark", ""),
     "empty command": (COMMAND + "command = []\n", 3, 11, "must be a command line in quotes", ""),
     "health without slash": (

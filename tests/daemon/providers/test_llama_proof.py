@@ -46,6 +46,32 @@ BAD: list[tuple[Kind, Any, str]] = [
 ]
 
 
+def wave(samples: bytes) -> bytes:
+    return b"RIFF\0\0\0\0WAVE".ljust(44, b"x") + samples
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "reason"),
+    [
+        (wave(b"\1\0" * 9), b"audio/wav", None),
+        (b"ID3 ...", b"audio/mpeg", None),
+        (wave(b"\0\0" * 9), b"audio/wav", "silence"),
+        (wave(b""), b"audio/wav", "silence"),
+        (b"", b"audio/wav", "no sound"),
+        (b'{"ok":true}', b"application/json", "no sound but application/json"),
+        (b"<html>", b"text/html; charset=utf-8", "no sound but text/html"),
+    ],
+)
+def test_only_sound_proves_a_voice(body: bytes, kind: bytes, reason: str | None) -> None:
+    said = judge(PROOFS["speech"], Answer(200, ((b"content-type", kind),), body))
+    assert said is None if reason is None else reason in (said or "")
+
+
+def test_a_voice_that_refuses_is_told_in_its_words() -> None:
+    refusal = Answer(422, (), b'{"error":{"message":"no voice"}}')
+    assert judge(PROOFS["speech"], refusal) == "speaking one word gave 422: no voice"
+
+
 @pytest.mark.parametrize(("kind", "body"), GOOD)
 def test_real_work_proves_a_backend(kind: Kind, body: Any) -> None:
     assert judge(PROOFS[kind], answer(body)) is None

@@ -48,6 +48,7 @@ async def test_an_answer_passes_unchanged_and_says_where_it_comes_from() -> None
             "x-hal0-queue-ms": "0",
             "x-hal0-load-ms": "12",
             "x-hal0-route": "slot",
+            "x-hal0-engine": "an engine",
         }
         (view,) = relay.requests.views()
         assert (view.id, view.outcome, view.status) == (seen.headers["x-request-id"], "ok", 200)

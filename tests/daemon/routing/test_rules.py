@@ -61,6 +61,15 @@ def test_without_a_model_the_default_slot_answers() -> None:
     assert pick(Api.CHAT, "", EMBEDDER, PRIMARY) == ("primary", "default")
 
 
+def test_speech_has_no_default_slot() -> None:
+    speaker = slot("tts", models=("voice",), kind="speech", apis=frozenset({Api.SPEECH}))
+    for asked in (None, ""):
+        with pytest.raises(Hal0Error) as caught:
+            choose(Api.SPEECH, asked, [speaker], default=None)
+        assert (caught.value.code, caught.value.param) == ("dispatch.missing_model", "model")
+    assert choose(Api.SPEECH, "voice", [speaker], default=None).upstream == "tts"
+
+
 def test_a_slot_of_the_wrong_kind_is_refused() -> None:
     with pytest.raises(Hal0Error) as caught:
         pick(Api.CHAT, "embed", PRIMARY, EMBEDDER)
