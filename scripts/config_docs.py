@@ -95,7 +95,10 @@ as waiting for a restart.
 
 def page() -> str:
     """The whole page."""
-    embedded = " and ".join(f"`{name}` with the model `{slot.model}`" for name, slot in EMBEDDED_SLOTS.items())
+    embedded = ", ".join(
+        f"`{name}` with " + (f"the model `{slot.model}`" if slot.model else f"the provider `{slot.provider}`")
+        for name, slot in EMBEDDED_SLOTS.items()
+    )
     placeholders = "\n".join(f"- `${{{name}}}`: {what}" for name, what in PLACEHOLDERS.items())
     parts = [INTRODUCTION.format(embedded=embedded, placeholders=placeholders)]
     for name, info in Settings.model_fields.items():

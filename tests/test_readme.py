@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,15 @@ def test_texts_are_embedded(here: Installation) -> None:
 
 
 @needs_curl
+def test_a_text_is_spoken(here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [example] = [text for text in CURLS if "/v1/audio/speech" in text]
+    run(here, "bash", "-c", example)
+    with wave.open(str(tmp_path / "speech.wav")) as file:
+        assert 0.5 < file.getnframes() / file.getframerate() < 5
+
+
+@needs_curl
 def test_documents_are_ranked(here: Installation) -> None:
     results = answer(here, "/v1/rerankings")["results"]
     assert [entry["index"] for entry in results] == [0, 1]
@@ -101,4 +111,4 @@ def test_the_openai_package_streams(here: Installation) -> None:
 
 
 def test_every_curl_of_the_readme_is_run_here() -> None:
-    assert len(CURLS) == 9
+    assert len(CURLS) == 10

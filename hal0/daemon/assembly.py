@@ -45,6 +45,7 @@ from hal0.daemon.remotes.remote import Carrier
 from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
+from hal0.daemon.routing.voices import Voices
 from hal0.daemon.services import Services
 from hal0.daemon.serving.crowd import most_connections
 from hal0.daemon.serving.limits import Limits
@@ -198,6 +199,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             swaps=swaps,
             dispatcher=dispatcher,
             listing=Listing(supervisor, remotes=remotes, registry=lambda: registry, started_at=started_at),
+            voices=Voices(supervisor),
             requests=Requests(
                 bus,
                 capture=lambda: current().observe.capture,

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from hal0 import __version__
 from hal0.daemon.keys.key import Key
@@ -16,6 +16,7 @@ from hal0.daemon.metrics import CONTENT_TYPE, exposition
 from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.app import PATHS, ProxyApp
 from hal0.daemon.proxy.replies import Reply
+from hal0.daemon.routing.voices import PATH as VOICES
 from hal0.daemon.services import Services
 from hal0.errors import Hal0Error, did_you_mean
 
@@ -80,8 +81,8 @@ class Front:
     def _check_path(self, scope: Any) -> None:
         """Raises `system.not_found` or `system.method_not_allowed`."""
         path, method = scope["path"], scope["method"]
-        known = (HEALTH, METRICS, MODELS, *PATHS)
-        if path not in (HEALTH, METRICS, MODELS) and not path.startswith(MODELS + "/"):
+        known = (HEALTH, METRICS, MODELS, VOICES, *PATHS)
+        if path not in (HEALTH, METRICS, MODELS, VOICES) and not path.startswith(MODELS + "/"):
             raise Hal0Error("system.not_found", path=path, nearest=did_you_mean(path, known))
         if method not in READS:
             raise Hal0Error("system.method_not_allowed", path=path, method=method, allowed="GET")
@@ -89,12 +90,15 @@ class Front:
     async def _read(self, scope: Any) -> tuple[bytes, bytes]:
         """The type and body of what a GET of this path answers.
 
-        Raises `system.auth_required`, `system.forbidden` or `model.*`.
+        Raises `system.auth_required`, `system.forbidden`, `dispatch.no_route` or `model.*`.
         """
         path = scope["path"]
         if path == HEALTH:
             return JSON_TYPE, json.dumps(self._health()).encode()
         key = self._services.keys.ring.admit(scope)
+        if path == VOICES:
+            asked = parse_qs(scope["query_string"].decode("latin-1")).get("model", [""])[0]
+            return JSON_TYPE, json.dumps(await self._services.voices.all(asked, key=key)).encode()
         if path != METRICS:
             return JSON_TYPE, json.dumps(self._models(path, key)).encode()
         if key is not None and key.slots is not None:

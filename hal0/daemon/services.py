@@ -17,6 +17,7 @@ from hal0.daemon.pulls.pulls import Pulls
 from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
+from hal0.daemon.routing.voices import Voices
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.daemon.slots.swaps import Swaps
@@ -34,6 +35,7 @@ class Services:
     swaps: Swaps
     dispatcher: Dispatcher
     listing: Listing
+    voices: Voices
     requests: Requests
     sampler: Sampler
     errors: ErrorLog

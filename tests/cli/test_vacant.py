@@ -105,7 +105,7 @@ def test_without_a_file_one_comes_with_the_embedded_slots(hal0: Run, tmp_path: P
     assert hal0("slot", "create", "third", "hal0-starter").status == 0
     text = (tmp_path / "home" / ".config" / "hal0" / "hal0.toml").read_text()
     assert [line for line in text.splitlines() if line.startswith("[")] == [
-        "[slots.primary]", "[slots.embed]", "[slots.third]",
+        "[slots.primary]", "[slots.embed]", "[slots.tts]", "[slots.third]",
     ]  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def test_another_user_of_the_machine_is_refused_on_the_port(hal0: Installation, 
     assert "system.forbidden" in answer
     assert f"user {NOBODY}" in answer
     assert hal0.config.read_text() == before
-    assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == {"primary", "embed"}
+    assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == {"primary", "embed", "tts"}
 
 
 @as_root

@@ -28,6 +28,7 @@ class ScriptedProvider:
     """Starts `backend_program.py`; the slot's `args` hold its script as JSON."""
 
     name = "llama"
+    engine = "scripted"
     patience_seconds = 0.0
     answers_while_busy = True
 

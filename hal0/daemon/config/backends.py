@@ -11,11 +11,14 @@ from hal0.daemon.config.findings import Finding, nearest, shown
 from hal0.daemon.config.placeholders import PLACEHOLDERS, named, used
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Slot
+from hal0.wire import Kind
 
 # Key: the providers on which it has an effect; a key that is not here has one on all.
 EFFECTIVE: Mapping[str, tuple[str, ...]] = {
-    "parallel": ("llama", "vllm", "command"),
-    "threads": ("llama",),
+    "model": ("llama", "vllm", "flm", "kokoro", "command"),
+    "context": ("llama", "vllm", "flm", "command"),
+    "parallel": ("llama", "vllm", "kokoro", "espeak", "command"),
+    "threads": ("llama", "kokoro"),
     "gpus": ("llama", "vllm", "command"),
     "gpu_layers": ("llama",),
     "binary": ("llama", "vllm", "flm"),
@@ -27,16 +30,28 @@ EFFECTIVE: Mapping[str, tuple[str, ...]] = {
     "proof": ("command",),
     "api_path": ("command",),
     "serves": ("command",),
+    "voices": ("kokoro",),
+    "default_voice": ("kokoro", "espeak"),
+    "default_format": ("kokoro", "espeak"),
 }
-KINDS: Mapping[str, tuple[str, ...]] = {
+KINDS: Mapping[str, tuple[Kind, ...]] = {
     "llama": ("chat", "embedding", "rerank"),
     "vllm": ("chat", "embedding"),
     "flm": ("chat", "embedding"),
+    "kokoro": ("speech",),
+    "espeak": ("speech",),
     "command": ("chat", "embedding", "rerank", "speech"),
 }
 ALL_KINDS = frozenset(kind for kinds in KINDS.values() for kind in kinds)
+# The key without which a provider has nothing to run.
+NEEDED: Mapping[str, str] = {"command": "command", "espeak": ""}
 # Key of the slot: the placeholder through which alone it reaches the program.
 BY_PLACEHOLDER = {"context": "ctx"}
+
+
+def usual_kind(provider: str) -> Kind:
+    """What a slot is for as long as its model, which would tell, is not there."""
+    return KINDS[provider][0]
 
 
 def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
@@ -54,8 +69,8 @@ def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _missing(key: Key, slot: Mapping[str, Any], provider: str) -> Iterator[Finding]:
-    wanted = "command" if provider == "command" else "model"
-    if wanted not in slot:
+    wanted = NEEDED.get(provider, "model")
+    if wanted and wanted not in slot:
         about = Slot.model_fields[wanted].description or ""
         hint = f"add `{wanted} = …`: {about[:1].lower()}{about[1:]}"
         yield Finding("config.invalid", f"`{wanted}` is missing in [{dotted(key)}]", (*key, wanted), hint, "table")

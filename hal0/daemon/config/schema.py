@@ -274,14 +274,16 @@ class Models(Table):
 class Slot(Table):
     """One named backend process."""
 
-    provider: Literal["llama", "vllm", "flm", "command"] = Field(
+    provider: Literal["llama", "vllm", "flm", "kokoro", "espeak", "command"] = Field(
         "llama",
-        description="Which kind of backend: llama.cpp, vLLM, FastFlowLM (AMD NPUs), or any program (`command`).",
+        description="Which kind of backend: llama.cpp, vLLM, FastFlowLM (AMD NPUs), the voices Kokoro and eSpeak NG, "
+        "or any program (`command`).",
     )
     model: Annotated[Text, AfterValidator(_model)] | None = Field(
         None,
         description="The model it serves: its name in the registry; for vllm a folder, or `owner/name` of the cache of "
-        "Hugging Face; for flm its tag; for a command what it needs, if anything.",
+        "Hugging Face; for flm its tag; for kokoro the .onnx file or its folder; for a command what it needs, if "
+        "anything.",
     )
     kind: Literal["chat", "embedding", "rerank", "speech"] | None = Field(
         None, description="What it is for; left out: told from the model file."
@@ -333,6 +335,16 @@ class Slot(Table):
     )
     api_path: UrlPrefix | None = Field(
         None, description="Where a command serves what OpenAI's API has under `/v1`; left out: there."
+    )
+    voices: Location | None = Field(
+        None, description="The file of Kokoro's voices; left out: the `voices*.bin` beside the model."
+    )
+    default_voice: Text | None = Field(
+        None,
+        description="The voice of requests that name none; left out: `af_bella`, or `en-us` of eSpeak NG.",
+    )
+    default_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = Field(
+        None, description="The format of speech for requests that name none; left out: `wav`."
     )
     serves: tuple[Literal["chat", "completion", "embedding", "speech"], ...] | None = Field(
         None, min_length=1, description="What a command can be asked for; left out: what its `kind` says."
@@ -421,11 +433,13 @@ class Observe(Table):
     )
 
 
-# What runs when the configuration names no slot: the two models that ship in the package.
+# What runs when the configuration names no slot: the two models that ship in the package, and a voice that needs none.
+# That one waits until it is asked for: without the extra `hal0[espeak]` it cannot start.
 EMBEDDED_SLOTS: Mapping[str, Slot] = MappingProxyType(
     {
         "primary": Slot(model="hal0-starter", autostart=True),
         "embed": Slot(model="all-minilm-l6-v2", autostart=True),
+        "tts": Slot(provider="espeak"),
     }
 )
 

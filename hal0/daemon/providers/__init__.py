@@ -6,12 +6,21 @@ from types import MappingProxyType
 from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.providers.base import Provider
 from hal0.daemon.providers.command import CommandProvider
+from hal0.daemon.providers.espeak import EspeakProvider
 from hal0.daemon.providers.flm import FlmProvider
+from hal0.daemon.providers.kokoro import KokoroProvider
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.daemon.providers.vllm import VllmProvider
 
 
 def make_providers(facts: Facts) -> Mapping[str, Provider]:
     """Every provider, made for this machine."""
-    providers: tuple[Provider, ...] = (LlamaProvider(facts), VllmProvider(), FlmProvider(), CommandProvider())
+    providers: tuple[Provider, ...] = (
+        LlamaProvider(facts),
+        VllmProvider(),
+        FlmProvider(),
+        KokoroProvider(facts),
+        EspeakProvider(),
+        CommandProvider(),
+    )
     return MappingProxyType({provider.name: provider for provider in providers})

@@ -139,6 +139,7 @@ class Provider(Protocol):
     """One kind of backend."""
 
     name: str
+    engine: str  # what it runs, for people; a launch may tell it more exactly
     patience_seconds: float  # a start may take at least so long, whatever `dispatch.start_timeout` says
     answers_while_busy: bool  # its health check answers also while it computes
 

@@ -34,6 +34,7 @@ class CommandProvider:
     """Starts programs of other people's as they say."""
 
     name = "command"
+    engine = ""
     patience_seconds = 0.0
     answers_while_busy = False
 

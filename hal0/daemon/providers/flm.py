@@ -55,6 +55,7 @@ class FlmProvider:
     """Renders command lines for `flm serve` and tells how far it is."""
 
     name = "flm"
+    engine = "FastFlowLM"
     patience_seconds = 0.0
     answers_while_busy = False
 

@@ -85,6 +85,7 @@ class LlamaProvider:
     """Renders command lines for llama-server and tells how far it is."""
 
     name = "llama"
+    engine = "llama.cpp"
     patience_seconds = 0.0
     answers_while_busy = True
 

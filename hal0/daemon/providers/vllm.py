@@ -58,6 +58,7 @@ class VllmProvider:
     """Renders command lines for `vllm serve` and tells how far it is."""
 
     name = "vllm"
+    engine = "vLLM"
     patience_seconds = PATIENCE_SECONDS
     answers_while_busy = True
 

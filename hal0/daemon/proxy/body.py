@@ -173,6 +173,7 @@ class SpeechBody(Body):
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     stream_format: Literal["audio", "sse"] | None = None
     instructions: str | None = None
+    lang: str | None = None  # not of OpenAI's: another language than the voice's own
 
     @field_validator("input")
     @classmethod

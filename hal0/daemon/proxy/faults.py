@@ -34,7 +34,13 @@ def fault(
     """Our error for an upstream's answer with a status that is not 200."""
     upstream = _read(body)
     reason = _message(upstream) or f"status {status}"
-    facts: dict[str, Any] = {"slot": slot, "reason": reason, "upstream_status": status, "upstream": upstream}
+    facts: dict[str, Any] = {
+        "param": _param(upstream),
+        "slot": slot,
+        "reason": reason,
+        "upstream_status": status,
+        "upstream": upstream,
+    }
     if TOO_LONG.search(reason) or _type(upstream) == "exceed_context_size_error":
         return Hal0Error("dispatch.context_exceeded", **facts)
     if WRONG_KIND.search(reason):
@@ -70,6 +76,13 @@ def _message(upstream: Any) -> str:
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or ""
     return str(error).strip()[:500]
+
+
+def _param(upstream: Any) -> str | None:
+    """The field of the request that it finds at fault."""
+    error = upstream.get("error") if isinstance(upstream, dict) else None
+    param = error.get("param") if isinstance(error, dict) else None
+    return param[:100] if isinstance(param, str) else None
 
 
 def _type(upstream: Any) -> str:

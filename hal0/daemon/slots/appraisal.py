@@ -1,7 +1,7 @@
 """What a model would need here: the estimate from its files and its command line, corrected by what runs really took.
 
-Headers are read once for each state of the files. Reading blocks for some milliseconds. Backends other than llama.cpp
-tell nothing by their files: of them only earlier runs are known.
+Headers are read once for each state of the files. Reading blocks for some milliseconds. Voices are judged by the sizes
+of their files; other backends tell nothing by them, and only earlier runs of theirs are known.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Launch, Provider, SlotSpec
 from hal0.daemon.providers.llama import BUILTIN_ENGINE
 from hal0.daemon.providers.llama_load import load_of
+from hal0.daemon.providers.own_voice import OwnVoice
 from hal0.errors import Hal0Error
 from hal0.wire import DeviceView
 
@@ -72,8 +73,10 @@ class Appraisal:
     def of(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> Appraised:
         """A slot with its command line; raises `model.file_missing` or `model.file_invalid`."""
         gpus = _gpus(launch.device, devices)
+        provider = self._providers[spec.config.provider]
         if spec.config.provider != "llama":
-            return self._of_stranger(launch, gpus)
+            estimated = provider.needs(spec) if isinstance(provider, OwnVoice) else None
+            return self._of_stranger(launch, gpus, estimated)
         words = [word.text for word in launch.command]
         load = load_of(words, device=launch.device if gpus else "cpu", is_builtin=launch.engine == BUILTIN_ENGINE)
         identity_, layout = self._layout(spec.model.path)
@@ -86,8 +89,11 @@ class Appraisal:
         )
         return Appraised(self._peaks.refined(estimate(layout, load), key), key, gpus)
 
-    def _of_stranger(self, launch: Launch, gpus: tuple[str, ...]) -> Appraised:
-        """What the same command line took before. Weights that it maps from files are not known, and not counted."""
+    def _of_stranger(self, launch: Launch, gpus: tuple[str, ...], estimated: SlotNeeds | None) -> Appraised:
+        """What the same command line took before, else what its provider estimates.
+
+        Weights that a program of others maps from files are not known, and not counted.
+        """
         words = "\0".join(launch.argv(0)) + "\0" + repr(launch.env)
         key = PeakKey(
             model="command:" + hashlib.sha256(words.encode()).hexdigest(),
@@ -96,6 +102,8 @@ class Appraisal:
             engine=launch.engine,
             device=launch.device,
         )
+        if estimated is not None:
+            return Appraised(self._peaks.refined(estimated, key), key, gpus)
         peak = self._peaks.find(key)
         return Appraised(measured(peak) if peak else None, key, gpus)
 

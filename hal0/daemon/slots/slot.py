@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hal0.daemon.config.backends import usual_kind
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.providers.base import Api, Provider, SlotSpec, apis_of, spec_of
 from hal0.daemon.slots import restart
@@ -104,9 +105,9 @@ class Slot:
 
     @property
     def engine(self) -> str:
-        """What computes its answers; empty as long as it is not started."""
+        """What computes its answers, or will."""
         launch = self.run.launch if self.run else None
-        return launch.engine_name if launch else ""
+        return launch.engine_name if launch else self.provider.engine
 
     @property
     def process_group(self) -> int | None:
@@ -356,7 +357,7 @@ class Slot:
         try:
             spec = self.plan()
         except Hal0Error:  # its model is not there: the start will say so
-            self.kind = self.config.kind or "chat"
+            self.kind = self.config.kind or usual_kind(self.config.provider)
             self.model = self.config.model or self.name
             self.model_names = (self.model,)
         else:

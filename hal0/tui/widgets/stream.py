@@ -74,6 +74,8 @@ def waiting_for(view: RequestView) -> str:
         return "queued: waiting for its turn"
     if view.phase == "loading":
         return "loading: the slot is starting, the request waits for it"
+    if view.path.endswith("/audio/speech"):
+        return "prefill: its first sentence is computed" if view.phase == "prefill" else "decoding: sound is sent"
     if not view.stream:
         return f"{view.phase}: not streamed, the answer comes when it is complete"
     if view.phase == "prefill":
@@ -86,11 +88,12 @@ def example(slot: SlotView, listen: Sequence[str]) -> list[str]:
     base = (listen[0] if listen else "http://localhost:8080").replace("//0.0.0.0", "//localhost")
     path, body = {
         "embedding": ("embeddings", ['"input":"Hello"}']),
+        "speech": ("audio/speech", ['"input":"Hello from hal0."}']),
         "rerank": ("rerankings", ['"query":"Hello",', '     "documents":["Good day","Goodbye"]}']),
     }.get(slot.kind, ("chat/completions", ['"stream":true,', '     "messages":[{"role":"user","content":"Hello"}]}']))
     first, *more = body
     data = [f"""  -d '{{"model":"{slot.name}",{first}""", *more]
-    data[-1] += "'"
+    data[-1] += "' --output speech.wav" if slot.kind == "speech" else "'"
     return [f"curl {base}/v1/{path} \\", "  -H 'Content-Type: application/json' \\", *data]
 
 

@@ -59,6 +59,34 @@ CASES = {
         '`provider = "llama"` cannot be used for "speech"',
         "chat and embedding and rerank",
     ),
+    "a model for a voice without one": (
+        '[slots.a]\nprovider = "espeak"\nmodel = "m"\n',
+        3,
+        1,
+        '`model` has no effect with `provider = "espeak"`',
+        "leave it out",
+    ),
+    "a context for a voice": (
+        '[slots.a]\nprovider = "kokoro"\nmodel = "/m.onnx"\ncontext = 64\n',
+        4,
+        1,
+        '`context` has no effect with `provider = "kokoro"`',
+        "leave it out",
+    ),
+    "a format of nothing": (
+        '[slots.a]\nprovider = "espeak"\ndefault_format = "midi"\n',
+        3,
+        18,
+        '"mp3" or "opus"',
+        "",
+    ),
+    "voices of a voice without files": (
+        '[slots.a]\nprovider = "espeak"\nvoices = "/v.bin"\n',
+        3,
+        1,
+        "`voices` has no effect",
+        "it is for kokoro",
+    ),
     "open quotation": (COMMAND + 'command = "x \'${port}"\n', 3, 11, "no closing quotation mark", ""),
     "empty command": (COMMAND + "command = []\n", 3, 11, "must be a command line in quotes", ""),
     "health without slash": (
@@ -90,6 +118,9 @@ def test_what_a_provider_cannot_use_is_told_with_its_place(tmp_path: Path, case:
         COMMAND + 'command = ["x", "${port}", "${ctx}", "${parallel}"]\ncontext = 64\nparallel = 2\n',
         '[slots.a]\nprovider = "vllm"\nmodel = "Qwen/Qwen2.5-7B-Instruct"\nparallel = 8\ngpus = [0, 1]\n',
         '[slots.a]\nprovider = "flm"\nmodel = "llama3.2:1b"\nargs = ["--pmode", "turbo"]\n',
+        '[slots.a]\nprovider = "espeak"\nkind = "speech"\ndefault_voice = "de"\nparallel = 2\n',
+        '[slots.a]\nprovider = "kokoro"\nmodel = "kokoro-82m"\nvoices = "v.bin"\ndefault_format = "mp3"\nthreads = 2\n',
+        COMMAND + 'command = "x ${port}"\nkind = "speech"\nserves = ["speech"]\n',
     ],
 )
 def test_what_a_provider_can_use_is_accepted(tmp_path: Path, text: str) -> None:

@@ -42,11 +42,12 @@ def problems_of(path: Path, **env: str) -> list[Problem]:
 def test_no_file_is_the_embedded_default(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "none" / "hal0.toml")
     assert settings == Settings()
-    assert {name: slot.model for name, slot in settings.slots.items()} == {
-        "primary": "hal0-starter",
-        "embed": "all-minilm-l6-v2",
+    assert {name: (slot.provider, slot.model, slot.autostart) for name, slot in settings.slots.items()} == {
+        "primary": ("llama", "hal0-starter", True),
+        "embed": ("llama", "all-minilm-l6-v2", True),
+        "tts": ("espeak", None, False),  # not before it is asked for: what it needs may not be installed
     }
-    assert all(slot.autostart and slot.provider == "llama" and slot.threads is None for slot in settings.slots.values())
+    assert all(slot.threads is None for slot in settings.slots.values())
 
 
 @pytest.mark.parametrize("text", ["[server]\nport = 9000\n", "[slots]\n", "", "# nothing yet\n"])

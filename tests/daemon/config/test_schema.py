@@ -26,6 +26,8 @@ def needed(table: str, name: str) -> str:
     """What a table must have so that this key of it counts."""
     if table == "slots.s" and EFFECTIVE.get(name) == ("command",):
         return A_COMMAND
+    if table == "slots.s" and "kokoro" in EFFECTIVE.get(name, ()) and "llama" not in EFFECTIVE[name]:
+        return 'provider = "kokoro"\nmodel = "m"\n'
     if table == "slots.s" and name in ("exclusive", "restore_after"):
         return NEEDED[table] + 'group = "g"\n' + ("exclusive = true\n" if name == "restore_after" else "")
     return NEEDED.get(table, "")

@@ -141,7 +141,7 @@ async def test_a_file_that_lost_its_slots_is_refused_until_a_person_insists(tmp_
     assert list(scene.store.current.settings.slots) == ["a", "b"]
     view = await scene.store.reload(force=True)
     assert (view.revision, view.problems) == (2, [])
-    assert list(scene.store.current.settings.slots) == ["primary", "embed"]
+    assert list(scene.store.current.settings.slots) == ["primary", "embed", "tts"]
 
 
 async def test_a_vanished_file_is_refused_until_a_person_insists(tmp_path: Path) -> None:

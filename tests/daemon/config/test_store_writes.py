@@ -217,9 +217,9 @@ async def test_half_of_a_write_that_cannot_be_finished_is_refused_and_told(tmp_p
 async def test_a_rollback_to_no_file_runs_the_embedded_default_again(tmp_path: Path) -> None:
     store = store_in(tmp_path, None)
     await store.write(with_slot("a", {"model": "x"}), by="anna")
-    assert list(store.current.settings.slots) == ["primary", "embed", "a"]
+    assert list(store.current.settings.slots) == ["primary", "embed", "tts", "a"]
     await store.rollback(1, by="anna")
-    assert list(store.current.settings.slots) == ["primary", "embed"]
+    assert list(store.current.settings.slots) == ["primary", "embed", "tts"]
 
 
 async def test_a_defect_of_ours_while_slots_change_is_told_and_the_revision_is_live(tmp_path: Path) -> None:
