@@ -7,8 +7,9 @@ text of one piece is sent whole, with its length. When the client leaves, the pi
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ VOICES = "/v1/audio/voices"
 SLOWEST, FASTEST = 0.25, 4.0
 # What engines are asked for; what lies beyond is made by stretching, as voices break at the ends of the range.
 ENGINE_SLOWEST, ENGINE_FASTEST = 0.5, 2.0
+LONGEST_NAME = 500
 EVENT_BYTES = 24 * 1024  # of sound in one event
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
@@ -78,8 +80,12 @@ class Speech:
 
     async def _speak(self, exchange: Exchange) -> None:
         engine = self._ready()
-        wanted = self._read(exchange.body, engine)
-        pieces = self._sound(engine, wanted)
+        # In a thread: a book may be sent, and others are served meanwhile.
+        wanted = await asyncio.get_running_loop().run_in_executor(self._workers, self._read, exchange.body, engine)
+        async with aclosing(self._sound(engine, wanted)) as pieces:
+            await self._answer(exchange, wanted, pieces)
+
+    async def _answer(self, exchange: Exchange, wanted: Wanted, pieces: AsyncIterator[bytes]) -> None:
         first = await anext(pieces, None)
         if first is None:
             raise Refusal("there is nothing in it that can be spoken", param="input")
@@ -115,9 +121,9 @@ class Speech:
             raise Refusal("it is empty, or not a text", param="input")
         if isinstance(voice, dict):
             voice = voice.get("id")
-        if not isinstance(voice, str | None):
+        if not isinstance(voice, str | None) or len(voice or "") > LONGEST_NAME:
             raise Refusal("it is not the name of a voice", param="voice")
-        if not isinstance(language, str | None):
+        if not isinstance(language, str | None) or len(language or "") > LONGEST_NAME:
             raise Refusal("it is not the code of a language", param="lang")
         if speed is None:
             speed = 1.0
@@ -135,7 +141,7 @@ class Speech:
             as_events=body.get("stream_format") == "sse",
         )
 
-    async def _sound(self, engine: Engine, wanted: Wanted) -> AsyncIterator[bytes]:
+    async def _sound(self, engine: Engine, wanted: Wanted) -> AsyncGenerator[bytes, None]:
         """Encoded sound of each piece in its turn, as far as there is any; then the encoder's last."""
         loop = asyncio.get_running_loop()
         made: Encoder | None = None

@@ -195,6 +195,7 @@ WRONG: dict[str, tuple[Any, str | None]] = {
     "no input": ({}, "input"),
     "white space": ({"input": " \n"}, "input"),
     "voice": ({"input": "a", "voice": 3}, "voice"),
+    "long voice": ({"input": "a", "voice": "a" * 501}, "voice"),
     "voice without id": ({"input": "a", "voice": {"id": 3}}, "voice"),
     "lang": ({"input": "a", "lang": 3}, "lang"),
     "too fast": ({"input": "a", "speed": 4.1}, "speed"),

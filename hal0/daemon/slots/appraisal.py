@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.models.layout import Layout, read_layout
@@ -17,7 +18,7 @@ from hal0.daemon.models.memory import SlotNeeds, estimate
 from hal0.daemon.models.parts import parts
 from hal0.daemon.models.peaks import PeakKey, Peaks, identity, measured
 from hal0.daemon.models.registry import Registry
-from hal0.daemon.providers.base import Launch, Provider, SlotSpec
+from hal0.daemon.providers.base import Launch, Provider, SlotSpec, spec_of
 from hal0.daemon.providers.llama import BUILTIN_ENGINE
 from hal0.daemon.providers.llama_load import load_of
 from hal0.daemon.providers.own_voice import OwnVoice
@@ -63,12 +64,14 @@ class Appraisal:
         self, name: str, devices: Sequence[DeviceView], *, like: SlotConfig | None = None, **changes: int | None
     ) -> Appraised:
         """A model by name, run as the slot `like` or by default, with `context` and `parallel` changed where given."""
-        model = self._registry().find(name)
-        base = SlotConfig(model=name) if like is None else like
+        find = self._registry().find
+        usual: Any = "kokoro" if find(name).kind == "speech" else "llama"
+        base = SlotConfig(provider=usual, model=name) if like is None else like
         given = {key: value for key, value in changes.items() if value is not None}
         config = base.model_copy(update={"model": name, **given})
-        spec = SlotSpec(name, config, model, revision=0)
-        return self.of(spec, self._providers[config.provider].launch(spec), devices)
+        provider = self._providers[config.provider]
+        spec = spec_of(name, config, provider=provider, find=find)
+        return self.of(spec, provider.launch(spec), devices)
 
     def of(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> Appraised:
         """A slot with its command line; raises `model.file_missing` or `model.file_invalid`."""
