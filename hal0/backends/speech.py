@@ -76,10 +76,10 @@ class Speech:
         return {("POST", SPEECH): self._speak, ("GET", VOICES): self._voices}
 
     async def _voices(self, exchange: Exchange) -> None:
-        await exchange.json(200, {"voices": [{"id": name, "name": name} for name in self._ready().voices()]})
+        await exchange.json(200, {"voices": [{"id": name, "name": name} for name in self._loaded().voices()]})
 
     async def _speak(self, exchange: Exchange) -> None:
-        engine = self._ready()
+        engine = self._loaded()
         # In a thread: a book may be sent, and others are served meanwhile.
         wanted = await asyncio.get_running_loop().run_in_executor(self._workers, self._read, exchange.body, engine)
         async with aclosing(self._sound(engine, wanted)) as pieces:
@@ -103,9 +103,8 @@ class Speech:
             await exchange.part(piece)
         await exchange.end()
 
-    def _ready(self) -> Engine:
-        if self.engine is None:
-            raise Refusal("the model is loading", status=503)
+    def _loaded(self) -> Engine:
+        assert self.engine is not None, "nobody is let in before"
         return self.engine
 
     def _read(self, raw: bytes, engine: Engine) -> Wanted:

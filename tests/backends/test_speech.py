@@ -111,7 +111,8 @@ async def test_a_client_that_leaves_ends_the_computing_with_the_sentence_under_w
     async with speaking() as (engine, client):
         body = {"input": "First. Then wait. " + "Never. " * 50}
         async with client.stream("POST", SPEECH, json=body) as answer:
-            await anext(answer.aiter_bytes())
+            parts = answer.aiter_bytes()  # held: with the iterator the connection would go
+            await anext(parts)
             await until(engine.waits.is_set)
         async with asyncio.timeout(30):
             await engine.left.wait()

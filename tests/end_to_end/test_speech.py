@@ -261,6 +261,8 @@ def test_events_of_speech_pass_as_openai_has_them(hal0: Installation) -> None:
     assert events[-1]["type"] == "speech.audio.done"
     sound = b"".join(base64.b64decode(event["audio"]) for event in events[:-1])
     assert of_pcm(sound)[1] == pytest.approx(PITCHES["af_bella"], abs=2)
+    view = hal0.admin("GET", f"/api/requests/{answer.headers['x-request-id']}")
+    assert (view["tokens"], view["text"], view["outcome"]) == (0, "", "ok")
 
 
 def test_what_a_voice_will_take_is_told_before_it_is_started(hal0: Installation) -> None:
