@@ -45,6 +45,8 @@ class KokoroEngine:
         given = {each.name for each in session.get_inputs()}
         if not ({"style", "speed"} <= given and given & {"tokens", "input_ids"}):
             raise CannotServe(f"{model} is not a Kokoro model: its inputs are {', '.join(sorted(given))}")
+        if not voices.is_file():  # the library would say where on the web to look for it
+            raise CannotServe(f"there is no file {voices}")
         try:
             self._kokoro: Any = Kokoro.from_session(session, str(voices))
             styles = {name: self._kokoro.voices[name] for name in self._kokoro.voices}

@@ -144,6 +144,7 @@ def test_a_voice_a_blend_and_a_speed_are_heard(hal0: Installation) -> None:
 
 def test_a_slots_own_voices_voice_and_format_are_what_it_speaks_with(hal0: Installation) -> None:
     answer = speak(hal0, model="other")
+    assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "audio/flac"
     assert decoded(answer.content)[3] == pytest.approx(PITCHES["am_adam"], abs=2)
     assert str(hal0.folder / "more" / "mine.bin") in hal0.admin("GET", "/api/slots/other/command")["argv"]
