@@ -403,6 +403,15 @@ _add(
     remedy="Name a slot of the right kind in `model`; `hal0 slot list` shows each slot's kind.",
 )
 _add(
+    "dispatch.no_image_slot",
+    404,
+    "nothing here draws: {model!r} is no slot for images, and there is none",
+    cause="hal0 draws with ComfyUI, which does not come with it, and no slot of the configuration has "
+    '`provider = "comfyui"`.',
+    remedy='Install ComfyUI and add a slot: `[slots.img]` with `provider = "comfyui"`, `model = "sdxl-turbo"` and '
+    "`cwd` (the folder of its checkout) or `url` (of one that runs). docs/images.md tells it step by step.",
+)
+_add(
     "dispatch.upstream_unavailable",
     502,
     "{slot} could not be reached: {reason}",
@@ -505,6 +514,37 @@ _add(
     "{field}: {reason}",
     cause="A field is missing or has the wrong type or value.",
     remedy="Correct the field named in `param`.",
+)
+_add(
+    "dispatch.prompt_required",
+    422,
+    "prompt: there is nothing to draw",
+    cause="`prompt` is missing, empty, or no text.",
+    remedy="Say in `prompt` what the picture shall show.",
+)
+_add(
+    "dispatch.size_invalid",
+    422,
+    "size: {given!r} is not a size of a picture",
+    cause="A size is WIDTHxHEIGHT in pixels, both from 64 to 2048 and multiples of 8.",
+    remedy='Ask for a size such as "512x512" or "1024x1024", or leave it out for the one that suits the model.',
+)
+_add(
+    "dispatch.workflow_invalid",
+    422,
+    "ComfyUI cannot run the workflow of {slot}: {reason}",
+    cause="The graph names a node, a file or a value that this ComfyUI does not have, or the file is not a graph as "
+    "its Export (API) writes it.",
+    remedy="`details.node_errors` has ComfyUI's own words, by node. A checkpoint that is missing: `hal0 model pull` "
+    "the model and set `cwd`, or put the file into `models/checkpoints` of ComfyUI. A node that is missing: install or "
+    "update it there. A `workflow` of your own: correct the file; it is read anew for each request.",
+)
+_add(
+    "dispatch.image_not_found",
+    404,
+    "there is no picture {name}",
+    cause="Pictures that were answered as a URL are kept for a day, or until they take too much room.",
+    remedy='Ask for it again, with the same `seed`; with `response_format` "b64_json" the picture is in the answer.',
 )
 _add(
     "dispatch.unsupported",

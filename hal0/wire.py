@@ -122,6 +122,8 @@ class RequestView(Wire):
     tokens: int = 0  # generated so far (chunks with a delta, until the backend's own usage is known)
     prompt_tokens: int | None = None
     tokens_per_second: float | None = None
+    doing: str = ""  # what its backend does, where that takes long and is told: "step 3/20"
+    progress: float | None = None  # 0..1, with it
     prompt: str = ""  # the last user message, cut; empty when capture is off
     text: str = ""  # the last of the answer; empty when capture is off
 

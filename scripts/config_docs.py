@@ -62,6 +62,7 @@ Each slot has a `provider`. A key that it cannot honour is an error, not ignored
 | `llama` | llama.cpp's `llama-server`, or the engine in the package | a name in the registry | `model` |
 | `vllm` | `vllm serve` | a folder (`/…`, `~/…`, `./…`), or `owner/name` of Hugging Face's cache | `model` |
 | `flm` | `flm serve` of FastFlowLM, on AMD NPUs | a tag such as `llama3.2:1b`, or `embed-gemma:300m` | `model` |
+| `comfyui` | ComfyUI ([images.md](images.md)) | one of three, or any name | `cwd` or `url`; `model` or `workflow` |
 | `command` | any program that speaks OpenAI's API | what its command line asks for | `command` |
 
 hal0 downloads no models for vLLM and FastFlowLM, and keeps them from doing it: one that is not there is told, with the

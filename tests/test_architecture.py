@@ -11,13 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent / "hal0"
 # A module may import from its own layer's package and from the layers above it in this list. The longest prefix counts.
 LAYERS: list[set[str]] = [
     {"hal0", "hal0.access", "hal0.errors", "hal0.wire", "hal0.paths", "hal0.streams", "hal0.marks"},
-    {"hal0.models"},
+    {"hal0.models", "hal0.workflows"},
     {
         "hal0.daemon.events",
         "hal0.daemon.error_log",
         "hal0.daemon.gate",
         "hal0.daemon.instance",
         "hal0.daemon.http",
+        "hal0.daemon.image_files",
         "hal0.daemon.config",
         "hal0.daemon.hardware",
     },
@@ -93,7 +94,8 @@ HOMES = {
     "watchfiles": "hal0.daemon.config",
     "tomlkit": "hal0.daemon.config",
     "tomli_w": ("hal0.daemon.config", "hal0.daemon.keys"),
-    "httpx": ("hal0.cli", "hal0.tui", "hal0.daemon.pulls", "hal0.daemon.remotes"),
+    "httpx": ("hal0.cli", "hal0.tui", "hal0.daemon.pulls", "hal0.daemon.remotes", "hal0.backends.comfyui_client"),
+    "websockets": "hal0.backends",
     "prometheus_client": "hal0.daemon.metrics",
     "uvloop": ("hal0.daemon.main", "hal0.daemon.serving"),
 }

@@ -105,10 +105,15 @@ def test_tokens_of_a_message_are_counted(here: Installation) -> None:
     assert answer(here, "/v1/messages/count_tokens")["input_tokens"] > 0
 
 
+@needs_curl
+def test_without_comfyui_the_example_for_images_is_told_what_to_do(here: Installation) -> None:
+    assert answer(here, "/v1/images/generations")["error"]["code"] == "dispatch.no_image_slot"
+
+
 def test_the_openai_package_streams(here: Installation) -> None:
     [example] = PYTHON
     assert "hal0" in run(here, sys.executable, "-c", example)
 
 
 def test_every_curl_of_the_readme_is_run_here() -> None:
-    assert len(CURLS) == 10
+    assert len(CURLS) == 11

@@ -19,6 +19,8 @@ from typing import Any, NoReturn
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from hal0.errors import Hal0Error
+
 KEY_ENV = "HAL0_BACKEND_KEY"
 HEALTH = "/health"
 EXIT_USAGE = 2
@@ -85,15 +87,22 @@ Route = Callable[[Exchange], Awaitable[None]]
 
 
 class App:
-    """`routes` by method and path. `is_ready` tells whether the model is loaded."""
+    """`routes` by method and path. `is_ready`: the model is loaded; `health` then answers for it, if more is to see."""
 
     def __init__(
-        self, routes: Mapping[tuple[str, str], Route], *, key: str, is_ready: Callable[[], bool], body_limit_bytes: int
+        self,
+        routes: Mapping[tuple[str, str], Route],
+        *,
+        key: str,
+        is_ready: Callable[[], bool],
+        body_limit_bytes: int,
+        health: Route | None = None,
     ) -> None:
         self._routes = routes
         self._key = key
         self._is_ready = is_ready
         self._body_limit_bytes = body_limit_bytes
+        self._look = health
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
         if scope["type"] != "http":
@@ -108,6 +117,10 @@ class App:
             if exchange.has_begun:
                 raise
             await exchange.json(refusal.status, refusal.body())
+        except Hal0Error as error:
+            if exchange.has_begun:
+                raise
+            await exchange.whole(error.status, error.body(), [(b"content-type", JSON)])
         except ConnectionError:
             return  # the client left
         except Exception as error:  # a defect, or what an engine's library raises; cut off if the answer has begun
@@ -135,6 +148,9 @@ class App:
     async def _health(self, exchange: Exchange) -> None:
         if not self._is_ready():
             raise Refusal("the model is loading", status=503)
+        if self._look is not None:
+            await self._look(exchange)
+            return
         await exchange.json(200, {"status": "ok"})
 
     async def _body(self, receive: Callable[[], Awaitable[Any]]) -> bytes:

@@ -87,12 +87,13 @@ def list_models(args: Namespace) -> int:
             figures.size(model.size_bytes),
             figures.tokens_of(model.context_limit),
             ", ".join(model.slots),
+            model.licence,
             "with hal0" if model.embedded else model.source or model.path,
             ", ".join(model.aliases),
         )
         for model in answer.models
     )
-    headers = ("MODEL", "KIND", "SIZE", "CONTEXT", "SLOTS", "FROM", "ALSO CALLED")
+    headers = ("MODEL", "KIND", "SIZE", "CONTEXT", "SLOTS", "LICENCE", "FROM", "ALSO CALLED")
     table(headers, rows, right=frozenset({"SIZE", "CONTEXT"}))
     if answer.pulls:
         heading("on their way")

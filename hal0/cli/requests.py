@@ -82,6 +82,6 @@ def _name(text: str) -> str:
 
 def _phase(request: RequestView) -> Cell:
     if request.phase != "finished":
-        return Cell(request.phase, "cyan")
+        return Cell(request.doing or request.phase, "cyan")
     outcome = request.outcome or "finished"
     return Cell(outcome, {"ok": "green", "failed": "red"}.get(outcome, "yellow"))

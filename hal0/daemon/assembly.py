@@ -28,6 +28,7 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.image_files import ImageFiles
 from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.headers import Headers
@@ -214,6 +215,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             errors=errors,
             appraisal=appraisal,
             pulls=pulls,
+            image_files=ImageFiles(paths.state / "images"),
             foreign=foreign,
             make_registry=rehearse.make_registry,
             gate=Gate(),
@@ -262,6 +264,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             settings=current,
             adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
             dialects=DIALECTS,
+            pictures=str(services.image_files.folder),
         )
         front = Front(services, proxy=proxy, admin=make_admin(services))
         server = Server(front, sockets=sockets, limits=_limits(settings), tls=tls)
@@ -278,6 +281,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             services.sampler.run(),
             services.requests.run(),
             remotes.run(),
+            services.image_files.run(),
         )
         await cleanup.enter_async_context(_running(*background))
         cleanup.push_async_callback(swaps.close)

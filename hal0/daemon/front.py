@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from hal0 import __version__
+from hal0.daemon.image_files import PATH as PICTURES
 from hal0.daemon.keys.key import Key
 from hal0.daemon.metrics import CONTENT_TYPE, exposition
 from hal0.daemon.proxy import headers
@@ -48,6 +49,8 @@ class Front:
             await self._admin(scope, receive, send)
         elif path in PATHS:
             await self._relay(scope, receive, send)
+        elif path.startswith(PICTURES) and scope["method"] in READS:
+            await self._picture(scope, send)
         else:
             await self._answer(scope, send)
 
@@ -67,10 +70,31 @@ class Front:
             await reply.fail(error)
             return
         if scope["method"] == "OPTIONS":
-            origins = self._services.config.current.settings.server.cors_origins
-            await Reply(scope, send, headers=headers.preflight(origins, scope["headers"])).whole(204, b"", [])
+            await self._permit(scope, send)
             return
         await reply.whole(200, body, [(b"content-type", kind)])
+
+    async def _picture(self, scope: Any, send: Any) -> None:
+        """Without a key: its name is random, and who shows the picture, a browser say, has no key to show."""
+        if scope["method"] == "OPTIONS":
+            await self._permit(scope, send)
+            return
+        reply = self._reply(scope, send)
+        try:
+            picture, seconds = await self._services.image_files.read(scope["path"].removeprefix(PICTURES))
+        except Hal0Error as error:
+            await reply.fail(error)
+            return
+        told = [
+            (b"content-type", b"image/png"),
+            (b"cache-control", b"private, immutable, max-age=%d" % seconds),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        await reply.whole(200, picture, told)
+
+    async def _permit(self, scope: Any, send: Any) -> None:
+        origins = self._services.config.current.settings.server.cors_origins
+        await Reply(scope, send, headers=headers.preflight(origins, scope["headers"])).whole(204, b"", [])
 
     def _reply(self, scope: Any, send: Any) -> Reply:
         origins = self._services.config.current.settings.server.cors_origins
@@ -82,7 +106,7 @@ class Front:
         """Raises `system.not_found` or `system.method_not_allowed`."""
         path, method = scope["path"], scope["method"]
         known = (HEALTH, METRICS, MODELS, VOICES, *PATHS)
-        if path not in (HEALTH, METRICS, MODELS, VOICES) and not path.startswith(MODELS + "/"):
+        if path not in (HEALTH, METRICS, MODELS, VOICES) and not path.startswith((MODELS + "/", PICTURES)):
             raise Hal0Error("system.not_found", path=path, nearest=did_you_mean(path, known))
         if method not in READS:
             raise Hal0Error("system.method_not_allowed", path=path, method=method, allowed="GET")

@@ -9,6 +9,7 @@ from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.gate import Gate
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.image_files import ImageFiles
 from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.registry import Registry
@@ -41,6 +42,7 @@ class Services:
     errors: ErrorLog
     appraisal: Appraisal
     pulls: Pulls
+    image_files: ImageFiles
     foreign: ForeignStores
     make_registry: Callable[[Models], Registry]
     gate: Gate

@@ -61,6 +61,8 @@ ELSEWHERE = {
     "daemon.keep_backends": "end_to_end/test_keep_backends.py",
     "daemon.auto_rollback": "end_to_end/test_config_trial.py",
     "slots.NAME.cwd": "end_to_end/test_other_backends.py",
+    "slots.NAME.url": "end_to_end/test_images.py",
+    "slots.NAME.workflow": "end_to_end/test_images.py",
     "slots.NAME.health_path": "daemon/providers/test_command_launch.py",
     "slots.NAME.ready_path": "end_to_end/test_other_backends.py",
     "slots.NAME.proof": "end_to_end/test_other_backends.py",
@@ -233,6 +235,16 @@ def dispatch_embedding(hal0: Installation) -> None:
     assert slot_of(post(hal0, "/v1/embeddings", {"input": "a"})) == "200 other"
     change(hal0, **{"dispatch.embedding": "t"})
     assert slot_of(post(hal0, "/v1/embeddings", {"input": "a"})) == "200 t"
+
+
+def dispatch_image(hal0: Installation) -> None:
+    def named() -> str:
+        error = post(hal0, "/v1/images/generations", {"prompt": "a"}).json()["error"]
+        return f"{error['code']} {error['details'].get('model') or error['details'].get('slot')}"
+
+    assert named() == "dispatch.no_image_slot img"
+    change(hal0, **{"dispatch.image": "t"})
+    assert named() == "dispatch.capability_mismatch t"
 
 
 def never_listens(hal0: Installation) -> str:
@@ -524,7 +536,8 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
     for look in (
         server_body_limit, server_cors_origins, server_trusted_hosts, daemon_ports, daemon_log_level, dispatch_chat,
         auth_keys_file, auth_admin,
-        dispatch_embedding, dispatch_start_timeout, dispatch_stream_idle_timeout, dispatch_stream_total_timeout,
+        dispatch_embedding, dispatch_image, dispatch_start_timeout, dispatch_stream_idle_timeout,
+        dispatch_stream_total_timeout,
         models_folders, models_NAME_path, models_NAME_aliases, models_NAME_sha256, slots_NAME_provider,
         slots_NAME_command, slots_NAME_model, slots_NAME_kind, slots_NAME_context, slots_NAME_parallel,
         slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_port, slots_NAME_binary,

@@ -58,6 +58,11 @@ provider = "command"
 command = "@PROGRAM@ --listen ${port} --below /other"
 proof = false
 
+[slots.painter]
+provider = "command"
+command = "@PROGRAM@ --listen ${port}"
+kind = "image"
+
 [slots.voice]
 provider = "command"
 command = "@PROGRAM@ --listen ${port}"
@@ -216,6 +221,16 @@ def test_a_program_that_cannot_do_the_work_is_not_ready_unless_it_is_trusted(her
     assert "404" in error(answer)["message"]
     here.admin("POST", "/api/slots/trusted/load", {})
     here.wait_for_slot("trusted", "ready", "idle")
+
+
+def test_a_program_that_draws_is_proven_and_asked_like_any_other(here: Installation) -> None:
+    answer = ask(here, "images/generations", model="painter", prompt="a cat", n=2, response_format="b64_json")
+    assert [picture["asked"] for picture in answer.json()["data"]] == ["a cat", "a cat"]
+    assert answer.headers["x-hal0-slot"] == "painter"
+    assert here.slot("painter")["kind"] == "image"
+    assert error(ask(here, "images/generations", model="painter", prompt="x", size="9"))["code"] == (
+        "dispatch.size_invalid"
+    )
 
 
 def test_a_program_that_speaks_is_proven_and_asked_like_any_other(here: Installation) -> None:

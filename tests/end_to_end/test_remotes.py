@@ -100,6 +100,14 @@ def test_a_name_of_a_remote_goes_there(hal0: Installation, far: RemoteServer, as
     assert lower["x-title"] == "hal0"
 
 
+def test_pictures_of_a_remote_pass_as_they_come(hal0: Installation, far: RemoteServer) -> None:
+    body = {"model": "far/big", "prompt": "a cat", "n": 1, "quality": "high", "size": "auto"}
+    answer = httpx.post(hal0.url + "/v1/images/generations", json=body, timeout=60)
+    assert (answer.status_code, answer.json()["data"][0]["asked"]) == (200, "a cat")
+    assert answer.headers["x-hal0-remote"] == "far"
+    assert far.asked[-1][2] == {**body, "model": "big"}
+
+
 def test_speech_of_a_remote_passes_as_it_comes(hal0: Installation, far: RemoteServer) -> None:
     body = {"model": "far/big", "input": "a b", "voice": "x", "unknown": 1}
     answer = httpx.post(hal0.url + "/v1/audio/speech", json=body, timeout=60)

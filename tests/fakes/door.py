@@ -168,6 +168,7 @@ async def relaying(
         settings=lambda: settings,
         adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
         dialects=DIALECTS,
+        pictures="/nowhere",
     )
     batcher = asyncio.ensure_future(requests.run())
     try:

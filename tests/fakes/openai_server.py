@@ -61,6 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             "/embeddings": self.embed,
             "/rerank": self.rank,
             "/audio/speech": self.speak,
+            "/images/generations": self.draw,
         }.get(self.path.removeprefix(self.server.api_path))
         if work is None or not self.path.startswith(self.server.api_path):
             self.fail(404, "Not Found")
@@ -119,6 +120,10 @@ class Handler(BaseHTTPRequestHandler):
                 numbers = base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *numbers)).decode()
             data.append({"object": "embedding", "index": index, "embedding": numbers})
         self.answer(200, {"object": "list", "model": body.get("model"), "data": data})
+
+    def draw(self, body: dict[str, Any]) -> None:
+        picture = {"b64_json": "iVBORw0KGgo=", "asked": body["prompt"]}
+        self.answer(200, {"created": 1, "data": [picture] * body.get("n", 1)})
 
     def speak(self, body: dict[str, Any]) -> None:
         """A tone, a quarter second for each word, as WAV; sent in pieces, for its length is not said."""

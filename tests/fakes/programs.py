@@ -46,10 +46,17 @@ def write_model_folder(folder: Path, *, architecture: str = "Qwen2ForCausalLM", 
 
 
 @contextmanager
-def running(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    argv: Sequence[str], env: Mapping[str, str], *, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """The program, its output in `stdout`; killed at the end."""
     program = subprocess.Popen(
-        argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        argv,
+        env={**os.environ, **env},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert program.stdout is not None
     try:

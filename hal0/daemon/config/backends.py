@@ -12,19 +12,22 @@ from hal0.daemon.config.placeholders import PLACEHOLDERS, named, used
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Slot
 from hal0.wire import Kind
+from hal0.workflows import CURATED
 
 # Key: the providers on which it has an effect; a key that is not here has one on all.
 EFFECTIVE: Mapping[str, tuple[str, ...]] = {
-    "model": ("llama", "vllm", "flm", "kokoro", "command"),
+    "model": ("llama", "vllm", "flm", "kokoro", "comfyui", "command"),
     "context": ("llama", "vllm", "flm", "command"),
     "parallel": ("llama", "vllm", "kokoro", "espeak", "command"),
     "threads": ("llama", "kokoro"),
-    "gpus": ("llama", "vllm", "command"),
+    "gpus": ("llama", "vllm", "comfyui", "command"),
     "gpu_layers": ("llama",),
-    "binary": ("llama", "vllm", "flm"),
-    "args": ("llama", "vllm", "flm"),
+    "binary": ("llama", "vllm", "flm", "comfyui"),
+    "args": ("llama", "vllm", "flm", "comfyui"),
     "command": ("command",),
-    "cwd": ("command",),
+    "cwd": ("comfyui", "command"),
+    "url": ("comfyui",),
+    "workflow": ("comfyui",),
     "health_path": ("command",),
     "ready_path": ("command",),
     "proof": ("command",),
@@ -40,11 +43,14 @@ KINDS: Mapping[str, tuple[Kind, ...]] = {
     "flm": ("chat", "embedding"),
     "kokoro": ("speech",),
     "espeak": ("speech",),
-    "command": ("chat", "embedding", "rerank", "speech"),
+    "comfyui": ("image",),
+    "command": ("chat", "embedding", "rerank", "speech", "image"),
 }
 ALL_KINDS = frozenset(kind for kinds in KINDS.values() for kind in kinds)
 # The key without which a provider has nothing to run.
 NEEDED: Mapping[str, str] = {"command": "command", "espeak": ""}
+# What belongs to a ComfyUI that hal0 starts, and so not to one that runs already.
+OF_A_CHECKOUT = ("binary", "args", "gpus")
 # Key of the slot: the placeholder through which alone it reaches the program.
 BY_PLACEHOLDER = {"context": "ctx"}
 
@@ -66,11 +72,13 @@ def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _without_effect(key, slot, provider)
         if provider == "command" and slot.get("command"):
             yield from _command(key, slot)
+        if provider == "comfyui":
+            yield from _comfyui(key, slot)
 
 
 def _missing(key: Key, slot: Mapping[str, Any], provider: str) -> Iterator[Finding]:
     wanted = NEEDED.get(provider, "model")
-    if wanted and wanted not in slot:
+    if wanted and wanted not in slot and "workflow" not in slot:
         about = Slot.model_fields[wanted].description or ""
         hint = f"add `{wanted} = …`: {about[:1].lower()}{about[1:]}"
         yield Finding("config.invalid", f"`{wanted}` is missing in [{dotted(key)}]", (*key, wanted), hint, "table")
@@ -111,6 +119,25 @@ def _command(key: Key, slot: Mapping[str, Any]) -> Iterator[Finding]:
         if each in slot and placeholder not in names:
             message = f"`{each}` has no effect: the command line does not say ${{{placeholder}}}"
             yield Finding("config.invalid", message, (*key, each), "write it there, or leave the key out", "key")
+
+
+def _comfyui(key: Key, slot: Mapping[str, Any]) -> Iterator[Finding]:
+    if "cwd" not in slot and "url" not in slot:
+        message = f"nothing in [{dotted(key)}] tells where ComfyUI is"
+        hint = "add `cwd = …`, the folder of a checkout for hal0 to start, or `url = …` of a ComfyUI that runs already"
+        yield Finding("config.invalid", message, (*key, "cwd"), hint, "table")
+    elif "url" in slot:
+        for name in ("cwd", *OF_A_CHECKOUT):
+            if name in slot:
+                message = f"`{name}` has no effect with `url`, as hal0 does not start that ComfyUI"
+                yield Finding("config.invalid", message, (*key, name), f"leave out `{name}` or `url`", "key")
+    model = slot.get("model")
+    if isinstance(model, str) and "workflow" not in slot and model not in CURATED:
+        near = nearest(model, list(CURATED))
+        known = f"the models with a graph of their own: {', '.join(CURATED)}"
+        message = f"hal0 has no graph for the model {shown(model)}"
+        hint = f"did you mean {shown(near)}?" if near else f"{known}; for any other give it a `workflow`"
+        yield Finding("config.invalid", message, (*key, "model"), hint)
 
 
 def _texts(slot: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

@@ -139,7 +139,7 @@ def _tls(server: object) -> Iterator[Finding]:
 
 def _default_slots(dispatch: object, slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """Only defaults that a person wrote; that the built-in ones name no slot is no mistake."""
-    for key in ("chat", "embedding"):
+    for key in ("chat", "embedding", "image"):
         name = dispatch.get(key) if isinstance(dispatch, dict) else None
         if isinstance(name, str) and name not in slots:
             near = nearest(name, list(slots))

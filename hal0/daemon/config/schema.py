@@ -227,6 +227,7 @@ class Dispatch(Table):
 
     chat: Name = Field("primary", description="Slot for chat and completions when `model` is left out.")
     embedding: Name = Field("embed", description="Slot for embeddings and rerank when `model` is left out.")
+    image: Name = Field("img", description="Slot for images when `model` is left out.")
     start_timeout: Seconds = Field(180.0, gt=0, description="How long a slot may take to become ready.")
     stream_idle_timeout: Seconds = Field(300.0, gt=0, description="Longest silence of a backend in an answer.")
     stream_total_timeout: Seconds = Field(0.0, description="Longest time one answer may take; 0 = no limit.")
@@ -274,18 +275,18 @@ class Models(Table):
 class Slot(Table):
     """One named backend process."""
 
-    provider: Literal["llama", "vllm", "flm", "kokoro", "espeak", "command"] = Field(
+    provider: Literal["llama", "vllm", "flm", "kokoro", "espeak", "comfyui", "command"] = Field(
         "llama",
         description="Which kind of backend: llama.cpp, vLLM, FastFlowLM (AMD NPUs), the voices Kokoro and eSpeak NG, "
-        "or any program (`command`).",
+        "ComfyUI, or any program (`command`).",
     )
     model: Annotated[Text, AfterValidator(_model)] | None = Field(
         None,
         description="The model it serves: its name in the registry; for vllm a folder, or `owner/name` of the cache of "
-        "Hugging Face; for flm its tag; for kokoro the .onnx file or its folder; for a command what it needs, if "
-        "anything.",
+        "Hugging Face; for flm its tag; for kokoro the .onnx file or its folder; for comfyui one of those with a graph "
+        "in hal0, or any name with `workflow`; for a command what it needs, if anything.",
     )
-    kind: Literal["chat", "embedding", "rerank", "speech"] | None = Field(
+    kind: Literal["chat", "embedding", "rerank", "speech", "image"] | None = Field(
         None, description="What it is for; left out: told from the model file."
     )
     context: Annotated[int | None, Unit("tokens")] = Field(
@@ -316,13 +317,26 @@ class Slot(Table):
     binary: Annotated[Text, AfterValidator(_program)] | None = Field(
         None,
         description="The llama-server, vllm or flm to run; left out: the one in PATH. For llama also `builtin`, the "
-        "one in the package, which runs too if there is none in PATH.",
+        "one in the package, which runs too if there is none in PATH. For comfyui the Python of its checkout; left "
+        "out: that of `.venv` or `venv` in it, else `python3`.",
     )
     args: tuple[str, ...] = Field((), description="Further words for the backend's command line; they win.")
     command: CommandLine | None = Field(
         None, description="The program of a `command` slot and its words, with `${port}` and other placeholders."
     )
-    cwd: Location | None = Field(None, description="The folder a command is run in; left out: the daemon's.")
+    cwd: Location | None = Field(
+        None,
+        description="The folder a command is run in; left out: the daemon's. For comfyui the checkout with its "
+        "`main.py`.",
+    )
+    url: RemoteUrl | None = Field(
+        None, description="Where a ComfyUI runs already, instead of one that hal0 starts in `cwd`."
+    )
+    workflow: Location | None = Field(
+        None,
+        description="A graph of your own for comfyui, as its Export (API) writes it, with `${prompt}` and other "
+        "parameters; left out: that of the `model`.",
+    )
     health_path: UrlPath | None = Field(
         None, description="Where a command answers 200 while it is well; left out: `/health`."
     )
@@ -346,7 +360,7 @@ class Slot(Table):
     default_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = Field(
         None, description="The format of speech for requests that name none; left out: `wav`."
     )
-    serves: tuple[Literal["chat", "completion", "embedding", "speech"], ...] | None = Field(
+    serves: tuple[Literal["chat", "completion", "embedding", "speech", "image"], ...] | None = Field(
         None, min_length=1, description="What a command can be asked for; left out: what its `kind` says."
     )
     env: Named[EnvName, str] = Field(

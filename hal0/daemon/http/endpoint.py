@@ -16,6 +16,7 @@ class Endpoint:
     api_path: str = API_PATH  # what stands there instead of /v1
     health_path: str = HEALTH_PATH  # answers 200 while it is well
     names_model: bool = False  # whether a request must name the model
+    speaks_hal0: bool = False  # it tells how far it is, and failures by their codes
 
     def path(self, path: str) -> str:
         """Where the backend has what OpenAI's API has at `path`."""

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.providers.base import Provider
+from hal0.daemon.providers.comfyui import ComfyuiProvider
 from hal0.daemon.providers.command import CommandProvider
 from hal0.daemon.providers.espeak import EspeakProvider
 from hal0.daemon.providers.flm import FlmProvider
@@ -21,6 +22,7 @@ def make_providers(facts: Facts) -> Mapping[str, Provider]:
         FlmProvider(),
         KokoroProvider(facts),
         EspeakProvider(),
+        ComfyuiProvider(),
         CommandProvider(),
     )
     return MappingProxyType({provider.name: provider for provider in providers})

@@ -23,6 +23,7 @@ class Api(Enum):
     EMBEDDINGS = "/v1/embeddings"
     RERANK = "/v1/rerankings"
     SPEECH = "/v1/audio/speech"
+    IMAGES = "/v1/images/generations"
 
 
 # What `serves` of a slot can name. Scores can be had of any embeddings.
@@ -31,6 +32,7 @@ SERVED = {
     "completion": (Api.COMPLETION,),
     "embedding": (Api.EMBEDDINGS, Api.RERANK),
     "speech": (Api.SPEECH,),
+    "image": (Api.IMAGES,),
 }
 
 
@@ -73,6 +75,7 @@ class Launch:
     api_path: str = API_PATH  # where it serves what OpenAI has under /v1
     health_path: str = HEALTH_PATH
     names_model: bool = False  # whether each request must name the model
+    speaks_hal0: bool = False  # a program of hal0's: it tells how far it is, and failures by their codes
     engine: str = ""  # for people: "llama.cpp (built in)" or the path of a binary
     device: str = "cpu"  # or GPU indices as "0" or "0,1", "npu", or "auto": the binary chooses
     context: int | None = None  # tokens per request
@@ -101,7 +104,14 @@ class Launch:
     def endpoint(self, port: int, key: str) -> Endpoint:
         """Where it answers once it was started on this port; a program that takes no key is sent none."""
         key = key if self.takes_key else ""
-        return Endpoint(port, key, api_path=self.api_path, health_path=self.health_path, names_model=self.names_model)
+        return Endpoint(
+            port,
+            key,
+            api_path=self.api_path,
+            health_path=self.health_path,
+            names_model=self.names_model,
+            speaks_hal0=self.speaks_hal0,
+        )
 
     def _filled(self, text: str, port: int, key: str) -> str:
         text = text.replace("{port}", str(port))
@@ -130,6 +140,7 @@ class Unfit:
     """It answers, but wrongly: waiting longer will not help."""
 
     reason: str
+    error: Hal0Error | None = None  # what its failure is called, where that is known
 
 
 Probe = NotUp | Loading | Ready | Unfit

@@ -27,6 +27,7 @@ APIS: Mapping[Kind, frozenset[Api]] = {
     "embedding": frozenset({Api.EMBEDDINGS, Api.RERANK}),
     "rerank": frozenset({Api.RERANK}),
     "speech": frozenset({Api.SPEECH}),
+    "image": frozenset({Api.IMAGES}),
 }
 
 

@@ -43,6 +43,14 @@ PROOFS: Mapping[Kind, Proof] = {
         query="What is the capital of France?",
         documents=["Paris is the capital of France.", "Bread is baked in an oven."],
     ),
+    "image": _proof(
+        "drawing a small picture",
+        "/v1/images/generations",
+        prompt="a dot",
+        n=1,
+        size="64x64",
+        response_format="b64_json",
+    ),
     "speech": Proof("speaking one word", "/v1/audio/speech", speech_proof.BODY),
 }
 
@@ -89,8 +97,14 @@ def _judge_scores(body: dict[str, Any]) -> str | None:
     return None if scores[0] != scores[1] else "the same score for every document: the model has no head for scores"
 
 
+def _judge_picture(body: dict[str, Any]) -> str | None:
+    picture = body["data"][0]
+    return None if picture.get("b64_json") or picture.get("url") else "no picture"
+
+
 _JUDGES = {
     "/v1/chat/completions": _judge_chat,
     "/v1/embeddings": _judge_embedding,
     "/v1/rerank": _judge_scores,
+    "/v1/images/generations": _judge_picture,
 }

@@ -13,14 +13,16 @@ from typing import Any
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.http.client import BrokenAnswer
 from hal0.daemon.http.pipe import ClientGone
+from hal0.daemon.image_files import PATH as PICTURES
 from hal0.daemon.keys.key import Key
 from hal0.daemon.keys.ring import Keyring
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy import headers
 from hal0.daemon.proxy.body import Call, check_content_type, parse
 from hal0.daemon.proxy.bounds import bytes_allowed
-from hal0.daemon.proxy.faults import fault, is_the_upstreams
+from hal0.daemon.proxy.faults import fault, is_the_upstreams, own_fault
 from hal0.daemon.proxy.passage import Passage, Receive
+from hal0.daemon.proxy.progress import PROGRESS_TYPE, relay_answer
 from hal0.daemon.proxy.relay import TooSlow, Watch, has_ended, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.requests import Requests
@@ -66,7 +68,9 @@ class ProxyApp:
         settings: Callable[[], Settings],
         adapters: Mapping[Api, Adapter],
         dialects: Mapping[str, Dialect],
+        pictures: str,
     ) -> None:
+        """`pictures` is the folder in which those lie that are answered as a URL."""
         self._dispatcher = dispatcher
         self._keys = keys
         self._requests = requests
@@ -75,6 +79,7 @@ class ProxyApp:
         self._settings = settings
         self._adapters = adapters
         self._dialects = dialects
+        self._pictures = pictures
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request to one of PATHS."""
@@ -279,6 +284,8 @@ class ProxyApp:
 
     async def _ask(self, passage: Passage, lease: Lease, path: str, body: bytes) -> Answer:
         upward = headers.to_backend(passage.headers, request_id=passage.request.id)
+        if lease.endpoint.speaks_hal0:
+            upward += headers.for_pictures(passage.headers, folder=self._pictures, path=PICTURES)
         limit = passage.settings.dispatch.stream_idle_timeout
         try:
             there = lease.endpoint.path(path)
@@ -319,6 +326,8 @@ class ProxyApp:
         head = await connection.head()
         if head.status != 200:
             body = await connection.read_all(ERROR_BYTES)
+            if lease.endpoint.speaks_hal0 and (told := own_fault(body, slot=lease.spec.name)) is not None:
+                raise told
             again = headers.seconds(head.header(b"retry-after")) if lease.is_remote else None
             spec = lease.spec
             raise fault(
@@ -331,8 +340,11 @@ class ProxyApp:
         head, reply, tap = await connection.head(), passage.reply, passage.request.tap
         passed = headers.to_client(head.headers)
         adapter, translation = self._adapter(call, lease), call.translation
-        is_stream = head.header(b"content-type").startswith(EVENT_STREAM)
-        if adapter is not None or (translation is not None and not is_stream):
+        kind = head.header(b"content-type")
+        is_stream = kind.startswith(EVENT_STREAM)
+        if lease.endpoint.speaks_hal0 and kind == PROGRESS_TYPE:
+            await self._relay_answer(passage, connection, lease)
+        elif adapter is not None or (translation is not None and not is_stream):
             body = await self._whole(connection, call, lease, limit_bytes=ADAPTED_BYTES)
             tap.keep(body)
             await reply.whole(200, await self._adapted(adapter, call, lease, body), JSON)
@@ -349,6 +361,14 @@ class ProxyApp:
                 passed.append((b"content-length", b"%d" % head.length))
             await reply.head(200, passed, is_stream=False)
             await relay_bytes(connection, reply, tap, on_first=passage.request.decoding)
+
+    async def _relay_answer(self, passage: Passage, connection: Answer, lease: Lease) -> None:
+        on_progress = passage.request.progressed
+        try:
+            await relay_answer(connection, passage.reply, JSON, whole_bytes=WHOLE_BYTES, on_progress=on_progress)
+        except Hal0Error as error:
+            error.details["slot"] = lease.spec.name
+            raise
 
     async def _whole(self, connection: Answer, call: Call, lease: Lease, *, limit_bytes: int) -> bytes:
         body = await connection.read_all(limit_bytes)

@@ -23,6 +23,9 @@ from hal0.errors import Hal0Error
 REASONS = {"missing": "the field is missing", "model_type": "Input should be an object"}
 # What pydantic adds to a place to tell which type of several was tried.
 UNION_BRANCHES = {"str", "list[str]", "dict[str,any]", "list[any]"}
+SHOWN_CHARACTERS = 40  # of a value that is refused
+SMALLEST_SIDE, LARGEST_SIDE, SIDE_STEP = 64, 2048, 8  # pixels of a picture
+OWN_CODES = {"prompt_required": "dispatch.prompt_required", "size_invalid": "dispatch.size_invalid"}
 PROMPT_CHARACTERS = 2_000  # of the last message, kept for the dashboard
 
 
@@ -197,12 +200,47 @@ class SpeechBody(Body):
         return self.input
 
 
+class ImagesBody(Body):
+    prompt_: str | None = Field(None, alias="prompt", max_length=32_000, validate_default=True)
+    n: int | None = Field(None, ge=1, le=8)
+    size: str | None = None
+    response_format: Literal["url", "b64_json"] | None = None
+    stream: bool | None = None
+    seed: int | None = Field(None, ge=0, lt=2**64)
+    steps: int | None = Field(None, ge=1, le=200)
+    cfg: float | None = Field(None, ge=0, le=100)
+    negative_prompt: str | None = Field(None, max_length=32_000)
+
+    @field_validator("prompt_", mode="before")
+    @classmethod
+    def _prompt(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip():
+            return value
+        raise PydanticCustomError("prompt_required", "there is nothing to draw")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        if value is None or value == "auto" or (isinstance(value, str) and _is_size(value)):
+            return value
+        given = value[:SHOWN_CHARACTERS] if isinstance(value, str) else json.dumps(value)[:SHOWN_CHARACTERS]
+        raise PydanticCustomError("size_invalid", "not a size", {"given": given})
+
+    @property
+    def is_stream(self) -> bool:
+        return bool(self.stream)
+
+    def prompt(self) -> str:
+        return self.prompt_ or ""
+
+
 BODIES: dict[Api, type[Body]] = {
     Api.CHAT: ChatBody,
     Api.COMPLETION: CompletionBody,
     Api.EMBEDDINGS: EmbeddingsBody,
     Api.RERANK: RerankBody,
     Api.SPEECH: SpeechBody,
+    Api.IMAGES: ImagesBody,
 }
 
 
@@ -262,12 +300,24 @@ def checked(kind: type[Kind], raw: bytes) -> Kind:
 
 
 def _explain(error: ValidationError) -> NoReturn:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
+    if (code := OWN_CODES.get(first["type"])) is not None:
+        raise Hal0Error(code, param=str(first["loc"][0]), **first.get("ctx", {})) from error
     field = ".".join(str(part) for part in first["loc"] if part not in UNION_BRANCHES)
     reason = REASONS.get(first["type"], first["msg"])
     raise Hal0Error(
         "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason
     ) from error
+
+
+_SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
+
+
+def _is_size(text: str) -> bool:
+    found = _SIZE.fullmatch(text)
+    return found is not None and all(
+        SMALLEST_SIDE <= int(side) <= LARGEST_SIDE and int(side) % SIDE_STEP == 0 for side in found.groups()
+    )
 
 
 def _list_of(kind: type, value: Any, reason: str) -> Any:

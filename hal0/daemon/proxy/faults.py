@@ -54,6 +54,14 @@ def fault(
     return Hal0Error("dispatch.upstream_failed", **facts)
 
 
+def own_fault(body: bytes, *, slot: str) -> Hal0Error | None:
+    """The error that one of hal0's own programs tells by its code; None if it is none of the catalogue."""
+    error = Hal0Error.from_envelope(_read(body))
+    if error is not None:
+        error.details["slot"] = slot
+    return error
+
+
 def is_the_upstreams(error: Hal0Error) -> bool:
     """Whether another upstream may do better: the request is well, but this one cannot answer it now."""
     if error.code.startswith("system."):

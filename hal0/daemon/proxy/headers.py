@@ -7,6 +7,7 @@ backend, and a backend's ideas on CORS never reach a browser.
 import random
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from hal0.errors import Hal0Error
 
@@ -21,6 +22,7 @@ ANSWER_NAMES = (
     b"x-hal0-route, x-hal0-engine, x-hal0-fallback, retry-after"
 )
 PRIORITY = b"x-hal0-priority"
+SANE_HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # Browsers do not let a `*` stand for Authorization, so each header is named (and those asked for are echoed).
 USUAL_REQUEST_HEADERS = b"authorization, content-type, x-request-id, x-api-key, anthropic-version"
@@ -60,6 +62,15 @@ def new_request_id() -> str:
 def to_backend(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> Headers:
     kept = [(name, value) for name, value in headers if name in TO_BACKEND and name != b"content-type"]
     return ((b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *kept)
+
+
+def for_pictures(headers: Iterable[tuple[bytes, bytes]], *, folder: str, path: str) -> Headers:
+    """Where one of hal0's own backends is to put pictures, and the address under which the client will find them."""
+    given = dict(headers)
+    host = given.get(b"x-forwarded-host", given.get(b"host", b""))
+    scheme = b"https" if given.get(b"x-forwarded-proto") == b"https" else b"http"
+    origin = b"%b://%b" % (scheme, host) if SANE_HOST.fullmatch(host) else b""  # without one it is a path
+    return ((b"x-hal0-pictures", quote(folder).encode()), (b"x-hal0-pictures-url", origin + path.encode()))
 
 
 def to_client(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

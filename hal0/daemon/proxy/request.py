@@ -38,6 +38,8 @@ class Request:
         self.model = ""
         self.rule = ""
         self.prompt = ""
+        self.doing = ""
+        self.progress: float | None = None
         self.stream = False
         self.background = False
         self.phase: Phase = "queued"
@@ -82,6 +84,13 @@ class Request:
         self._owner.bus.publish("request.phase", self.facts(with_text=False))
         self._owner.wake()
 
+    def progressed(self, doing: str, progress: float | None) -> None:
+        """How far the backend is, in words and as a share (0..1) of the whole."""
+        if (self.phase, self.doing, self.progress) == ("decoding", doing, progress):
+            return
+        self.phase, self.doing, self.progress = "decoding", doing, progress
+        self._owner.bus.publish("request.phase", self.facts(with_text=False), keep=False)
+
     def interrupt(self, error: Hal0Error) -> bool:
         """End it from outside: the client is told `error`. False if it is ending already."""
         if self.interruption is not None or self._task is None:
@@ -104,6 +113,7 @@ class Request:
         if self._speed is None:
             self._speed = self._measured_speed()
         self.outcome, self.status, self.error = outcome, status, error
+        self.doing, self.progress = "", None
         self.finished_at = time.time()
         self._announce()
         self.phase = "finished"
@@ -157,6 +167,8 @@ class Request:
             "tokens": self.tokens,
             "prompt_tokens": self.prompt_tokens,
             "tokens_per_second": self.tokens_per_second,
+            "doing": self.doing,
+            "progress": self.progress,
             "prompt": self.prompt if with_text else "",
             "text": self.tap.text if with_text else "",
         }

@@ -27,7 +27,7 @@ URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
     "openrouter": "https://openrouter.ai/api/v1",
 }
-APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH})
+APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH, Api.IMAGES})
 CURRENT_FAILURE = 500  # statuses from here on speak of the remote, not of the request
 TOO_MANY = 429
 
@@ -53,6 +53,7 @@ class RemoteEndpoint:
 
     remote: "Remote" = field(repr=False)
     names_model: ClassVar[bool] = True
+    speaks_hal0: ClassVar[bool] = False
 
     def path(self, path: str) -> str:
         return path.removeprefix(API_PATH)

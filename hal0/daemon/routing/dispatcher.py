@@ -80,6 +80,7 @@ class Dispatcher:
             Api.COMPLETION: dispatch.chat,
             Api.EMBEDDINGS: dispatch.embedding,
             Api.RERANK: dispatch.embedding,
+            Api.IMAGES: dispatch.image,
         }
         return defaults.get(api)
 

@@ -27,7 +27,12 @@ class Listing:
 
     def all(self, *, key: Key | None) -> dict[str, Any]:
         """Everything that can be asked for with the key."""
-        models = [self._model(model) for model in self.registry().all()]
+        known = {model.id: model for model in self.registry().all()}
+        # Those that backends find by themselves are in no registry.
+        served = {slot.model_file.id: slot.model_file for slot in self._supervisor if slot.model_file is not None}
+        names = {slot.name for slot in self._supervisor}
+        elsewhere = [model for id, model in served.items() if id not in known and id not in names]
+        models = [self._model(model) for model in (*known.values(), *elsewhere)]
         slots = [self._slot(slot) for slot in self._supervisor]
         local = {entry["id"] for entry in (*slots, *models)}
         remotes = [(remote.name, entry) for remote in self._remotes for entry in self._of_remote(remote, local)]
@@ -57,7 +62,7 @@ class Listing:
             "kind": model.kind,
             "aliases": list(model.aliases),
             "context_length": model.context_limit,
-            "size_bytes": model.size_bytes,
+            "size_bytes": model.size_bytes or None,
             "licence": model.licence,
             "slots": [slot.name for slot in self._supervisor if slot.model == model.id],
         }
@@ -90,6 +95,7 @@ class Listing:
             "kind": slot.kind,
             "aliases": list(slot.config.aliases),
             "model": slot.model,
+            "licence": slot.model_file.licence if slot.model_file is not None else "",
             "provider": slot.config.provider,
             "engine": slot.engine,
             "state": slot.state.value,

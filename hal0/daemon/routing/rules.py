@@ -57,7 +57,10 @@ def choose(
     *,
     default: str | None,
 ) -> Decision:
-    """Decide; raises `dispatch.no_route`, `dispatch.capability_mismatch` or `dispatch.missing_model`."""
+    """Decide; raises `dispatch.no_route`, `dispatch.capability_mismatch` or `dispatch.missing_model`.
+
+    Where nothing draws, also `dispatch.no_image_slot`.
+    """
     name = asked or default
     if not name:
         raise Hal0Error("dispatch.missing_model", param="model", path=api.value)
@@ -74,6 +77,8 @@ def choose(
             where, path = remote.name, api.value
             raise Hal0Error("dispatch.capability_mismatch", param="model", slot=where, kind="remote models", path=path)
         return decision
+    if api is Api.IMAGES and not any(api in slot.apis for slot in slots):
+        raise Hal0Error("dispatch.no_image_slot", param="model", model=name)
     known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.models)}
     known |= {alias for remote in remotes for alias in remote.aliases}
     raise Hal0Error("dispatch.no_route", param="model", model=name, nearest=did_you_mean(name, sorted(known)))

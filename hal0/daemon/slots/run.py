@@ -438,8 +438,8 @@ class Run:
                 case Ready():
                     self.load_ms = (time.monotonic() - began) * 1000
                     return
-                case Unfit(reason):
-                    raise Hal0Error("slot.bad_response", slot=name, reason=reason)
+                case Unfit(reason, error):
+                    raise error or Hal0Error("slot.bad_response", slot=name, reason=reason)
                 case Loading(progress):
                     self.progress = progress
                 case NotUp():

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from hal0.daemon.config.backends import usual_kind
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.providers.base import Api, Provider, SlotSpec, apis_of, spec_of
+from hal0.daemon.providers.base import Api, ModelFile, Provider, SlotSpec, apis_of, spec_of
 from hal0.daemon.slots import restart
 from hal0.daemon.slots.effects import effect_on
 from hal0.daemon.slots.entrance import Entrance, Lease
@@ -65,6 +65,7 @@ class Slot:
         self.kind: Kind = "chat"  # what it is for: configured, or told from its model
         self.model = ""  # its id, or what the configuration calls it as long as it is not found
         self.model_names: tuple[str, ...] = ()  # the names under which its model may be asked for
+        self.model_file: ModelFile | None = None  # what is known of its model; None: it is not there
         self._tools = tools
         self._room = room
         self._start_task = start_task
@@ -360,10 +361,12 @@ class Slot:
             self.kind = self.config.kind or usual_kind(self.config.provider)
             self.model = self.config.model or self.name
             self.model_names = (self.model,)
+            self.model_file = None
         else:
             self.kind = spec.kind
             self.model = spec.model.id
             self.model_names = (spec.model.id, *spec.model.aliases)
+            self.model_file = spec.model
 
     # How it changes -------------------------------------------------------------------------------------------
 

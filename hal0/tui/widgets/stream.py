@@ -76,6 +76,9 @@ def waiting_for(view: RequestView) -> str:
         return "loading: the slot is starting, the request waits for it"
     if view.path.endswith("/audio/speech"):
         return "prefill: its first sentence is computed" if view.phase == "prefill" else "decoding: sound is sent"
+    if view.doing:
+        share = "" if view.progress is None else f"  {figures.percent(view.progress)}"
+        return f"{view.doing}{share}"
     if not view.stream:
         return f"{view.phase}: not streamed, the answer comes when it is complete"
     if view.phase == "prefill":
@@ -89,6 +92,7 @@ def example(slot: SlotView, listen: Sequence[str]) -> list[str]:
     path, body = {
         "embedding": ("embeddings", ['"input":"Hello"}']),
         "speech": ("audio/speech", ['"input":"Hello from hal0."}']),
+        "image": ("images/generations", ['"prompt":"a cat in a hat"}']),
         "rerank": ("rerankings", ['"query":"Hello",', '     "documents":["Good day","Goodbye"]}']),
     }.get(slot.kind, ("chat/completions", ['"stream":true,', '     "messages":[{"role":"user","content":"Hello"}]}']))
     first, *more = body

@@ -8,6 +8,7 @@ from hal0.daemon.config.file import check, judge
 from hal0.wire import Problem
 
 COMMAND = '[slots.a]\nprovider = "command"\n'
+COMFYUI = '[slots.a]\nprovider = "comfyui"\n'
 
 
 def problems(folder: Path, text: str) -> list[Problem]:
@@ -87,6 +88,49 @@ CASES = {
         "`voices` has no effect",
         "it is for kokoro",
     ),
+    "comfyui nowhere": (
+        COMFYUI + 'model = "sdxl-turbo"\n',
+        1,
+        1,
+        "nothing in [slots.a] tells where ComfyUI is",
+        "add `cwd = …`",
+    ),
+    "comfyui at two places": (
+        COMFYUI + 'model = "sdxl-turbo"\nurl = "http://box:8188"\ncwd = "c"\n',
+        5,
+        1,
+        "`cwd` has no effect with `url`",
+        "leave out `cwd` or `url`",
+    ),
+    "words for a comfyui that is not started": (
+        COMFYUI + 'workflow = "w.json"\nurl = "http://box:8188"\nargs = ["--lowvram"]\n',
+        5,
+        1,
+        "`args` has no effect with `url`",
+        "",
+    ),
+    "a model without a graph": (
+        COMFYUI + 'cwd = "c"\nmodel = "sdxl-turb"\n',
+        4,
+        9,
+        'hal0 has no graph for the model "sdxl-turb"',
+        'did you mean "sdxl-turbo"?',
+    ),
+    "another kind of comfyui": (
+        COMFYUI + 'cwd = "c"\nmodel = "sdxl-turbo"\nkind = "chat"\n',
+        5,
+        8,
+        'cannot be used for "chat"',
+        "it serves image",
+    ),
+    "context of comfyui": (
+        COMFYUI + 'cwd = "c"\nmodel = "sdxl-turbo"\ncontext = 512\n',
+        5,
+        1,
+        "`context` has no effect",
+        "",
+    ),
+    "neither model nor workflow": (COMFYUI + 'cwd = "c"\n', 1, 1, "`model` is missing", ""),
     "open quotation": (COMMAND + 'command = "x \'${port}"\n', 3, 11, "no closing quotation mark", ""),
     "empty command": (COMMAND + "command = []\n", 3, 11, "must be a command line in quotes", ""),
     "health without slash": (
@@ -121,6 +165,10 @@ def test_what_a_provider_cannot_use_is_told_with_its_place(tmp_path: Path, case:
         '[slots.a]\nprovider = "espeak"\nkind = "speech"\ndefault_voice = "de"\nparallel = 2\n',
         '[slots.a]\nprovider = "kokoro"\nmodel = "kokoro-82m"\nvoices = "v.bin"\ndefault_format = "mp3"\nthreads = 2\n',
         COMMAND + 'command = "x ${port}"\nkind = "speech"\nserves = ["speech"]\n',
+        COMFYUI + 'cwd = "c"\nmodel = "flux-schnell"\nbinary = "./python"\nargs = ["--lowvram"]\ngpus = [0]\n',
+        COMFYUI + 'url = "https://box.lan/comfy"\nworkflow = "w.json"\n',
+        COMFYUI + 'url = "http://box:8188"\nworkflow = "w.json"\nmodel = "my-model"\nkind = "image"\n',
+        COMMAND + 'command = "x ${port}"\nkind = "image"\nproof = false\n',
     ],
 )
 def test_what_a_provider_can_use_is_accepted(tmp_path: Path, text: str) -> None:

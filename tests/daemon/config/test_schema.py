@@ -19,12 +19,15 @@ TABLES |= {"models.m": Model, "slots.s": Slot}
 FIELDS = [(table, name, info) for table, model in TABLES.items() for name, info in model.model_fields.items()]
 IDS = [f"{table}.{name}" for table, name, _ in FIELDS]
 NEEDED = {"models.m": 'path = "/m"\n', "slots.s": 'model = "m"\n'}
+A_COMFYUI = 'provider = "comfyui"\nmodel = "sdxl-turbo"\nurl = "http://a.lan"\n'
 A_COMMAND = 'provider = "command"\ncommand = ["serve", "${port}"]\n'
 
 
 def needed(table: str, name: str) -> str:
     """What a table must have so that this key of it counts."""
-    if table == "slots.s" and EFFECTIVE.get(name) == ("command",):
+    if table == "slots.s" and EFFECTIVE.get(name) == ("comfyui",):
+        return A_COMFYUI
+    if table == "slots.s" and "command" in EFFECTIVE.get(name, ()) and "llama" not in EFFECTIVE[name]:
         return A_COMMAND
     if table == "slots.s" and "kokoro" in EFFECTIVE.get(name, ()) and "llama" not in EFFECTIVE[name]:
         return 'provider = "kokoro"\nmodel = "m"\n'
@@ -78,6 +81,8 @@ def _values(shape: Shape) -> Iterator[str]:
         yield f"{int(max(shape.low or 0, shape.above or 0)) + 1 + 1024}" if shape.unit == "bytes" else f"{few}"
     elif shape.like.startswith("a command line"):
         yield '"serve --port ${port} --quiet"'
+    elif shape.like.startswith("a URL"):
+        yield '"http://b.lan"'
     elif shape.like.startswith("a path"):
         yield '"/other"'
     elif shape.type is tuple and shape.parts[0].like.startswith('"chat"'):

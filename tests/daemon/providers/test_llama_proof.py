@@ -28,6 +28,8 @@ GOOD: list[tuple[Kind, Any]] = [
     ("chat", chat(None, None, reasoning_content="Hmm")),
     ("embedding", {"data": [{"embedding": [0.1, 0, -0.2]}]}),
     ("rerank", scores(2.5, -7.25)),
+    ("image", {"data": [{"b64_json": "iVBORw0="}]}),
+    ("image", {"data": [{"url": "http://x/y.png"}]}),
 ]
 BAD: list[tuple[Kind, Any, str]] = [
     ("chat", chat("", 0), "no token"),
@@ -40,6 +42,8 @@ BAD: list[tuple[Kind, Any, str]] = [
     ("embedding", {"data": [{"embedding": [0.0, 0.0]}]}, "zeros"),
     ("embedding", {"data": [{"embedding": [float("nan")]}]}, "no vector"),
     ("embedding", {"data": [{"embedding": ["x"]}]}, "no vector"),
+    ("image", {"data": [{"b64_json": ""}]}, "no picture"),
+    ("image", {"data": []}, "another shape"),
     ("rerank", scores(0, 0), "no head"),
     ("rerank", scores(1.0), "no score for each"),
     ("rerank", scores(1.0, None), "no score for each"),
