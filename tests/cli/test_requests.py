@@ -32,6 +32,12 @@ def test_a_request_is_shown_with_the_name_of_its_key(hal0: Run, admin: FakeAdmin
     assert row[head.index("KEY") :].split()[0] == "laptop"
 
 
+def test_how_far_a_picture_is_stands_for_its_phase(hal0: Run, admin: FakeAdmin) -> None:
+    view = pictures.request(ID, slot="img", phase="decoding", doing="step 3/20", progress=0.18)
+    admin.answers["GET /api/requests"] = {"requests": [view.model_dump(mode="json")]}
+    assert "step 3/20" in hal0("requests").out
+
+
 def test_an_id_is_never_broken_over_lines(admin: FakeAdmin, terminal: OpenTerminal) -> None:
     asked_for(admin, "x" * 5000)
     screen = terminal("requests", COLUMNS="60")

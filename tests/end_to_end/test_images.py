@@ -467,6 +467,26 @@ def test_unloading_ends_no_comfyui_that_is_not_ours_but_frees_its_memory(world: 
     assert httpx.get(f"{url_of(world)}/system_stats").status_code == 200
 
 
+def test_unloading_at_once_stops_the_job_that_runs(world: World) -> None:
+    client = subprocess_of(world, {"model": "sd", "prompt": "hold until unloaded"})
+    until(lambda: any(r["doing"].startswith("step 1/") for r in world.requests()))
+    running = httpx.get(f"{url_of(world)}/queue").json()["queue_running"][0][1]
+    world.hal0.admin("POST", "/api/slots/sd/unload", {"drain": "now"})
+    world.hal0.wait_for_slot("sd", "offline")
+    assert {"prompt_id": running} in world.asked("/interrupt")
+    client.wait()
+
+
+def test_a_slot_is_made_swapped_and_deleted_like_any_other(world: World) -> None:
+    at = url_of(world)
+    cli(world.hal0, "slot", "create", "made", "flux-schnell", "provider=comfyui", f"url={at}")
+    world.picture(world.draw(model="made", response_format="b64_json"))
+    cli(world.hal0, "slot", "swap", "made", "sd-1.5-pruned-emaonly")
+    assert world.hal0.slot("made")["model"] == "sd-1.5-pruned-emaonly"
+    world.picture(world.draw(model="made", response_format="b64_json"))
+    cli(world.hal0, "slot", "delete", "made")
+
+
 def test_a_checkout_is_started_told_its_words_and_gone_when_unloaded(world: World) -> None:
     hal0 = world.hal0
     world.picture(world.draw(model="own", response_format="b64_json"))

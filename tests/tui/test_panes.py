@@ -14,7 +14,7 @@ from hal0.tui.widgets.stream import StreamPane, assign, example, heading
 from hal0.wire import SlotState, TokenBatch
 from tests.tui.pictures import screen_lines
 from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot
-from tests.tui.still import showing
+from tests.tui.still import settle, showing
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_note_of_a_slot_fits_its_room() -> None:
     assert note_of(slot("a"), NOW, 30) is None
 
 
-@pytest.mark.parametrize("kind", ["chat", "embedding", "rerank"])
+@pytest.mark.parametrize("kind", ["chat", "embedding", "rerank", "image"])
 def test_the_example_is_one_shell_command_with_valid_json(kind: str) -> None:
     import json
     import shlex
@@ -93,6 +93,18 @@ def test_the_example_is_one_shell_command_with_valid_json(kind: str) -> None:
     assert words[0] == "curl"
     assert words[1].startswith("http://localhost:8080/v1/")
     assert json.loads(words[-1])["model"] == "my slot"
+
+
+async def test_how_far_a_picture_is_stands_in_its_pane() -> None:
+    drawn = request("8841", "img", path="/v1/images/generations", stream=False, prompt="a cat in a hat")
+    async with showing(default_state(requests=[drawn]), (80, 24)) as pilot:
+        shown = "\n".join(screen_lines(pilot.app))
+        assert "the answer comes when it is complete" in shown
+        told = drawn.model_copy(update={"doing": "picture 2/4, step 3/20", "progress": 0.29})
+        pilot.app.screen.query_one("#stream0", StreamPane).view.store._request_changed(told)
+        pilot.app.screen.query_one("#stream0", StreamPane).repaint()
+        await settle(pilot)
+        assert "picture 2/4, step 3/20  29%" in "\n".join(screen_lines(pilot.app))
 
 
 async def test_growing_text_jumps_by_half_a_pane_instead_of_scrolling_every_line() -> None:

@@ -18,6 +18,8 @@ from tests.tui.samples import (
     default_state,
     edited_config,
     rejected_config,
+    request,
+    slot,
 )
 from tests.tui.still import load, lose, remember_an_hour, settle, showing
 from tests.tui.test_slot_page import COMMAND, LEDGER
@@ -158,6 +160,19 @@ async def test_devices_with_strangers_and_a_lost_gpu(size: tuple[int, int]) -> N
     async with showing(busy_state(devices=devices), size) as pilot:
         await settle(pilot)
         assert_picture(pilot.app, f"shared-gpu-{size[0]}x{size[1]}")
+
+
+async def test_a_picture_while_it_is_drawn() -> None:
+    drawn = request(
+        "8851", "img", path="/v1/images/generations", stream=False, prompt="a cat in a hat, studio lighting",
+        doing="picture 2/4, step 3/20", progress=0.29,
+    )  # fmt: skip
+    painter = slot(
+        "img", "serving", kind="image", provider="comfyui", model="sdxl-turbo", engine="ComfyUI", in_flight=1
+    )
+    async with showing(default_state(slots=[painter], requests=[drawn]), (80, 24)) as pilot:
+        await filled(pilot)
+        assert_picture(pilot.app, "image-80x24")
 
 
 @pytest.mark.parametrize("pane", ["stream", "devices"])

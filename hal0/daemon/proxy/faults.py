@@ -24,6 +24,7 @@ CALLERS = re.compile(
     r"parse error|failed to parse|invalid|unsupported|grammar|template",
     re.I,
 )
+OF_THE_UPSTREAM = ("dispatch.upstream_limited", "dispatch.workflow_invalid")  # though the status says otherwise
 NESTED = 500  # brackets; far from where Python's own JSON gives up
 UPSTREAM_CHARACTERS = 4_000  # of a body that is not JSON, kept in `details.upstream`
 
@@ -66,9 +67,7 @@ def is_the_upstreams(error: Hal0Error) -> bool:
     """Whether another upstream may do better: the request is well, but this one cannot answer it now."""
     if error.code.startswith("system."):
         return False
-    return (
-        error.status >= 500 or error.code == "dispatch.upstream_limited" or error.code.startswith(("slot.", "model."))
-    )
+    return error.status >= 500 or error.code in OF_THE_UPSTREAM or error.code.startswith(("slot.", "model."))
 
 
 def _read(body: bytes) -> Any:

@@ -47,7 +47,7 @@ def timing(view: RequestView, context: int | None) -> Line:
         status = f" {view.status}" if view.status and outcome == "failed" else ""
         parts.append((span(word + status, OUTCOME_ROLE[outcome]),))
     else:
-        parts.append((span(view.phase, PHASE_ROLE[view.phase]),))
+        parts.append((span("at work" if view.doing else view.phase, PHASE_ROLE[view.phase]),))
         if view.background and view.phase in ("queued", "loading"):
             parts.append((span("background", "muted"),))
     if view.tokens_per_second:
@@ -77,7 +77,7 @@ def waiting_for(view: RequestView) -> str:
     if view.path.endswith("/audio/speech"):
         return "prefill: its first sentence is computed" if view.phase == "prefill" else "decoding: sound is sent"
     if view.doing:
-        share = "" if view.progress is None else f"  {figures.percent(view.progress)}"
+        share = "" if view.progress is None else f"  {figures.percent(view.progress).strip()}"
         return f"{view.doing}{share}"
     if not view.stream:
         return f"{view.phase}: not streamed, the answer comes when it is complete"
@@ -167,7 +167,7 @@ class StreamPane(Pane):
         for number in range(self._top, min(self._top + height, len(wrapping.lines))):
             voice, text = wrapping.lines[number]
             spans: list[Span] = [(text, VOICE_ROLE[voice])]
-            if number == len(wrapping.lines) - 1 and stream.in_flight and stream.view.phase == "decoding":
+            if number == len(wrapping.lines) - 1 and stream.view.phase == "decoding" and not stream.view.doing:
                 spans.append((self.look.glyphs.cursor, "cursor"))
             lines.append(tuple(spans))
         lines += tail[max(0, self._top - len(wrapping.lines)) :]
