@@ -33,7 +33,7 @@ class Voices:
         self._told: dict[str, tuple[SlotConfig, list[str]]] = {}
 
     async def all(self, model: str = "", *, key: Key | None = None) -> dict[str, Any]:
-        """Of all slots that `key` may reach, or of those that `model` names; raises `dispatch.no_route` if none speaks."""
+        """Of all slots that `key` may reach, or those that `model` names; raises `dispatch.no_route` if none speaks."""
         reach = None if key is None else key.slots
         slots = [slot for slot in self._supervisor if Api.SPEECH in slot.apis and (reach is None or slot.name in reach)]
         if model:
