@@ -91,7 +91,7 @@ def choose_within(
     slots: Sequence[Candidate],
     remotes: Sequence[RemoteCandidate],
     *,
-    default: str,
+    default: str | None,
     key: str,
 ) -> Decision:
     """As `choose`, for a key that opens some upstreams only. Raises `system.forbidden` too.

@@ -67,6 +67,8 @@ def test_speech_has_no_default_slot() -> None:
         with pytest.raises(Hal0Error) as caught:
             choose(Api.SPEECH, asked, [speaker], default=None)
         assert (caught.value.code, caught.value.param) == ("dispatch.missing_model", "model")
+        with pytest.raises(Hal0Error, match=r"dispatch\.missing_model"):
+            choose_within({"tts"}, Api.SPEECH, asked, [speaker], [], default=None, key="alice")
     assert choose(Api.SPEECH, "voice", [speaker], default=None).upstream == "tts"
 
 
