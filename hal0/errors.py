@@ -577,6 +577,20 @@ _add(
     remedy="Send the header `Content-Type: {wanted}`.",
 )
 _add(
+    "dispatch.unsupported_audio",
+    415,
+    "{file} holds no sound that can be read: {reason}",
+    cause="The file is not audio, is damaged, or is of a format that hal0 does not take.",
+    remedy="Send wav, mp3, flac, ogg, opus, m4a, mp4 or webm; a player such as `ffplay` tells whether it is whole.",
+)
+_add(
+    "dispatch.audio_empty",
+    400,
+    "{file} is empty: there is nothing to transcribe",
+    cause="The file has no bytes, or is the head of a recording without any sound behind it.",
+    remedy="Check the recording; with curl, the `@` of `-F file=@NAME` reads the file.",
+)
+_add(
     "dispatch.too_large",
     413,
     "the body is larger than {limit_bytes} bytes",
@@ -860,6 +874,14 @@ _add(
     remedy="`hal0 explain --all` lists every code.",
 )
 _add(
+    "system.disk_full",
+    507,
+    "no room in {path} for what a request sends: {reason}",
+    cause="Uploads of more than 1 MiB lie on a disk until they are answered.",
+    remedy="Make room on that disk. The folder is that of hal0's state (HAL0_STATE_DIR), or for a backend TMPDIR in "
+    "`env` of its slot, else /var/tmp.",
+)
+_add(
     "system.address_in_use",
     500,
     "cannot listen on {address}: {reason}",
@@ -969,6 +991,8 @@ class Hal0Error(Exception):
             return None
         details = error.get("details")
         facts = {str(k): v for k, v in details.items()} if isinstance(details, dict) else {}
+        for name in ("param", "retry_after_seconds"):  # words of the constructor, which are no facts
+            facts.pop(name, None)
         return cls(str(error["code"]), param=error.get("param"), **facts)
 
 

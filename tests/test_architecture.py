@@ -10,7 +10,17 @@ ROOT = Path(__file__).resolve().parent.parent / "hal0"
 
 # A module may import from its own layer's package and from the layers above it in this list. The longest prefix counts.
 LAYERS: list[set[str]] = [
-    {"hal0", "hal0.access", "hal0.errors", "hal0.wire", "hal0.paths", "hal0.streams", "hal0.marks"},
+    {
+        "hal0",
+        "hal0.access",
+        "hal0.errors",
+        "hal0.wire",
+        "hal0.paths",
+        "hal0.streams",
+        "hal0.marks",
+        "hal0.spool",
+        "hal0.forms",
+    },
     {"hal0.models", "hal0.workflows"},
     {
         "hal0.daemon.events",
@@ -90,6 +100,9 @@ HOMES = {
     "xllamacpp": "hal0.backends",
     "pynvml": "hal0.daemon.hardware",
     "hypercorn": ("hal0.backends", "hal0.daemon.serving"),
+    "pocketsphinx": "hal0.backends",
+    "moonshine_voice": "hal0.backends",
+    "multipart": "hal0.forms",
     "httptools": ("hal0.daemon.http", "hal0.daemon.serving"),
     "watchfiles": "hal0.daemon.config",
     "tomlkit": "hal0.daemon.config",

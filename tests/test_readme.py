@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.installation import Installation, installed
+from tests.fakes.recordings import BEST_OF_TIMES, BEST_SECONDS, speech
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 CURLS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -81,6 +82,14 @@ def test_a_text_is_spoken(here: Installation, tmp_path: Path, monkeypatch: pytes
     run(here, "bash", "-c", example)
     with wave.open(str(tmp_path / "speech.wav")) as file:
         assert 0.5 < file.getnframes() / file.getframerate() < 5
+
+
+@needs_curl
+def test_a_recording_is_transcribed(here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "speech.wav").write_bytes(speech(*BEST_SECONDS))
+    told = answer(here, "/v1/audio/transcriptions")
+    assert told.get("text") == BEST_OF_TIMES, told
 
 
 @needs_curl

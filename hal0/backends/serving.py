@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from hal0.errors import Hal0Error
+from hal0.forms import Form
 
 KEY_ENV = "HAL0_BACKEND_KEY"
 HEALTH = "/health"
@@ -60,6 +61,7 @@ class Exchange:
     def __init__(self, scope: Any, body: bytes, send: Callable[[Any], Awaitable[None]]) -> None:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.body = body
+        self.form: Form | None = None  # in the place of `body`, for an app that reads forms; the route closes it
         self.has_begun = False
         self._send = send
 
@@ -84,10 +86,14 @@ class Exchange:
 
 
 Route = Callable[[Exchange], Awaitable[None]]
+Reader = Callable[[Exchange, AsyncIterator[bytes]], Awaitable[None]]
 
 
 class App:
-    """`routes` by method and path. `is_ready`: the model is loaded; `health` then answers for it, if more is to see."""
+    """`routes` by method and path. `is_ready`: the model is loaded; `health` then answers for it, if more is to see.
+
+    Bodies are held, up to `body_limit_bytes`, unless `read` takes them piece by piece.
+    """
 
     def __init__(
         self,
@@ -95,7 +101,8 @@ class App:
         *,
         key: str,
         is_ready: Callable[[], bool],
-        body_limit_bytes: int,
+        body_limit_bytes: int = 0,
+        read: Reader | None = None,
         health: Route | None = None,
     ) -> None:
         self._routes = routes
@@ -103,6 +110,7 @@ class App:
         self._is_ready = is_ready
         self._body_limit_bytes = body_limit_bytes
         self._look = health
+        self._read = read or self._hold
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
         if scope["type"] != "http":
@@ -111,7 +119,8 @@ class App:
         exchange = Exchange(scope, b"", send)
         try:
             route = self._route(scope, exchange)
-            exchange.body = await self._body(receive)
+            if scope["method"] == "POST":
+                await self._read(exchange, _parts(receive))
             await _while_client_stays(route(exchange), receive)
         except Refusal as refusal:
             if exchange.has_begun:
@@ -153,19 +162,25 @@ class App:
             return
         await exchange.json(200, {"status": "ok"})
 
-    async def _body(self, receive: Callable[[], Awaitable[Any]]) -> bytes:
-        parts: list[bytes] = []
+    async def _hold(self, exchange: Exchange, parts: AsyncIterator[bytes]) -> None:
+        held: list[bytes] = []
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ConnectionError("the client left before its request was whole")
-            parts.append(message["body"])
-            size += len(message["body"])
+        async for part in parts:
+            held.append(part)
+            size += len(part)
             if size > self._body_limit_bytes:
                 raise Refusal(f"the body is larger than {self._body_limit_bytes} bytes", status=413)
-            if not message.get("more_body"):
-                return b"".join(parts)
+        exchange.body = b"".join(held)
+
+
+async def _parts(receive: Callable[[], Awaitable[Any]]) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError("the client left before its request was whole")
+        yield message["body"]
+        if not message.get("more_body"):
+            return
 
 
 async def _lifespan(receive: Callable[[], Awaitable[Any]], send: Any) -> None:

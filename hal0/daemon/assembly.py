@@ -265,6 +265,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
             dialects=DIALECTS,
             pictures=str(services.image_files.folder),
+            uploads=paths.state,
         )
         front = Front(services, proxy=proxy, admin=make_admin(services))
         server = Server(front, sockets=sockets, limits=_limits(settings), tls=tls)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from hal0.wire import CommandView, DeviceView, Event, RequestView, SlotView, State
 from tests.fakes.installation import Installation
 
@@ -33,8 +34,8 @@ def listening(hal0: Installation, query: str = "") -> Iterator[Iterator[Event]]:
 def test_the_state_is_whole(hal0: Installation) -> None:
     chat(hal0)
     state = State.model_validate(hal0.admin("GET", "/api/state"))
-    assert [slot.name for slot in state.slots] == ["primary", "embed", "tts"]
-    assert [slot.state for slot in state.slots] == ["ready", "ready", "offline"]
+    assert [slot.name for slot in state.slots] == list(EMBEDDED_SLOTS)
+    assert [slot.state for slot in state.slots] == ["ready", "ready", "offline", "offline"]
     primary = state.slots[0]
     assert (primary.kind, primary.model, primary.provider) == ("chat", "hal0-starter", "llama")
     assert primary.tokens_per_second is not None

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from tests.fakes.installation import Installation
 
 NOBODY = 65534
@@ -52,7 +53,7 @@ def test_another_user_of_the_machine_is_refused_on_the_port(hal0: Installation, 
     assert "system.forbidden" in answer
     assert f"user {NOBODY}" in answer
     assert hal0.config.read_text() == before
-    assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == {"primary", "embed", "tts"}
+    assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == set(EMBEDDED_SLOTS)
 
 
 @as_root

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from tests.fakes.installation import Installation, installed
 
 CONFIG = """\
@@ -234,12 +235,7 @@ def test_the_embedded_slots_are_written_down_when_one_is_added(tmp_path: Path) -
         hal0.wait_for_slot("primary", "ready")
         before = hal0.slot("primary")["pid"]
         cli(hal0, "slot", "create", "third", "hal0-starter")
-        assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == {
-            "primary",
-            "embed",
-            "tts",
-            "third",
-        }
+        assert {slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]} == {*EMBEDDED_SLOTS, "third"}
         assert hal0.slot("primary")["pid"] == before
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from hal0.models import CARDS
 from tests.fakes.installation import Installation, installed
 
@@ -211,7 +212,7 @@ def test_the_embedded_default_is_written_down_with_the_other_model(tmp_path: Pat
         embed = hal0.wait_for_slot("embed", "ready")["pid"]
         assert outcome(hal0, swap(hal0, "mine"))["model"] == "mine"
         assert hal0.slot("embed")["pid"] == embed, "the other slot of the default notices nothing"
-        assert set(tomllib.loads(hal0.config.read_text())["slots"]) == {"primary", "embed", "tts"}
+        assert set(tomllib.loads(hal0.config.read_text())["slots"]) == set(EMBEDDED_SLOTS)
 
 
 def test_a_slot_is_pinned_and_unpinned_by_an_edit_that_restarts_nothing(hal0: Installation) -> None:

@@ -145,8 +145,9 @@ async def relaying(
     keys: Keyring | None = None,
     capture: bool = True,
     wrap: Callable[[Any], Any] = lambda app: app,
+    uploads: Path = Path("/nowhere"),
 ) -> AsyncIterator[Relay]:
-    """A proxy before slots named `primary`, `slot1`, … of one kind."""
+    """A proxy before slots named `primary`, `slot1`, … of one kind. Large files of requests lie in `uploads`."""
     settings = Settings(
         dispatch=dispatch or Dispatch(), server=server or ServerSettings(), observe=Observe(capture=capture)
     )
@@ -169,6 +170,7 @@ async def relaying(
         adapters={Api.RERANK: RerankAdapter(), Api.EMBEDDINGS: EmbeddingsAdapter()},
         dialects=DIALECTS,
         pictures="/nowhere",
+        uploads=uploads,
     )
     batcher = asyncio.ensure_future(requests.run())
     try:

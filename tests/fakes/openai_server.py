@@ -4,6 +4,7 @@ Standard library only: the programs that use it run as processes of their own, w
 """
 
 import base64
+import email
 import hashlib
 import json
 import math
@@ -62,11 +63,13 @@ class Handler(BaseHTTPRequestHandler):
             "/rerank": self.rank,
             "/audio/speech": self.speak,
             "/images/generations": self.draw,
+            "/audio/transcriptions": self.transcribe,
         }.get(self.path.removeprefix(self.server.api_path))
         if work is None or not self.path.startswith(self.server.api_path):
             self.fail(404, "Not Found")
             return
-        body = json.loads(data)
+        media = self.headers.get("Content-Type", "")
+        body = fields_of(media, data) if media.startswith("multipart/") else json.loads(data)
         if (problem := self.problem(body)) is not None:
             self.fail(*problem)
             return
@@ -139,7 +142,40 @@ class Handler(BaseHTTPRequestHandler):
         self.chunk(data)
         self.wfile.write(b"0\r\n\r\n")
 
+    def transcribe(self, body: dict[str, Any]) -> None:
+        """Says what it was given."""
+        file = body["file"]
+        text = f"{file['name']}, {file['type']}, {len(file['content'])} bytes"
+        if body.get("stream") == "true":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in (
+                {"type": "transcript.text.delta", "delta": text},
+                {"type": "transcript.text.done", "text": text},
+            ):
+                self.chunk(b"data: %b\n\n" % json.dumps(event).encode())
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        self.answer(200, {"text": text, "model": body.get("model")})
+
     def rank(self, body: dict[str, Any]) -> None:
         asked = set(body["query"].lower().split())
         scores = [len(asked & set(document.lower().split())) - 0.5 for document in body["documents"]]
         self.answer(200, {"results": [{"index": i, "relevance_score": score} for i, score in enumerate(scores)]})
+
+
+def fields_of(media: str, data: bytes) -> dict[str, Any]:
+    """A form: texts, and of the file its name, type and bytes."""
+    message = email.message_from_bytes(b"Content-Type: " + media.encode() + b"\r\n\r\n" + data)
+    fields: dict[str, Any] = {}
+    parts: Any = message.get_payload()
+    for part in parts:
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if (filename := part.get_filename()) is None:
+            fields[name] = content.decode()
+        else:
+            fields[name] = {"name": filename, "type": part.get_content_type(), "content": content}
+    return fields

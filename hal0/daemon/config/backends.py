@@ -16,14 +16,14 @@ from hal0.workflows import CURATED
 
 # Key: the providers on which it has an effect; a key that is not here has one on all.
 EFFECTIVE: Mapping[str, tuple[str, ...]] = {
-    "model": ("llama", "vllm", "flm", "kokoro", "comfyui", "command"),
+    "model": ("llama", "vllm", "flm", "kokoro", "moonshine", "comfyui", "command"),
     "context": ("llama", "vllm", "flm", "command"),
     "parallel": ("llama", "vllm", "kokoro", "espeak", "command"),
     "threads": ("llama", "kokoro"),
     "gpus": ("llama", "vllm", "comfyui", "command"),
     "gpu_layers": ("llama",),
     "binary": ("llama", "vllm", "flm", "comfyui"),
-    "args": ("llama", "vllm", "flm", "comfyui"),
+    "args": ("llama", "vllm", "flm", "moonshine", "comfyui"),
     "command": ("command",),
     "cwd": ("comfyui", "command"),
     "url": ("comfyui",),
@@ -43,12 +43,14 @@ KINDS: Mapping[str, tuple[Kind, ...]] = {
     "flm": ("chat", "embedding"),
     "kokoro": ("speech",),
     "espeak": ("speech",),
+    "moonshine": ("transcription",),
+    "sphinx": ("transcription",),
     "comfyui": ("image",),
-    "command": ("chat", "embedding", "rerank", "speech", "image"),
+    "command": ("chat", "embedding", "rerank", "speech", "transcription", "image"),
 }
 ALL_KINDS = frozenset(kind for kinds in KINDS.values() for kind in kinds)
 # The key without which a provider has nothing to run.
-NEEDED: Mapping[str, str] = {"command": "command", "espeak": ""}
+NEEDED: Mapping[str, str] = {"command": "command", "espeak": "", "sphinx": ""}
 # What belongs to a ComfyUI that hal0 starts, and so not to one that runs already.
 OF_A_CHECKOUT = ("binary", "args", "gpus")
 # Key of the slot: the placeholder through which alone it reaches the program.

@@ -275,18 +275,18 @@ class Models(Table):
 class Slot(Table):
     """One named backend process."""
 
-    provider: Literal["llama", "vllm", "flm", "kokoro", "espeak", "comfyui", "command"] = Field(
+    provider: Literal["llama", "vllm", "flm", "kokoro", "espeak", "moonshine", "sphinx", "comfyui", "command"] = Field(
         "llama",
         description="Which kind of backend: llama.cpp, vLLM, FastFlowLM (AMD NPUs), the voices Kokoro and eSpeak NG, "
-        "ComfyUI, or any program (`command`).",
+        "the ears Moonshine and PocketSphinx (`sphinx`), ComfyUI, or any program (`command`).",
     )
     model: Annotated[Text, AfterValidator(_model)] | None = Field(
         None,
         description="The model it serves: its name in the registry; for vllm a folder, or `owner/name` of the cache of "
-        "Hugging Face; for flm its tag; for kokoro the .onnx file or its folder; for comfyui one of those with a graph "
-        "in hal0, or any name with `workflow`; for a command what it needs, if anything.",
+        "Hugging Face; for flm its tag; for kokoro the .onnx file or its folder; for moonshine its folder; for comfyui "
+        "one of those with a graph in hal0, or any name with `workflow`; for a command what it needs, if anything.",
     )
-    kind: Literal["chat", "embedding", "rerank", "speech", "image"] | None = Field(
+    kind: Literal["chat", "embedding", "rerank", "speech", "transcription", "image"] | None = Field(
         None, description="What it is for; left out: told from the model file."
     )
     context: Annotated[int | None, Unit("tokens")] = Field(
@@ -360,7 +360,7 @@ class Slot(Table):
     default_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = Field(
         None, description="The format of speech for requests that name none; left out: `wav`."
     )
-    serves: tuple[Literal["chat", "completion", "embedding", "speech", "image"], ...] | None = Field(
+    serves: tuple[Literal["chat", "completion", "embedding", "speech", "transcription", "image"], ...] | None = Field(
         None, min_length=1, description="What a command can be asked for; left out: what its `kind` says."
     )
     env: Named[EnvName, str] = Field(
@@ -447,12 +447,13 @@ class Observe(Table):
     )
 
 
-# What runs when the configuration names no slot: the two models that ship in the package, and a voice that needs none.
-# That one waits until it is asked for: without the extra `hal0[espeak]` it cannot start.
+# What runs when the configuration names no slot: the two models that ship in the package, an ear that comes with it and
+# a voice. These two wait until they are asked for; without the extra `hal0[espeak]` the voice cannot start.
 EMBEDDED_SLOTS: Mapping[str, Slot] = MappingProxyType(
     {
         "primary": Slot(model="hal0-starter", autostart=True),
         "embed": Slot(model="all-minilm-l6-v2", autostart=True),
+        "stt": Slot(provider="sphinx"),
         "tts": Slot(provider="espeak"),
     }
 )

@@ -13,6 +13,7 @@ from typing import Self, cast
 import httptools
 
 from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.http.payload import Body, Payload
 
 HEAD_LIMIT_BYTES = 64 * 2**10
 UNREAD_LIMIT_BYTES = 64 * 2**10  # how much of an answer is held for a reader that is behind
@@ -61,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
+        self._may_write: asyncio.Future[None] | None = None  # while the backend is behind in taking a request
         self._sink: Callable[[bytes], None] | None = None
         self._error: Exception | None = None
         self._begin()
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._ended = False
         self._stays_open = False
         self._surplus = False
+        self._is_sent = False
 
     # What users of a connection call
 
@@ -87,6 +90,42 @@ class Connection(asyncio.Protocol):
 
     def send(self, method: str, path: str, *, body: bytes = b"", headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send one whole request. The length, the host and the backend's key are added here."""
+        transport, head = self._begun(method, path, len(body), headers)
+        self._is_sent = True
+        if len(body) < UNREAD_LIMIT_BYTES:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+
+    async def send_all(
+        self, method: str, path: str, *, body: Body, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        """Send one whole request; one that comes in pieces no faster than the backend takes them.
+
+        Stops early, without a failure of its own, if the backend answers or leaves before it has all of it.
+        """
+        if isinstance(body, bytes):
+            self.send(method, path, body=body, headers=headers)
+            return
+        transport, head = self._begun(method, path, body.length, headers)
+        transport.write(head)
+        await self._send_pieces(transport, body)
+
+    async def _send_pieces(self, transport: asyncio.Transport, body: Payload) -> None:
+        async for piece in body.pieces():
+            if self._head is not None or self._error is not None:
+                return
+            self.last_heard = self._loop.time()  # what takes a request is not silent
+            transport.write(piece)
+            if self._may_write is not None:
+                await self._may_write
+        self._is_sent = True
+
+    def _begun(
+        self, method: str, path: str, length: int, headers: tuple[tuple[bytes, bytes], ...]
+    ) -> tuple[asyncio.Transport, bytes]:
+        """Make ready for a request; gives its head."""
         if self._transport is None or self._error is not None:
             raise self._error or BrokenAnswer("the connection is closed")
         self._begin()
@@ -94,18 +133,13 @@ class Connection(asyncio.Protocol):
         endpoint = self.endpoint
         lines = [
             b"%b %b HTTP/1.1\r\nhost: %b:%d\r\ncontent-length: %d\r\n"
-            % (method.encode(), path.encode(), endpoint.host.encode(), endpoint.port, len(body))
+            % (method.encode(), path.encode(), endpoint.host.encode(), endpoint.port, length)
         ]
         if endpoint.key:
             lines.append(b"authorization: Bearer %b\r\n" % endpoint.key.encode())
         lines += [b"%b: %b\r\n" % header for header in headers]
         lines.append(b"\r\n")
-        if len(body) < UNREAD_LIMIT_BYTES:
-            lines.append(body)
-            self._transport.write(b"".join(lines))
-        else:
-            self._transport.write(b"".join(lines))
-            self._transport.write(body)
+        return self._transport, b"".join(lines)
 
     async def head(self) -> Head:
         """Wait for the head of the answer."""
@@ -178,6 +212,7 @@ class Connection(asyncio.Protocol):
     def is_reusable(self) -> bool:
         return (
             self._ended
+            and self._is_sent
             and self._stays_open
             and not self._surplus
             and self._error is None
@@ -236,6 +271,15 @@ class Connection(asyncio.Protocol):
             self.pause()
         self._wake()
 
+    def pause_writing(self) -> None:
+        self._may_write = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._may_write is not None:
+            if not self._may_write.done():
+                self._may_write.set_result(None)
+            self._may_write = None
+
     def eof_received(self) -> bool:
         return False
 
@@ -247,6 +291,7 @@ class Connection(asyncio.Protocol):
         if self._error is None:
             where = "before it answered" if self._head is None else "in the middle of its answer"
             self._error = BrokenAnswer(f"the connection ended {where}")
+        self.resume_writing()
         self._wake()
         # The parser holds bound methods of this object: without this the pair waits for the garbage collector.
         del self._parser
@@ -279,6 +324,7 @@ class Connection(asyncio.Protocol):
         if status in (204, 304):
             length = 0
         self._head = Head(status, headers, length, until_close=length is None and not is_chunked)
+        self.resume_writing()  # an answer before the whole request was taken: the rest is of no use
 
     def on_body(self, data: bytes) -> None:
         if not self._surplus:
@@ -309,9 +355,17 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
 
-async def fetch(endpoint: Endpoint, method: str, path: str, body: bytes = b"", *, timeout_seconds: float) -> Answer:
+async def fetch(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    content_type: str = "application/json",
+    timeout_seconds: float,
+) -> Answer:
     """Ask once over a connection of its own; raises OSError, TimeoutError or BrokenAnswer."""
-    headers = ((b"content-type", b"application/json"),) if body else ()
+    headers = ((b"content-type", content_type.encode()),) if body else ()
     async with asyncio.timeout(timeout_seconds):
         connection = await Connection.open(endpoint)
         try:

@@ -11,6 +11,8 @@ from hal0.daemon.providers.espeak import EspeakProvider
 from hal0.daemon.providers.flm import FlmProvider
 from hal0.daemon.providers.kokoro import KokoroProvider
 from hal0.daemon.providers.llama import LlamaProvider
+from hal0.daemon.providers.moonshine import MoonshineProvider
+from hal0.daemon.providers.sphinx import SphinxProvider
 from hal0.daemon.providers.vllm import VllmProvider
 
 
@@ -23,6 +25,8 @@ def make_providers(facts: Facts) -> Mapping[str, Provider]:
         KokoroProvider(facts),
         EspeakProvider(),
         ComfyuiProvider(),
+        MoonshineProvider(),
+        SphinxProvider(),
         CommandProvider(),
     )
     return MappingProxyType({provider.name: provider for provider in providers})

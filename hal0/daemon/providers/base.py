@@ -24,6 +24,7 @@ class Api(Enum):
     RERANK = "/v1/rerankings"
     SPEECH = "/v1/audio/speech"
     IMAGES = "/v1/images/generations"
+    TRANSCRIPTION = "/v1/audio/transcriptions"
 
 
 # What `serves` of a slot can name. Scores can be had of any embeddings.
@@ -33,6 +34,7 @@ SERVED = {
     "embedding": (Api.EMBEDDINGS, Api.RERANK),
     "speech": (Api.SPEECH,),
     "image": (Api.IMAGES,),
+    "transcription": (Api.TRANSCRIPTION,),
 }
 
 

@@ -28,6 +28,7 @@ APIS: Mapping[Kind, frozenset[Api]] = {
     "rerank": frozenset({Api.RERANK}),
     "speech": frozenset({Api.SPEECH}),
     "image": frozenset({Api.IMAGES}),
+    "transcription": frozenset({Api.TRANSCRIPTION}),
 }
 
 

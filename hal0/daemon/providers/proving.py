@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.providers import transcription_proof
 from hal0.daemon.providers.base import Loading, NotUp, Probe, Ready, Unfit
 from hal0.daemon.providers.llama_proof import PROOFS, judge
 from hal0.wire import Kind
@@ -33,7 +34,9 @@ async def check(endpoint: Endpoint, path: str) -> Probe | None:
 
 
 async def prove(endpoint: Endpoint, *, kind: Kind, model: str) -> Probe:
-    """One token, embedding or ranking, asked for by the model's name."""
+    """One token, embedding or ranking, or a short sound, asked for by the model's name."""
+    if kind == "transcription":
+        return await _prove_ear(endpoint, model=model)
     proof = PROOFS[kind]
     asked = {name: value for name, value in json.loads(proof.body).items() if name not in OWN_FIELDS}
     proof = replace(proof, body=json.dumps({"model": model, **asked}).encode())
@@ -44,6 +47,18 @@ async def prove(endpoint: Endpoint, *, kind: Kind, model: str) -> Probe:
         return Unfit(f"it broke off {proof.what}: {error}")
     reason = judge(proof, answer)
     return Ready() if reason is None else Unfit(reason)
+
+
+async def _prove_ear(endpoint: Endpoint, *, model: str) -> Probe:
+    what = "transcribing a short sound"
+    media, form = transcription_proof.body(model)
+    path = endpoint.path(transcription_proof.PATH)
+    try:
+        answer = await fetch(endpoint, "POST", path, form, content_type=media, timeout_seconds=PROOF_TIMEOUT_SECONDS)
+    except (OSError, BrokenAnswer) as error:
+        return Unfit(f"it broke off {what}: {error}")
+    reason = transcription_proof.judge_text(answer)
+    return Ready() if reason is None else Unfit(f"{what} gave {reason}")
 
 
 async def answers(endpoint: Endpoint, path: str) -> bool:

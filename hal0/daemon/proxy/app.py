@@ -8,16 +8,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.http.client import BrokenAnswer
+from hal0.daemon.http.payload import Body
 from hal0.daemon.http.pipe import ClientGone
 from hal0.daemon.image_files import PATH as PICTURES
 from hal0.daemon.keys.key import Key
 from hal0.daemon.keys.ring import Keyring
 from hal0.daemon.providers.base import Api
-from hal0.daemon.proxy import headers
+from hal0.daemon.proxy import audio, headers
 from hal0.daemon.proxy.body import Call, check_content_type, parse
 from hal0.daemon.proxy.bounds import bytes_allowed
 from hal0.daemon.proxy.faults import fault, is_the_upstreams, own_fault
@@ -30,6 +32,7 @@ from hal0.daemon.proxy.seams import Adapter, Answer, Carrier, Choice, Dialect, D
 from hal0.daemon.proxy.translated import Translated
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
+from hal0.forms import read_form
 from hal0.wire import Outcome
 
 PATHS: Mapping[str, Api] = {
@@ -55,7 +58,10 @@ log = logging.getLogger("hal0.proxy")
 
 
 class ProxyApp:
-    """Relays requests to the upstreams that serve them: slots over `pool`, remotes over `remotes`."""
+    """Relays requests to the upstreams that serve them: slots over `pool`, remotes over `remotes`.
+
+    Files that come in requests lie in `uploads` meanwhile.
+    """
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class ProxyApp:
         adapters: Mapping[Api, Adapter],
         dialects: Mapping[str, Dialect],
         pictures: str,
+        uploads: Path,
     ) -> None:
         """`pictures` is the folder in which those lie that are answered as a URL."""
         self._dispatcher = dispatcher
@@ -80,6 +87,7 @@ class ProxyApp:
         self._adapters = adapters
         self._dialects = dialects
         self._pictures = pictures
+        self._uploads = uploads
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request to one of PATHS."""
@@ -137,13 +145,16 @@ class ProxyApp:
     async def _answer(self, passage: Passage) -> None:
         """Steps 2 to 8; 3 to 8 again for each stand-in, as long as nothing of an answer was sent."""
         call = await self._read(passage)
-        choice = self._choose(passage, call, call.model)
         try:
-            return await self._via(passage, call, choice, call.model)
-        except Hal0Error as error:
-            if passage.reply.status is not None or not choice.fallback or not is_the_upstreams(error):
-                raise
-            await self._fall_back(passage, call, choice, error)
+            choice = self._choose(passage, call, call.model)
+            try:
+                return await self._via(passage, call, choice, call.model)
+            except Hal0Error as error:
+                if passage.reply.status is not None or not choice.fallback or not is_the_upstreams(error):
+                    raise
+                await self._fall_back(passage, call, choice, error)
+        finally:
+            call.close()
 
     async def _fall_back(self, passage: Passage, call: Call, first: Choice, reason: Hal0Error) -> None:
         """Let the others try, in order. If none can, the client is told what the first one failed of."""
@@ -219,17 +230,29 @@ class ProxyApp:
         if passage.method != "POST":
             raise Hal0Error("system.method_not_allowed", path=passage.path, method=passage.method, allowed="POST")
         passage.request.background = headers.is_background(passage.headers)
-        check_content_type(headers.find(passage.headers, b"content-type"))
         limit = bytes_allowed(api, passage.settings.server.body_limit)
-        raw = await passage.body(limit_bytes=limit)
-        dialect = self._dialects.get(passage.path)
-        call = parse(api, raw) if dialect is None else dialect.call(passage.path, raw)
+        call = await (self._read_form if api is Api.TRANSCRIPTION else self._read_json)(passage, api, limit)
         passage.request.asked = headers.printable(call.model or "")
         passage.request.stream = call.body.is_stream
         passage.request.tap.is_sound = call.api is Api.SPEECH
         if self._requests.captures():
             passage.request.prompt = call.prompt()
         return call
+
+    async def _read_json(self, passage: Passage, api: Api, limit: int) -> Call:
+        check_content_type(headers.find(passage.headers, b"content-type"))
+        raw = await passage.body(limit_bytes=limit)
+        dialect = self._dialects.get(passage.path)
+        return parse(api, raw) if dialect is None else dialect.call(passage.path, raw)
+
+    async def _read_form(self, passage: Passage, api: Api, limit: int) -> Call:
+        media = headers.find(passage.headers, b"content-type") or b""
+        form = await read_form(media.decode("latin-1"), passage.parts(limit_bytes=limit), folder=self._uploads)
+        try:
+            return Call(api, audio.read_call(form), raw=b"", form=form)
+        except Hal0Error:
+            form.close()
+            raise
 
     # 3 choose
 
@@ -263,6 +286,8 @@ class ProxyApp:
 
     async def _open(self, passage: Passage, call: Call, lease: Lease) -> Answer:
         """Send the request and read the head of the answer; every failure up to here is still a clean error."""
+        if call.form is not None:
+            return await self._ask(passage, lease, call.api.value, audio.for_model(call.form, lease.spec.model.id))
         adapter = self._adapter(call, lease)
         if adapter is not None:
             path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
@@ -282,8 +307,9 @@ class ProxyApp:
             self._carrier(lease).release(connection)
             translation = other
 
-    async def _ask(self, passage: Passage, lease: Lease, path: str, body: bytes) -> Answer:
-        upward = headers.to_backend(passage.headers, request_id=passage.request.id)
+    async def _ask(self, passage: Passage, lease: Lease, path: str, body: Body) -> Answer:
+        media = b"application/json" if isinstance(body, bytes) else body.content_type.encode()
+        upward = headers.to_backend(passage.headers, request_id=passage.request.id, content_type=media)
         if lease.endpoint.speaks_hal0:
             upward += headers.for_pictures(passage.headers, folder=self._pictures, path=PICTURES)
         limit = passage.settings.dispatch.stream_idle_timeout

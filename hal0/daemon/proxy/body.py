@@ -7,7 +7,7 @@ two things: `model` becomes the slot's own model id (and is added for backends t
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
@@ -19,6 +19,7 @@ from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.bounds import refuse_swarm
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
+from hal0.forms import Form
 
 REASONS = {"missing": "the field is missing", "model_type": "Input should be an object"}
 # What pydantic adds to a place to tell which type of several was tried.
@@ -255,6 +256,7 @@ class Call:
     body: Body
     raw: bytes  # what a backend gets, but for `model`
     translation: Translation | None = None  # of a request that came in the words of another API
+    form: Form | None = None  # of a request that is one, and has no `raw`
 
     @property
     def model(self) -> str | None:
@@ -262,6 +264,11 @@ class Call:
 
     def prompt(self) -> str:
         return self.body.prompt()[:PROMPT_CHARACTERS]
+
+    def close(self) -> None:
+        """The request is over."""
+        if self.form is not None:
+            self.form.close()
 
     def for_model(self, model: str, *, named: bool = False) -> bytes:
         """The bytes for a backend that knows its model as `model`; `named`: it wants to hear of it in any case."""
@@ -297,6 +304,14 @@ def checked(kind: type[Kind], raw: bytes) -> Kind:
         _explain(error)
     except ValueError as error:
         raise Hal0Error("dispatch.invalid_json", reason=str(error)) from error
+
+
+def checked_fields(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
+    """A body of this kind, of fields that did not come as JSON. Raises `dispatch.invalid_request`."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        _explain(error)
 
 
 def _explain(error: ValidationError) -> NoReturn:

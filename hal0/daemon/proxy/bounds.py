@@ -12,12 +12,12 @@ MOST_VALUES = 400_000  # a whole batch of token ids; OpenAI takes 300,000 in one
 MOST_STRINGS = 100_000
 MOST_COLLECTIONS = 20_000  # objects and lists
 MOST_BYTES_OUTSIDE = 8 * 2**20  # of strings: digits are slow to read
-TEXT_BODY_BYTES = 8 * 2**20  # of an endpoint that takes no pictures, however large `body_limit` is
+TEXT_BODY_BYTES = 8 * 2**20  # of an endpoint that takes no files, however large `body_limit` is
 
 
 def bytes_allowed(api: Api, body_limit: int) -> int:
-    """How long a body may be; only chat has pictures in it."""
-    return body_limit if api is Api.CHAT else min(body_limit, TEXT_BODY_BYTES)
+    """How long a body may be; only chat has pictures in it, and transcriptions have sound."""
+    return body_limit if api in (Api.CHAT, Api.TRANSCRIPTION) else min(body_limit, TEXT_BODY_BYTES)
 
 
 def refuse_swarm(raw: bytes) -> None:

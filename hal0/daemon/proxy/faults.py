@@ -25,6 +25,16 @@ CALLERS = re.compile(
     re.I,
 )
 OF_THE_UPSTREAM = ("dispatch.upstream_limited", "dispatch.workflow_invalid")  # though the status says otherwise
+# What hal0's own backends, or another hal0, say of a file or field is said as well as we could.
+OWN_WORDS = frozenset(
+    {
+        "dispatch.audio_empty",
+        "dispatch.unsupported_audio",
+        "dispatch.invalid_request",
+        "system.disk_full",
+        "system.state_unwritable",
+    }
+)
 NESTED = 500  # brackets; far from where Python's own JSON gives up
 UPSTREAM_CHARACTERS = 4_000  # of a body that is not JSON, kept in `details.upstream`
 
@@ -34,6 +44,8 @@ def fault(
 ) -> Hal0Error:
     """Our error for an upstream's answer with a status that is not 200."""
     upstream = _read(body)
+    if (own := Hal0Error.from_envelope(upstream)) is not None and own.code in OWN_WORDS:
+        return own
     reason = _message(upstream) or f"status {status}"
     facts: dict[str, Any] = {
         "param": _param(upstream),

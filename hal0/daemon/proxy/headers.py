@@ -15,11 +15,18 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 TO_BACKEND = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate"})
 TO_CLIENT = frozenset(
-    {b"content-type", b"content-encoding", b"content-disposition", b"cache-control", b"x-accel-buffering"}
+    {
+        b"content-type",
+        b"content-encoding",
+        b"content-disposition",
+        b"cache-control",
+        b"x-accel-buffering",
+        b"x-hal0-ignored",
+    }
 )
 ANSWER_NAMES = (
     b"x-request-id, request-id, x-hal0-slot, x-hal0-remote, x-hal0-model, x-hal0-queue-ms, x-hal0-load-ms, "
-    b"x-hal0-route, x-hal0-engine, x-hal0-fallback, retry-after"
+    b"x-hal0-route, x-hal0-engine, x-hal0-ignored, x-hal0-fallback, retry-after"
 )
 PRIORITY = b"x-hal0-priority"
 SANE_HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -59,9 +66,11 @@ def new_request_id() -> str:
     return f"{random.getrandbits(48):012x}"
 
 
-def to_backend(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> Headers:
+def to_backend(
+    headers: Iterable[tuple[bytes, bytes]], *, request_id: str, content_type: bytes = b"application/json"
+) -> Headers:
     kept = [(name, value) for name, value in headers if name in TO_BACKEND and name != b"content-type"]
-    return ((b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *kept)
+    return ((b"content-type", content_type), (b"x-request-id", request_id.encode()), *kept)
 
 
 def for_pictures(headers: Iterable[tuple[bytes, bytes]], *, folder: str, path: str) -> Headers:

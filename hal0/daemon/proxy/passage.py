@@ -1,6 +1,6 @@
 """One request on its way through the proxy, and its body as it arrives."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +30,22 @@ class Passage:
 
     async def body(self, *, limit_bytes: int) -> bytes:
         """All of it; one that is too large is refused before it is read. Raises `dispatch.too_large` or ClientGone."""
+        parts = [part async for part in self.parts(limit_bytes=limit_bytes)]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def parts(self, *, limit_bytes: int) -> AsyncIterator[bytes]:
+        """The body as it comes, no faster than it is taken; raises like `body`."""
         announced = find(self.headers, b"content-length")
         if announced is not None and int(announced) > limit_bytes:
             raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
-        parts, size = [], 0
+        size = 0
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone("the client left before its request was whole")
-            parts.append(message["body"])
             size += len(message["body"])
             if size > limit_bytes:
                 raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
+            yield message["body"]
             if not message["more_body"]:
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                return

@@ -8,6 +8,7 @@ import asyncio
 
 from hal0.daemon.http.client import BrokenAnswer, Connection
 from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.http.payload import Body
 from hal0.daemon.proxy.headers import Headers
 
 # Each connection that lies here occupies a thread of llama.cpp's server: not many, and not for long.
@@ -23,7 +24,7 @@ class Pool:
         self._sweep: asyncio.TimerHandle | None = None
 
     async def ask(
-        self, endpoint: Endpoint, path: str, *, body: bytes, headers: Headers, timeout_seconds: float
+        self, endpoint: Endpoint, path: str, *, body: Body, headers: Headers, timeout_seconds: float
     ) -> Connection:
         """POST a request and wait for the head of its answer; raises OSError, TimeoutError or BrokenAnswer.
 
@@ -34,14 +35,14 @@ class Pool:
             async with asyncio.timeout(timeout_seconds):
                 if connection is not None:
                     try:
-                        connection.send("POST", path, body=body, headers=headers)
+                        await connection.send_all("POST", path, body=body, headers=headers)
                         await connection.head()
                         return connection
                     except BrokenAnswer:
                         if not connection.is_silent:
                             raise
                 connection = await Connection.open(endpoint)
-                connection.send("POST", path, body=body, headers=headers)
+                await connection.send_all("POST", path, body=body, headers=headers)
                 await connection.head()
                 return connection
         except BaseException:

@@ -13,7 +13,7 @@ from hal0.daemon.proxy.seams import Answer
 from hal0.daemon.proxy.tap import Events, Tap
 from hal0.daemon.proxy.translated import Translated
 
-ENDS = (b"[DONE]", b'"speech.audio.done"')  # what the last event of a stream has in it
+ENDS = (b"[DONE]", b'"speech.audio.done"', b'"transcript.text.done"')  # what the last event of a stream has in it
 
 
 class TooSlow(Exception):  # noqa: N818 - says what the backend was

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from hal0.daemon.http.client import Head
+from hal0.daemon.http.payload import Body
 from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call
@@ -61,7 +62,7 @@ class Carrier(Protocol):
     """Brings requests to upstreams of one sort."""
 
     async def ask(
-        self, endpoint: Any, path: str, *, body: bytes, headers: Headers, timeout_seconds: float
+        self, endpoint: Any, path: str, *, body: Body, headers: Headers, timeout_seconds: float
     ) -> Any:  # an Answer, to be given back to `release`
         """POST a request and wait for the head; raises OSError, TimeoutError, BrokenAnswer or Hal0Error."""
         ...

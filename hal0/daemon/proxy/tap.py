@@ -17,7 +17,10 @@ HELD_BYTES = 64 * 2**10  # of an event that has not come to its end
 
 # The first event of a chat tells the role, the last ones the reason of the end and the usage.
 NO_TOKEN = (b'"content":null', b'"delta":{}', b'"choices":[]')
-TEXT = re.compile(rb'"(content|text|arguments|reasoning_content)"\s*:\s*("(?:[^"\\]|\\.)*")')
+# The last event of a transcript repeats the whole of it.
+TEXT = re.compile(
+    rb'"transcript\.text\.done"[^\n]*|"(content|text|arguments|reasoning_content|delta)"\s*:\s*("(?:[^"\\]|\\.)*")'
+)
 NUMBER = re.compile(rb"\s*:\s*([0-9.eE+-]+)")
 
 
@@ -166,6 +169,8 @@ class Tap:
         reasoning: list[str] = []
         both: list[str] = []
         for name, literal in TEXT.findall(raw):
+            if not literal:
+                continue
             piece = _unquote(literal)
             both.append(piece)
             (reasoning if name == b"reasoning_content" else text).append(piece)

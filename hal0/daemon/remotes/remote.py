@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hal0.daemon.config.schema import Remote as RemoteConfig
 from hal0.daemon.http.endpoint import API_PATH
+from hal0.daemon.http.payload import Body
 from hal0.daemon.providers.base import Api
 from hal0.daemon.remotes.breaker import Breaker
 from hal0.daemon.remotes.keys import key_of
@@ -27,7 +28,7 @@ URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
     "openrouter": "https://openrouter.ai/api/v1",
 }
-APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH, Api.IMAGES})
+APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH, Api.TRANSCRIPTION, Api.IMAGES})
 CURRENT_FAILURE = 500  # statuses from here on speak of the remote, not of the request
 TOO_MANY = 429
 
@@ -135,7 +136,7 @@ class Remote:
             self.in_flight -= 1
             self._breaker.abandoned()
 
-    async def ask(self, path: str, *, body: bytes, headers: Mapping[bytes, bytes], seconds: float) -> "RemoteAnswer":
+    async def ask(self, path: str, *, body: Body, headers: Mapping[bytes, bytes], seconds: float) -> "RemoteAnswer":
         """POST and wait for the head, `first_byte_timeout` or `seconds` at most. Raises `dispatch.upstream_*`."""
         transport, client = await self._opened()
         try:
@@ -260,7 +261,7 @@ class Carrier:
         endpoint: RemoteEndpoint,
         path: str,
         *,
-        body: bytes,
+        body: Body,
         headers: tuple[tuple[bytes, bytes], ...],
         timeout_seconds: float,
     ) -> "RemoteAnswer":

@@ -5,13 +5,14 @@ Redirects are not followed: the key and the prompt go where the configuration sa
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx
 
 from hal0 import __version__
 from hal0.daemon.http.client import BrokenAnswer, Head
+from hal0.daemon.http.payload import Body, Payload
 from hal0.errors import Hal0Error
 
 LIST_SECONDS = 30.0
@@ -44,15 +45,24 @@ async def ask(
     path: str,
     *,
     name: str,
-    body: bytes,
+    body: Body,
     headers: Mapping[bytes, bytes],
     first_byte_seconds: float,
     on_close: Callable[[httpx.Response], None],
 ) -> "RemoteAnswer":
-    """POST, and wait for the head of the answer. Raises `dispatch.upstream_unavailable|timeout|failed`."""
-    request = client.build_request("POST", path.lstrip("/"), content=body, headers=headers)
+    """POST, and wait for the head of the answer. Raises `dispatch.upstream_unavailable|timeout|failed`.
+
+    As long as the remote takes what is sent in pieces, the time does not run.
+    """
+    limit = asyncio.timeout(first_byte_seconds)
+    if isinstance(body, bytes):
+        request = client.build_request("POST", path.lstrip("/"), content=body, headers=headers)
+    else:
+        framed = {**headers, b"content-length": b"%d" % body.length}
+        pieces = _paced(body, limit, first_byte_seconds)
+        request = client.build_request("POST", path.lstrip("/"), content=pieces, headers=framed)
     try:
-        async with asyncio.timeout(first_byte_seconds):
+        async with limit:
             response = await client.send(request, stream=True)
     except TimeoutError as error:
         raise Hal0Error("dispatch.upstream_timeout", slot=name, seconds=first_byte_seconds) from error
@@ -64,6 +74,14 @@ async def ask(
         reason = f"it redirects to {target}; hal0 does not follow, so that keys stay where they were meant for"
         raise Hal0Error("dispatch.upstream_failed", slot=name, reason=reason)
     return RemoteAnswer(response, on_close=lambda: on_close(response))
+
+
+async def _paced(body: Payload, limit: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    async for piece in body.pieces():
+        limit.reschedule(clock() + seconds)
+        yield piece
+    limit.reschedule(clock() + seconds)
 
 
 async def fetch_list(client: httpx.AsyncClient, *, name: str, headers: Mapping[bytes, bytes]) -> Any:

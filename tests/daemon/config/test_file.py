@@ -45,6 +45,7 @@ def test_no_file_is_the_embedded_default(tmp_path: Path) -> None:
     assert {name: (slot.provider, slot.model, slot.autostart) for name, slot in settings.slots.items()} == {
         "primary": ("llama", "hal0-starter", True),
         "embed": ("llama", "all-minilm-l6-v2", True),
+        "stt": ("sphinx", None, False),
         "tts": ("espeak", None, False),  # not before it is asked for: what it needs may not be installed
     }
     assert all(slot.threads is None for slot in settings.slots.values())

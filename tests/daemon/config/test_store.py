@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hal0.daemon.config.file import ConfigProblems
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.events import Event, EventBus
@@ -141,7 +142,7 @@ async def test_a_file_that_lost_its_slots_is_refused_until_a_person_insists(tmp_
     assert list(scene.store.current.settings.slots) == ["a", "b"]
     view = await scene.store.reload(force=True)
     assert (view.revision, view.problems) == (2, [])
-    assert list(scene.store.current.settings.slots) == ["primary", "embed", "tts"]
+    assert list(scene.store.current.settings.slots) == list(EMBEDDED_SLOTS)
 
 
 async def test_a_vanished_file_is_refused_until_a_person_insists(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hal0.daemon.config.file import ConfigProblems, judge_sources
 from hal0.daemon.config.history import KEPT, History
 from hal0.daemon.config.journal import Change, Journal
 from hal0.daemon.config.proposals import with_edits, with_slot, with_text
-from hal0.daemon.config.schema import Slot
+from hal0.daemon.config.schema import EMBEDDED_SLOTS, Slot
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.sources import Source, Sources
 from hal0.daemon.config.store import ConfigStore
@@ -217,9 +217,9 @@ async def test_half_of_a_write_that_cannot_be_finished_is_refused_and_told(tmp_p
 async def test_a_rollback_to_no_file_runs_the_embedded_default_again(tmp_path: Path) -> None:
     store = store_in(tmp_path, None)
     await store.write(with_slot("a", {"model": "x"}), by="anna")
-    assert list(store.current.settings.slots) == ["primary", "embed", "tts", "a"]
+    assert list(store.current.settings.slots) == [*EMBEDDED_SLOTS, "a"]
     await store.rollback(1, by="anna")
-    assert list(store.current.settings.slots) == ["primary", "embed", "tts"]
+    assert list(store.current.settings.slots) == list(EMBEDDED_SLOTS)
 
 
 async def test_a_defect_of_ours_while_slots_change_is_told_and_the_revision_is_live(tmp_path: Path) -> None:
