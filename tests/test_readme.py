@@ -125,4 +125,4 @@ def test_the_openai_package_streams(here: Installation) -> None:
 
 
 def test_every_curl_of_the_readme_is_run_here() -> None:
-    assert len(CURLS) == 11
+    assert len(CURLS) == 12

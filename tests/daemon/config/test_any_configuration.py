@@ -47,7 +47,15 @@ COMMENTS = [f"# {number}" for number in range(1, 11)]
 SCHEMA = json_schema()
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0$~"), min_size=1, max_size=12)
 # What only goes together with other keys is chosen by the tests of those.
-TIED = {"dispatch.chat", "dispatch.embedding", "daemon.ports", "slots.provider", "remotes.kind"}
+TIED = {
+    "server.tls_cert",
+    "server.tls_key",
+    "dispatch.chat",
+    "dispatch.embedding",
+    "daemon.ports",
+    "slots.provider",
+    "remotes.kind",
+}
 
 
 def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:

@@ -23,6 +23,9 @@ A_COMFYUI = 'provider = "comfyui"\nmodel = "sdxl-turbo"\nurl = "http://a.lan"\n'
 A_COMMAND = 'provider = "command"\ncommand = ["serve", "${port}"]\n'
 
 
+FILES = ("tls_cert", "tls_key")  # must be there and fit each other; the tests of TLS have such
+
+
 def needed(table: str, name: str) -> str:
     """What a table must have so that this key of it counts."""
     if table == "slots.s" and EFFECTIVE.get(name) == ("comfyui",):
@@ -101,7 +104,11 @@ def _values(shape: Shape) -> Iterator[str]:
         yield from shape.like.split(" or ")
 
 
-@pytest.mark.parametrize(("table", "name", "info"), FIELDS, ids=IDS)
+@pytest.mark.parametrize(
+    ("table", "name", "info"),
+    [field for field in FIELDS if field[1] not in FILES],
+    ids=[id for id, field in zip(IDS, FIELDS, strict=True) if field[1] not in FILES],
+)
 def test_every_key_can_be_written_and_shows_in_the_diff(tmp_path: Path, table: str, name: str, info: FieldInfo) -> None:
     path = tmp_path / "hal0.toml"
     path.write_text(f"[{table}]\n" + needed(table, name))
