@@ -286,7 +286,8 @@ class Slot(Table):
         "Hugging Face; for flm its tag; for kokoro the .onnx file or its folder; for moonshine its folder; for comfyui "
         "one of those with a graph in hal0, or any name with `workflow`; for a command what it needs, if anything.",
     )
-    kind: Literal["chat", "embedding", "rerank", "speech", "transcription", "image"] | None = Field(
+    # In the order of `wire.Kind`: typing takes the two for one, and gives out whichever was made first.
+    kind: Literal["chat", "embedding", "rerank", "transcription", "speech", "image"] | None = Field(
         None, description="What it is for; left out: told from the model file."
     )
     context: Annotated[int | None, Unit("tokens")] = Field(
