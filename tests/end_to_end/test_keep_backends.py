@@ -6,6 +6,7 @@ One daemon with a slot for each case is killed once; meanwhile records, processe
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import httpx
 import pytest
 
 from hal0.marks import is_marked
+from hal0.models import CARDS
 from tests.fakes.installation import Installation, installed
 
 PROGRAM = f"{sys.executable} -S {Path(__file__).parents[1] / 'fakes' / 'any_server.py'}"
@@ -32,7 +34,7 @@ def table(name: str, command: str, **keys: Any) -> str:
     return "\n".join([*lines, *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]) + "\n"
 
 
-def config(*, size: int = 1, loaded: Path = Path("/"), keep: str = "true") -> str:
+def config(*, size: int = 1, loaded: Path = Path("/"), keep: str = "true", model: Path = Path("/")) -> str:
     serve = f"exec {PROGRAM} --listen ${{port}}"
     tables = [
         f"[daemon]\nports = @PORTS@\nkeep_backends = {keep}\n",
@@ -48,6 +50,8 @@ def config(*, size: int = 1, loaded: Path = Path("/"), keep: str = "true") -> st
         table("loading", f"{serve} --until {loaded}", ready_path="/ready"),
         table("fails", serve),
         table("never", serve),
+        f"[models.mine]\npath = {json.dumps(str(model))}\n",
+        table("away", f"{serve} --model-file ${{model}}", model="mine"),
     ]
     return "".join(tables)
 
@@ -90,8 +94,9 @@ def tamper(hal0: Installation, slot: str, **facts: Any) -> None:
 @pytest.fixture(scope="module")
 def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
     folder = tmp_path_factory.mktemp("keep")
-    loaded = folder / "loaded"
-    hal0 = Installation(folder, config(loaded=loaded))
+    loaded, model = folder / "loaded", folder / "mine.gguf"
+    shutil.copy(next(card.path for card in CARDS if card.id == "all-minilm-l6-v2"), model)
+    hal0 = Installation(folder, config(loaded=loaded, model=model))
     strangers: dict[str, subprocess.Popen[bytes]] = {}
     try:
         hal0.start()
@@ -111,6 +116,7 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
         tamper(hal0, "other-pid", pid=strangers["pid"].pid)
         (record.with_name("never.json")).write_text(record_of(hal0, "kept").read_text())
         os.kill(before["fails"]["pid"], signal.SIGKILL)
+        model.unlink()
         # The port of this one now belongs to a stranger that answers as well as it did.
         port = before["robbed"]["port"]
         children = Path(f"/proc/{before['robbed']['pid']}/task/{before['robbed']['pid']}/children").read_text()
@@ -141,6 +147,15 @@ def test_a_backend_goes_on_and_answers(survived: Survived) -> None:
     answer = httpx.post(f"{survived.hal0.url}/v1/chat/completions", json={**HELLO, "model": "kept"}, timeout=10)
     assert (answer.status_code, answer.headers["x-hal0-slot"]) == (200, "kept")
     assert survived.why("kept")[-2].startswith("taken back after a restart of the daemon")
+
+
+def test_a_backend_goes_on_whose_model_file_is_away(survived: Survived) -> None:
+    view = survived.hal0.wait_for_slot("away", "ready")
+    for key in ("pid", "run", "kind", "model"):
+        assert view[key] == survived.before["away"][key]
+    assert view["kind"] == "embedding"  # as its model said
+    answer = httpx.post(f"{survived.hal0.url}/v1/embeddings", json={"input": "a", "model": "mine"}, timeout=10)
+    assert (answer.status_code, answer.headers["x-hal0-slot"]) == (200, "away")
 
 
 def test_no_line_is_lost_between_two_daemons(survived: Survived) -> None:

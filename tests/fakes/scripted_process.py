@@ -54,7 +54,7 @@ class ScriptedProcess(Process):
         self.listens_at = loop.time() + script.listen_after
         self.ready_at = self.listens_at + script.ready_after
         self.hung_at: float | None = None  # loop time since which it answers nobody
-        self.asked_to_end = False
+        self.end_began: float | None = None  # loop time at which its end was asked for
         self._after(script.exit_after, script.exit_code)
 
     def _after(self, seconds: float, code: int) -> None:
@@ -64,6 +64,10 @@ class ScriptedProcess(Process):
     @property
     def is_alive(self) -> bool:
         return not self.exited.done()
+
+    @property
+    def asked_to_end(self) -> bool:
+        return self.end_began is not None
 
     def hang(self) -> None:
         self.hung_at = self._loop.time()
@@ -90,7 +94,8 @@ class ScriptedProcess(Process):
     async def close(self, *, slot: str, stop_timeout: float) -> None:
         if self._closed:
             return
-        self._closed = self.asked_to_end = True
+        self._closed = True
+        self.end_began = self._loop.time()
         self._after(math.inf if self.hung_at is not None else self.script.stop_seconds, -signal.SIGTERM)
         await asyncio.wait({self.exited}, timeout=stop_timeout)
         if self.is_alive:
@@ -107,6 +112,7 @@ class World:
         self.scripts: dict[str, Script] = {}
         self.processes: list[ScriptedProcess] = []  # all that ever were
         self.strangers: set[int] = set()  # ports on which somebody else listens
+        self.told_strangers: list[int] = []  # those that were asked something, with a backend's key
         self.most_at_once: dict[str, int] = {}
         self._pids = 2**22  # above what the kernel gives
 
@@ -154,9 +160,14 @@ class _Ports(Ports):
     def is_free(self, port: int) -> bool:
         return port not in self._world.strangers and self._world.at(port) is None
 
-    def is_served(self, port: int, *, group: int) -> bool:
+    async def is_served(self, port: int, *, group: int) -> bool | None:
+        await asyncio.sleep(0)
+        if port in self._world.strangers:
+            return False
         process = self._world.at(port)
-        return port not in self._world.strangers and process is not None and process.pid == group
+        if process is None or asyncio.get_running_loop().time() < process.listens_at:
+            return None
+        return process.pid == group
 
 
 class _Provider(ScriptedProvider):
@@ -178,6 +189,7 @@ class _Provider(ScriptedProvider):
     async def _answer(self, endpoint: Endpoint, ask: Callable[[ScriptedProcess], Any]) -> Any:
         await asyncio.sleep(0)
         if endpoint.port in self._world.strangers:
+            self._world.told_strangers.append(endpoint.port)
             return Ready()
         process = self._world.at(endpoint.port)
         if process is None:

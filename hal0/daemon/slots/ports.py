@@ -2,15 +2,20 @@
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hal0.daemon.slots.process import members
+from hal0.daemon.slots.process import in_thread, members
 from hal0.errors import Hal0Error
 
 HOST = "127.0.0.1"
+PROC = Path("/proc")
 LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+# Addresses as they stand there: words of 32 bits in the machine's order. A socket for IPv6 may serve HOST too.
+HOST_4, ANY_4 = f"{int.from_bytes(socket.inet_aton(HOST), sys.byteorder):08X}", "0" * 8
+HOST_6, ANY_6 = "0" * 16 + f"{int.from_bytes(bytes.fromhex('0000ffff'), sys.byteorder):08X}" + HOST_4, "0" * 32
 
 
 class Ports:
@@ -51,9 +56,20 @@ class Ports:
                 return False
         return True
 
-    def is_served(self, port: int, *, group: int) -> bool:
-        """Whether it is this process group that listens on it."""
-        return listens(port, group=group)
+    async def is_served(self, port: int, *, group: int) -> bool | None:
+        """Whether it is this process group that answers on it; None: nobody does."""
+        return await in_thread(lambda: self._is_served(port, group))
+
+    def _is_served(self, port: int, group: int) -> bool | None:
+        listeners = _listeners(port)
+        if not listeners:
+            return None
+        inodes = {f"socket:[{inode}]" for _, inode in listeners}
+        if any(_holds(pid, inodes) for pid in members(group)):
+            return True
+        # A stranger on [::] may be one for IPv6 alone, which the kernel's table does not tell.
+        is_certain = any(address != ANY_6 for address, _ in listeners)
+        return False if is_certain or not self.is_free(port) else None
 
     def _choose(self, slot: str, fixed: int | None) -> int:
         if fixed is not None:
@@ -67,27 +83,22 @@ class Ports:
         raise Hal0Error("slot.no_free_port", slot=slot, first=first, last=last)
 
 
-def listens(port: int, *, group: int, proc: Path = Path("/proc")) -> bool:
-    """Whether a process of this process group owns the listening socket on the port."""
-    inodes = _listening_inodes(port, proc)
-    return bool(inodes) and any(_holds(pid, inodes, proc) for pid in members(group, proc))
-
-
-def _listening_inodes(port: int, proc: Path) -> set[str]:
-    inodes = set()
-    suffix = f":{port:04X}"
-    for table in ("net/tcp", "net/tcp6"):
+def _listeners(port: int) -> list[tuple[str, str]]:
+    """Address and inode of the sockets that a connection to HOST may come to."""
+    found = []
+    for table, addresses in (("net/tcp", (HOST_4, ANY_4)), ("net/tcp6", (HOST_6, ANY_6))):
         with suppress(OSError):
-            for line in (proc / table).read_text().splitlines()[1:]:
+            for line in (PROC / table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[1].endswith(suffix) and fields[3] == LISTEN:
-                    inodes.add(f"socket:[{fields[9]}]")
-    return inodes
+                address, _, number = fields[1].partition(":")
+                if fields[3] == LISTEN and int(number, 16) == port and address in addresses:
+                    found.append((address, fields[9]))
+    return found
 
 
-def _holds(pid: int, inodes: set[str], proc: Path) -> bool:
+def _holds(pid: int, inodes: set[str]) -> bool:
     with suppress(OSError):
-        for descriptor in (proc / str(pid) / "fd").iterdir():
+        for descriptor in (PROC / str(pid) / "fd").iterdir():
             with suppress(OSError):
                 if os.readlink(descriptor) in inodes:
                     return True

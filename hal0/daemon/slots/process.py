@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import itertools
 import os
 import select
 import signal
@@ -153,7 +154,8 @@ class Process:
         if pidfd >= 0 and not is_it():  # after the pidfd: what it holds is what was looked at
             os.close(pidfd)
             pidfd = -1
-        pipes = (pipe for member in (pid, *marked(mark)) if (pipe := _open_pipe(member, output)) is not None)
+        family = itertools.chain((pid,), marked(mark))  # looked for only if the leader has closed it
+        pipes = (pipe for member in family if (pipe := _open_pipe(member, output)) is not None)
         return cls(pid, pidfd=pidfd, mark=mark, output=next(pipes, -1), on_output=on_output)
 
     @property
@@ -313,15 +315,6 @@ def members(group: int, proc: Path = Path("/proc")) -> Iterator[int]:
     for entry in proc.iterdir():
         if entry.name.isdigit() and group_of(pid := int(entry.name), proc) == group:
             yield pid
-
-
-def oom_kills(proc: Path = Path("/proc")) -> int:
-    """How many processes the kernel's OOM killer has ended since boot, in any cgroup; 0 if it does not say."""
-    try:
-        lines = (proc / "vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def describe_exit(code: int | None, *, out_of_memory: bool) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Launch
+from hal0.daemon.providers.base import Launch, ModelFile
 from hal0.daemon.slots.process import group_of
 from hal0.marks import is_marked
 
@@ -33,6 +33,7 @@ class Record(BaseModel):
     port: int
     key: str = Field(repr=False)
     launch: Launch
+    model: ModelFile  # as it was found then: the file may be away by now, which a running backend does not notice
     run: int
     by: str
     spawned_at: float  # seconds on the monotonic clock, which goes on for as long as the machine is up

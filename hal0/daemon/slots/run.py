@@ -12,10 +12,11 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.hardware.oom import OomKills
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Launch, Loading, NotUp, Provider, Ready, SlotSpec, Unfit
 from hal0.daemon.slots.bonds import Bonds
@@ -24,7 +25,7 @@ from hal0.daemon.slots.lifecycle import Trigger
 from hal0.daemon.slots.model_files import ModelFiles as ModelFiles
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.ports import Ports
-from hal0.daemon.slots.process import Process, describe_exit, finish, oom_kills
+from hal0.daemon.slots.process import Process, describe_exit, finish
 from hal0.daemon.slots.record import Record, boot_id, start_of
 from hal0.errors import Hal0Error
 
@@ -50,6 +51,7 @@ class Tools:
     environ: Mapping[str, str]
     bonds: Bonds
     health_seconds: float = HEALTH_SECONDS
+    oom_kills: OomKills = field(default_factory=OomKills)
     spawn: Callable[..., Process] = Process.spawn
 
     def start_limit(self, config: SlotConfig) -> float:
@@ -78,8 +80,9 @@ class Hold:
 class Ending:
     """How a run ended."""
 
-    error: Hal0Error | None  # None: it was wanted
+    error: Hal0Error | None
     had_process: bool  # a failure before there was a process will not mend itself by trying again
+    wanted: bool = False  # it was asked to end; an error is what it had failed of before
 
 
 class Run:
@@ -137,7 +140,7 @@ class Run:
         self._hasten = asyncio.Event()
         self._stop_wanted = asyncio.Event()
         self._stop_reason = ""
-        self._oom_kills = 0  # before it began
+        self._error: Hal0Error | None = None  # what its process failed of, before anyone wanted it stopped
         self._drain_until: float | None = None  # loop time; None while stopping: as long as it takes
         self._changed = asyncio.Event()  # in-flight count or drain limit changed
 
@@ -209,7 +212,7 @@ class Run:
     async def failure(self, reason: str, *, slot: str) -> Hal0Error:
         """Why the connection to it broke: its own end if that comes within a moment, else `reason`."""
         await asyncio.wait({self.ended}, timeout=0.5)
-        if self.ended.done() and (error := self.ended.result().error) is not None:
+        if (error := self.ended.result().error if self.ended.done() else self._error) is not None:
             return error.again()
         if self.stopping:
             reason = self._stop_reason
@@ -222,10 +225,11 @@ class Run:
         ending = Ending(Hal0Error("slot.not_ready", slot=name, state="unloading"), had_process=True)
         try:
             await self._until_stopped(name)
-            ending = Ending(None, had_process=self.process is not None)
+            ending = Ending(self._error, had_process=self.process is not None, wanted=True)
         except Hal0Error as error:
             wanted = self.stopping and error.code != "slot.stop_timeout"
-            ending = Ending(None if wanted else error, had_process=self.process is not None)
+            told = self._error if wanted else error
+            ending = Ending(told, had_process=self.process is not None, wanted=wanted)
         except Exception as error:  # a defect of ours costs this run, not the daemon
             log.exception("%s: run %d failed", name, self.number)
             ending = Ending(Hal0Error("system.internal", reason=repr(error)), had_process=self.process is not None)
@@ -276,9 +280,9 @@ class Run:
             endpoint = launch.endpoint(port, secrets.token_urlsafe(24))
             self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
             self.spawned_at = time.monotonic()
-            self._oom_kills = oom_kills()
             mark = bonds.mark(name)
             bonds.tighten()
+            self._tools.oom_kills.begin()
             process = self._tools.spawn(
                 launch.argv(port, key=endpoint.key),
                 slot=name,
@@ -298,7 +302,7 @@ class Run:
     async def _with_found(self, name: str, found: Record) -> None:
         with self._tools.ports.held(found.port):
             self.spawned_at = found.spawned_at
-            self._oom_kills = oom_kills()
+            self._tools.oom_kills.begin()
             self._output.recall()
             self._output.note(f"run {self.number}, pid {found.pid}, is taken back by a new daemon")
             process = Process.take_back(
@@ -318,15 +322,16 @@ class Run:
         self.process, self.endpoint = process, endpoint
         stop_timeout = 0.0
         try:
-            if mark is not None:
-                self._remember(name, process, endpoint, mark)
-            self._on_trigger(self, trigger)
             self.spec = self.spec or self._plan()
             stop_timeout = self.spec.config.stop_timeout
+            if mark is not None:
+                self._remember(name, process, endpoint, self.spec, mark)
+            self._on_trigger(self, trigger)
             provider = self._tools.providers[self.spec.config.provider]
             await self._while_alive(name, provider, self.spec, endpoint, process)
         except Hal0Error as error:
             self.failing = True
+            self._error = None if self.stopping else error
             # What hangs does not hear SIGTERM; those who wait for the next run need not wait for it.
             stop_timeout = 0.0 if error.code == "slot.health_failed" else stop_timeout
             raise
@@ -338,7 +343,7 @@ class Run:
                 await finish(process.close(slot=name, stop_timeout=stop_timeout))
             self._output.end()
 
-    def _remember(self, name: str, process: Process, endpoint: Endpoint, mark: str) -> None:
+    def _remember(self, name: str, process: Process, endpoint: Endpoint, spec: SlotSpec, mark: str) -> None:
         bonds, launch = self._tools.bonds, self.launch
         if not bonds.keep or (started := start_of(process.pid)) is None or self.spawned_at is None or launch is None:
             return
@@ -352,6 +357,7 @@ class Run:
             port=endpoint.port,
             key=endpoint.key,
             launch=launch,
+            model=spec.model,
             run=self.number,
             by=self.by,
             spawned_at=self.spawned_at,
@@ -397,7 +403,7 @@ class Run:
 
     def _death(self, name: str, provider: Provider, code: int | None) -> Hal0Error:
         self._output.end()
-        out_of_memory = code in (-signal.SIGKILL, None) and oom_kills() > self._oom_kills
+        out_of_memory = code in (-signal.SIGKILL, None) and self._tools.oom_kills.lately()
         reason = describe_exit(code, out_of_memory=out_of_memory)
         if words := provider.failure_reason(self._output.tail(TAIL_LINES)):
             reason = f"{words} ({reason})"
@@ -429,12 +435,11 @@ class Run:
         pause = FIRST_POLL_SECONDS
         listening = False
         while True:
-            probe = await provider.probe(spec, endpoint)
-            if not listening and not isinstance(probe, NotUp):
-                await self._check_owner(name, endpoint, process)
+            self._tools.oom_kills.look()
+            if not listening and await self._listens(name, endpoint, process):
                 listening = True
                 self._on_trigger(self, Trigger.LISTEN)
-            match probe:
+            match await provider.probe(spec, endpoint) if listening else NotUp():
                 case Ready():
                     self.load_ms = (time.monotonic() - began) * 1000
                     return
@@ -447,15 +452,18 @@ class Run:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
-    async def _check_owner(self, name: str, endpoint: Endpoint, process: Process) -> None:
-        """Something answers on the port: make sure that it is the process we started and not a stranger."""
-        if self._tools.ports.is_served(endpoint.port, group=process.pid):
-            return
-        # It may be dying this moment; then its death is the news.
+    async def _listens(self, name: str, endpoint: Endpoint, process: Process) -> bool:
+        """Whether the process we started listens on its port: a stranger is told neither the key nor anything else."""
+        is_ours = await self._tools.ports.is_served(endpoint.port, group=process.pid)
+        if is_ours is not False:
+            return bool(is_ours)
+        # It may be dying this moment; then its death is the news. Or its socket was just on its way to another of it.
         await asyncio.wait({process.exited}, timeout=OWNER_GRACE_SECONDS)
-        if not process.exited.done():
+        if process.exited.done():
+            await asyncio.Future()
+        if (is_ours := await self._tools.ports.is_served(endpoint.port, group=process.pid)) is False:
             raise Hal0Error("slot.port_in_use", slot=name, port=endpoint.port)
-        await asyncio.Future()
+        return bool(is_ours)
 
     async def _watch(self, name: str, provider: Provider, endpoint: Endpoint) -> None:
         """Ask the backend now and then whether it lives, unless an answer of its is moving."""
@@ -463,6 +471,7 @@ class Run:
         failures, since = 0, 0.0
         while True:
             await asyncio.sleep(self._tools.health_seconds)
+            self._tools.oom_kills.look()
             began = loop.time()
             if self._is_moving(began) or await provider.is_alive(endpoint):
                 failures = 0

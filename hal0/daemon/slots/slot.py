@@ -125,10 +125,18 @@ class Slot:
         """What it can be asked for."""
         return apis_of(self.config, kind=self.kind, provider=self.provider)
 
-    def plan(self) -> SlotSpec:
-        """The slot as configured now, its model found; raises `model.*`."""
+    def plan(self, found: Record | None = None) -> SlotSpec:
+        """The slot as configured now, its model found; raises `model.*`.
+
+        `found`: of a backend that runs already, and goes on also where it could not be started anew.
+        """
         find = self._tools.models().find
-        return spec_of(self.name, self.config, provider=self.provider, find=find, revision=self.revision)
+        try:
+            return spec_of(self.name, self.config, provider=self.provider, find=find, revision=self.revision)
+        except Hal0Error:
+            if found is None:
+                raise
+            return SlotSpec(self.name, self.config, found.model, self.revision)
 
     def view(self) -> SlotView:
         run, config = self.run, self.config
@@ -211,7 +219,7 @@ class Slot:
     def nobody_waits(self) -> None:
         """Those who asked for this start have all left: nobody needs it."""
         run = self.run
-        if run and run.by == BY_REQUEST and not (run.proven or run.stopping or self._next_by):
+        if run and run.by == BY_REQUEST and not (run.proven or run.stopping or run.failing or self._next_by):
             self._stop("nobody waits for it any more", drain_seconds=0.0)
 
     def entered(self) -> None:
@@ -250,6 +258,7 @@ class Slot:
         """Go on with the backend that an earlier daemon started; called before anything else starts."""
         self._runs = found.run - 1
         self._tools.ports.hold(found.port)
+        self._learn_model(found)
         self._start(by=found.by, found=found)
 
     def let_go(self) -> bool:
@@ -354,9 +363,9 @@ class Slot:
             providers=self._tools.providers,
         )
 
-    def _learn_model(self) -> None:
+    def _learn_model(self, found: Record | None = None) -> None:
         try:
-            spec = self.plan()
+            spec = self.plan(found)
         except Hal0Error:  # its model is not there: the start will say so
             self.kind = self.config.kind or usual_kind(self.config.provider)
             self.model = self.config.model or self.name
@@ -379,7 +388,7 @@ class Slot:
             self._runs,
             by=by,
             request=request,
-            plan=self._plan_start,
+            plan=lambda: self._plan_start(found),
             tools=self._tools,
             output=self.output,
             admit=lambda run: self._room.held_by(self, run),
@@ -392,11 +401,11 @@ class Slot:
         self._start_task(self._drive(run))
         return run
 
-    def _plan_start(self) -> SlotSpec:
+    def _plan_start(self, found: Record | None) -> SlotSpec:
         if self._stuck and self._is_stuck():  # two at a time are worse than none
             raise Hal0Error("slot.stop_timeout", slot=self.name, pid=self._stuck.pid)
         self._stuck = None
-        return self.plan()
+        return self.plan(found)
 
     def _is_stuck(self) -> bool:
         return self._stuck is not None and self._stuck.survives()
@@ -436,7 +445,9 @@ class Slot:
             self._healthy_timer.cancel()
         next_by, self._next_by = self._next_by, None
         if ending.error is not None:
-            self._fail(run, ending, next_by=next_by)
+            self._fail(run, ending, is_over=ending.wanted or next_by is not None)
+            if ending.wanted:
+                self._dismiss()  # it had failed before it was asked to stop
         elif self._state is State.UNLOADING:
             self._error = None
             self._fire(Trigger.GONE, "all its processes have ended")
@@ -448,7 +459,8 @@ class Slot:
             self._start(by=next_by)
         self._entrance.grant()  # those in line do not wait for requests of a run that is over
 
-    def _fail(self, run: Run, ending: Ending, *, next_by: str | None) -> None:
+    def _fail(self, run: Run, ending: Ending, *, is_over: bool) -> None:
+        """`is_over`: what comes next is decided already."""
         assert ending.error is not None
         if ending.error.code == "slot.stop_timeout" and ending.had_process:
             self._stuck = run.process
@@ -463,7 +475,7 @@ class Slot:
                 run, ending.error, state=self._state.value, revision=self.revision, output=self.output
             )
         log.error("%s: %s", self.name, ending.error)
-        if is_crash and next_by is None:
+        if is_crash and not is_over:
             delay = restart.delay_seconds(self._failures, chance=random.random())
             self._start(by="retry", delay_seconds=delay)
         self._fire(Trigger.FAIL, ending.error.message, run=run.number)

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.errors import Hal0Error
+from tests.daemon.hardware.test_oom import Kernel
 from tests.daemon.slots.conftest import House
 from tests.fakes.scripted import ScriptedProvider, tools
 
@@ -50,6 +52,26 @@ async def test_a_backend_that_the_kernel_ends_for_its_memory_is_told_so(house: H
     assert (bundle.out_of_memory, bundle.exit, bundle.requests) == (True, -9, ["hungry"])
     house.supervisor.get("s").unload("done")
     await house.until(lambda: slot.state == "offline")
+
+
+@pytest.mark.parametrize(("seconds", "blamed"), [(1, True), (60, False)])
+async def test_a_kill_is_laid_to_the_kernel_only_if_it_ran_out_of_memory_lately(
+    tmp_path: Path, seconds: int, blamed: bool
+) -> None:
+    kernel = Kernel(tmp_path / "root")
+    house = House(tmp_path, made=dataclasses.replace(tools(), oom_kills=kernel.kills))
+    async with house.supervisor:
+        slot = house.add()
+        slot.load(by="person")
+        await house.until(lambda: slot.state == "ready")
+        kernel.kill()  # of whom, it does not say
+        kernel.pass_by(seconds)
+        assert slot.process_group is not None
+        os.kill(slot.process_group, signal.SIGKILL)
+        await house.until(lambda: slot.state == "error")
+        (bundle,) = house.supervisor.crashes.all()
+        assert bundle.out_of_memory is blamed
+        assert ("SIGKILL" in bundle.error.message) is not blamed
 
 
 class Proving(ScriptedProvider):

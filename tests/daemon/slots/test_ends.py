@@ -81,6 +81,37 @@ def test_a_stop_that_comes_while_a_failed_start_is_ended_does_not_hide_what_surv
     assert refused.answer == "slot.stop_timeout"
 
 
+def test_a_stop_that_comes_while_a_failed_run_is_ended_hides_nothing_of_its_failure(town: Town) -> None:
+    slot = add(town, Script(kill_seconds=0.3))
+    town.ask(slot)
+    town.loop.settle()
+    run = slot.run
+    assert run is not None
+    town.world.alive("s")[0].hang()
+    while not run.failing:
+        town.loop.sleep(0.1)
+    town.loop.do(lambda: slot.unload("by hand", drain="now"))
+    told = town.loop.run(run.failure("the connection broke", slot="s"))
+    town.loop.sleep(10.0)
+    (bundle,) = town.supervisor.crashes.all()
+    assert (bundle.error.code, bundle.requests) == ("slot.health_failed", ["r"])
+    assert (told.code, told.details["crash"]) == ("slot.health_failed", bundle.id)
+    ended = [(entry.state, entry.crash) for entry in slot.journal.entries()[-3:]]
+    assert ended == [("unloading", ""), ("error", bundle.id), ("offline", "")]
+    assert (slot.state, town.world.started("s")) == ("offline", 1)
+
+
+def test_those_who_leave_a_start_that_has_failed_do_not_keep_it_from_being_counted(town: Town) -> None:
+    slot = add(town, Script(lies=True, stop_seconds=1.0))
+    waiter = town.ask(slot)
+    town.loop.sleep(0.5)
+    assert slot.run is not None
+    assert slot.run.failing
+    town.leave(waiter)
+    town.loop.sleep(1.0)
+    assert (slot.state, town.loop.do(slot.view).failures) == ("error", 1)
+
+
 def test_a_removed_slot_keeps_its_name_until_what_survives_sigkill_has_gone(town: Town) -> None:
     slot = add(town, STUCK)
     stopped(town, slot)

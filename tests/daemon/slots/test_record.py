@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from hal0.daemon.providers.base import Launch, Word
+from hal0.daemon.providers.base import Launch, ModelFile, Word
 from hal0.daemon.slots.bonds import Bonds
 from hal0.daemon.slots.record import Record, Records, boot_id, start_of
 from hal0.marks import is_marked
 
 MARK = "HAL0_RUN=life:s:token"
+MODEL = ModelFile("m", Path("/models/m.gguf"), "embedding", 7, aliases=("n",))
 LAUNCH = Launch((Word("program", "hal0"), Word("{port}", "hal0")), env=(("A", "b"),), key_env="KEY", context=512)
 
 
@@ -46,6 +47,7 @@ def record(process: subprocess.Popen[bytes], **other: Any) -> Record:
         "port": 8081,
         "key": "secret",
         "launch": LAUNCH,
+        "model": MODEL,
         "run": 3,
         "by": "person",
         "spawned_at": 1.5,

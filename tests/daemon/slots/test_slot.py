@@ -272,9 +272,11 @@ async def test_a_program_that_does_not_exist_ends_with_its_name(house: House) ->
     assert any("/nonexistent/engine: no such program" in line for line in slot.output.tail(10))
 
 
-async def test_a_stranger_on_the_port_is_never_taken_for_the_backend(house: House, tmp_path: Path) -> None:
+async def test_a_stranger_on_the_port_is_never_taken_for_the_backend_and_hears_nothing(house: House) -> None:
+    heard: list[bytes] = []
+
     async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
         writer.close()
 
@@ -285,6 +287,7 @@ async def test_a_stranger_on_the_port_is_never_taken_for_the_backend(house: Hous
     async with server:
         await house.until(lambda: slot.state == "error")
     assert house.failures == ["slot.port_in_use"]
+    assert heard == []
 
 
 async def test_a_fixed_port_that_is_taken_is_refused(house: House) -> None:

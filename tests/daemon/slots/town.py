@@ -82,6 +82,7 @@ class Record:
     starts_seen: int = 0  # processes started until it last came to an end
     counted: bool = False  # its last failure was a crash
     was_wanted: bool = False  # it came to its state from `unloading`
+    unloading_since: float = -math.inf  # virtual time
     stop_by: float = math.inf  # virtual time at which its requests are no longer waited for
 
 
@@ -201,6 +202,8 @@ class Town:
         if state not in TRANSITIONS[before].values():
             self.defects.append(f"{slot.name}: from {before} to {state}")
         record.state, record.since = state, now
+        if state is State.UNLOADING:
+            record.unloading_since = now
         if before is State.UNLOADING:
             record.stop_by = math.inf
         if state is State.READY and before is State.WARMING:
@@ -224,7 +227,7 @@ class Town:
         record = self.record(slot)
         if error.code in ("slot.illegal_transition", "system.internal"):
             self.defects.append(f"{slot.name}: {error}")
-        if record.was_wanted and error.code != "slot.stop_timeout":
+        if record.was_wanted and error.code != "slot.stop_timeout" and not self._failed_before(slot, record):
             self.defects.append(f"{slot.name}: a wanted stop counts as {error.code}")
         record.was_wanted = False
         record.counted = self._ended(slot) and error.code != "slot.stop_timeout"
@@ -238,6 +241,11 @@ class Town:
             meant = 600.0 if record.failures >= PARKED_AFTER else min(2.0 ** (record.failures - 1), 60.0)
             if not 0.89 * meant <= seconds <= 1.11 * meant:
                 self.defects.append(f"{slot.name}: {seconds} s after {record.failures} failures")
+
+    def _failed_before(self, slot: Slot, record: Record) -> bool:
+        """Whether its last process was being ended already when the slot was asked to stop."""
+        last = next(process for process in reversed(self.world.processes) if process.slot == slot.name)
+        return last.end_began is not None and last.end_began <= record.unloading_since
 
     def _look(self, slot: Slot) -> None:
         """What a dashboard is shown at any moment."""
@@ -276,6 +284,8 @@ class Town:
         for name, most in self.world.most_at_once.items():
             if most > 1:
                 self.defects.append(f"{name}: {most} processes at a time")
+        if self.world.told_strangers:
+            self.defects.append(f"a stranger was told a key: {self.world.told_strangers}")
         assert not self.defects, self.defects
         self.clients = [client for client in self.clients if client.task and not client.task.done()]
 
