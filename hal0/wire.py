@@ -95,6 +95,7 @@ class SlotView(Wire):
     pinned: bool = False
     swap: SwapView | None = None  # the last one, since the daemon has run
     aliases: list[str] = []
+    background: list[str] = []  # further names, for requests that no person waits for
 
 
 class RequestView(Wire):

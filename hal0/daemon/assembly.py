@@ -151,6 +151,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 start_timeout=lambda: current().dispatch.start_timeout,
                 environ=base_environment(),
                 bonds=bonds,
+                defaults=lambda: current().daemon,
             ),
             logs=paths.logs,
             state=paths.state,

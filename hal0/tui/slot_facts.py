@@ -12,6 +12,7 @@ def facts(slot: SlotView, now: float) -> list[tuple[str, str]]:
         ("kind", slot.kind),
         ("model", slot.model),
         ("also called", ", ".join(slot.aliases)),
+        ("in the background", ", ".join(slot.background)),
         ("engine", f"{slot.provider}: {slot.engine}" if slot.engine else slot.provider),
         ("device", slot.device),
         ("context", f"{slot.context} tokens, {slot.parallel} at a time" if slot.context else None),

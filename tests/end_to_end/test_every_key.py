@@ -218,7 +218,7 @@ def daemon_log_level(hal0: Installation) -> None:
     change(hal0, idle_after=78)
     log = hal0.log.read_text()
     assert '"77s" → "78s"' in log
-    assert '"5m" → "77s"' not in log
+    assert 'unset → "77s"' not in log
 
 
 def dispatch_chat(hal0: Installation) -> None:
@@ -445,6 +445,38 @@ def slots_NAME_aliases(hal0: Installation) -> None:  # noqa: N802
     assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": "mine"})) == "200 t"
 
 
+def slots_NAME_background(hal0: Installation) -> None:  # noqa: N802
+    def listed() -> list[str]:
+        return [model["id"] for model in httpx.get(f"{hal0.url}/v1/models").json()["data"]]
+
+    assert "tasks" not in listed()
+    change(hal0, background=["tasks"])
+    assert "tasks" in listed()
+    assert httpx.get(f"{hal0.url}/v1/models/tasks").json()["slot"] == "t"
+    for name, background in (("tasks", True), ("t", False)):
+        assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": name})) == "200 t"
+        assert hal0.admin("GET", "/api/requests")["requests"][0]["background"] is background
+
+
+def daemon_idle_after(hal0: Installation) -> None:
+    assert load(hal0)["state"] == "ready"
+    change(hal0, **{"daemon.idle_after": 0.05})
+    hal0.wait_for_slot("t", "idle", seconds=5)
+    change(hal0, idle_after=600, **{"daemon.idle_after": 0.04})
+    assert load(hal0)["pid"]
+    post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"})
+    assert hal0.slot("t")["state"] == "ready"  # what it says itself wins
+
+
+def daemon_unload_after(hal0: Installation) -> None:
+    change(hal0, idle_after=0.05)
+    load(hal0)
+    hal0.wait_for_slot("t", "idle")
+    assert hal0.slot("t")["unload_at"] is None
+    change(hal0, **{"daemon.unload_after": 0.05})
+    hal0.wait_for_slot("t", "offline", seconds=5)
+
+
 def fit(hal0: Installation, slot: str = "t") -> dict[str, Any]:
     """Whether the slot would fit now."""
     found: dict[str, Any] = hal0.admin("GET", f"/api/models/{STARTER}?slot={slot}")["fit"]
@@ -544,7 +576,8 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout, slots_NAME_idle_after,
         slots_NAME_unload_after, slots_NAME_drain_timeout, slots_NAME_stop_timeout, slots_NAME_aliases,
         daemon_memory_reserve, daemon_memory_limit, slots_NAME_memory, slots_NAME_pinned, slots_NAME_priority,
-        slots_NAME_group, slots_NAME_exclusive, observe_capture,
+        slots_NAME_group, slots_NAME_exclusive, observe_capture, slots_NAME_background, daemon_idle_after,
+        daemon_unload_after,
     )
 }  # fmt: skip
 OTHER_VALUES = {

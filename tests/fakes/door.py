@@ -104,6 +104,7 @@ class FakeChoice:
     upstream: FakeSlot
     rule: str
     fallback: tuple[str, ...] = ()
+    background: bool = False
 
 
 @dataclass

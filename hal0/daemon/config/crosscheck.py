@@ -33,10 +33,12 @@ def _tables(value: object) -> dict[str, Mapping[str, Any]]:
 
 
 def _aliases(table: str, name: str, each: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
-    aliases = each.get("aliases")
-    for index, alias in enumerate(aliases if isinstance(aliases, list | tuple) else ()):
-        if isinstance(alias, str):
-            yield alias, (table, name, "aliases", index)
+    """All its other names; those that put a request into the background are names too."""
+    for field in ("aliases", "background") if table == "slots" else ("aliases",):
+        aliases = each.get(field)
+        for index, alias in enumerate(aliases if isinstance(aliases, list | tuple) else ()):
+            if isinstance(alias, str):
+                yield alias, (table, name, field, index)
 
 
 def _names_given_twice(table: str, noun: str, named: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

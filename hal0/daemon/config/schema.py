@@ -191,6 +191,8 @@ class Daemon(Table):
     drain_timeout: Seconds = Field(
         30.0, description="How long requests in flight may go on after the daemon was asked to stop."
     )
+    idle_after: Seconds = Field(300.0, description="Quiet time after which a slot counts as idle.")
+    unload_after: Seconds = Field(0.0, description="Idle time after which a slot is unloaded; 0 = never.")
     memory_reserve: Bytes = Field(
         256 * 2**20, description="RAM that no slot is given: it stays free for everything else on the machine."
     )
@@ -375,11 +377,20 @@ class Slot(Table):
         gt=0,
         description="How long it may take to become ready; left out: as in [dispatch], with vllm at least 15 minutes.",
     )
-    idle_after: Seconds = Field(300.0, description="Quiet time after which it counts as idle.")
-    unload_after: Seconds = Field(0.0, description="Idle time after which it is unloaded; 0 = never.")
+    idle_after: Seconds | None = Field(
+        None, description="Quiet time after which it counts as idle; left out: as in [daemon]."
+    )
+    unload_after: Seconds | None = Field(
+        None, description="Idle time after which it is unloaded, 0 = never; left out: as in [daemon]."
+    )
     drain_timeout: Seconds = Field(30.0, description="How long its requests may go on when it is unloaded.")
     stop_timeout: Seconds = Field(10.0, description="Time between SIGTERM and SIGKILL.")
     aliases: tuple[ModelName, ...] = Field((), description="Other names that requests may use for it.")
+    background: tuple[ModelName, ...] = Field(
+        (),
+        description="Further names, for requests that no person waits for (titles, tags): those go last. Each is "
+        "listed as a model of its own, for clients that cannot send `X-Hal0-Priority`.",
+    )
     memory: Reserved | None = Field(
         None,
         description='What is reserved for it, on its GPUs or else in RAM; left out: estimated; "ignore": nothing, so '

@@ -264,6 +264,7 @@ class ProxyApp:
                 error.details["path"] = passage.path
             raise
         upstream = choice.upstream
+        passage.request.background |= choice.background
         passage.request.dispatched(slot=upstream.name, rule=choice.rule, is_up=upstream.state in UP)
         return choice
 

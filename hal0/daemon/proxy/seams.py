@@ -118,6 +118,11 @@ class Choice(Protocol):
         """Names, as requests use them, of what stands in for it."""
         ...
 
+    @property
+    def background(self) -> bool:
+        """Whether the name that was asked for says that no person waits for the answer."""
+        ...
+
 
 class Dispatcher(Protocol):
     def pick(self, api: Api, model: str | None, *, key: Key | None) -> Choice: ...

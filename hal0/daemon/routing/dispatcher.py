@@ -44,6 +44,7 @@ class Choice:
     upstream: Slot | RemoteUpstream
     rule: str
     fallback: tuple[str, ...] = ()
+    background: bool = False  # by the name it was asked for, no person waits for the answer
 
 
 class Dispatcher:
@@ -70,7 +71,7 @@ class Dispatcher:
             remote = self._remotes.get(decision.upstream)
             return Choice(RemoteUpstream(remote, decision.remote_model), decision.rule, remote.config.fallback)
         slot = self._supervisor.get(decision.upstream)
-        return Choice(slot, decision.rule, slot.config.fallback)
+        return Choice(slot, decision.rule, slot.config.fallback, decision.background)
 
     def _default(self, api: Api) -> str | None:
         """The slot for who names no model; None where a model must be named."""
@@ -93,6 +94,7 @@ class Dispatcher:
             apis=slot.apis,
             state=slot.state,
             in_flight=slot.in_flight,
+            background=slot.config.background,
         )
 
 

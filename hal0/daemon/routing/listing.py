@@ -33,11 +33,11 @@ class Listing:
         names = {slot.name for slot in self._supervisor}
         elsewhere = [model for id, model in served.items() if id not in known and id not in names]
         models = [self._model(model) for model in (*known.values(), *elsewhere)]
-        slots = [self._slot(slot) for slot in self._supervisor]
+        slots = [entry for slot in self._supervisor for entry in self._of_slot(slot)]
         local = {entry["id"] for entry in (*slots, *models)}
         remotes = [(remote.name, entry) for remote in self._remotes for entry in self._of_remote(remote, local)]
         if key is not None and key.slots is not None:
-            slots = [entry for entry in slots if entry["id"] in key.slots]
+            slots = [entry for entry in slots if entry.get("slot", entry["id"]) in key.slots]
             models = [{**entry, "slots": [name for name in entry["slots"] if name in key.slots]} for entry in models]
             models = [entry for entry in models if entry["slots"]]
             remotes = [(name, entry) for name, entry in remotes if name in key.slots]
@@ -86,8 +86,9 @@ class Listing:
                 "context_length": offered.context,
             }
 
-    def _slot(self, slot: Slot) -> dict[str, Any]:
-        return {
+    def _of_slot(self, slot: Slot) -> Iterator[dict[str, Any]]:
+        """Its own entry, and one for each name in the background: clients offer for such work what is listed."""
+        entry = {
             "id": slot.name,
             "object": "model",
             "created": self._started_at,
@@ -100,3 +101,6 @@ class Listing:
             "engine": slot.engine,
             "state": slot.state.value,
         }
+        yield entry
+        for name in slot.config.background:
+            yield {**entry, "id": name, "aliases": [], "slot": slot.name, "background": True}

@@ -1,6 +1,6 @@
 """Which upstream answers a request. Pure: a function over values, in the order of the rules.
 
-1. `model` is a slot's name (or the slot's alias): that slot.
+1. `model` is a slot's name (or the slot's alias): that slot. Some aliases say that no person waits for the answer.
 2. `model` is a model's id or alias: a slot that serves it, best state first, then the fewest requests in flight.
 3. `model` is a remote's: an alias, `remote/model`, an id of its list, or what one of its globs matches.
 4. No `model`: the default slot for what is asked; for audio there is none.
@@ -9,7 +9,7 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hal0.daemon.providers.base import Api
 from hal0.daemon.slots.lifecycle import ANSWERING, COMING_UP, State
@@ -28,6 +28,7 @@ class Candidate:
     apis: frozenset[Api]
     state: State
     in_flight: int
+    background: tuple[str, ...] = ()  # aliases of requests that no person waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Decision:
     upstream: str
     rule: str
     remote_model: str | None = None  # of a remote: the model to ask it for
+    background: bool = False  # the name says that no person waits for the answer
 
 
 def choose(
@@ -65,8 +67,9 @@ def choose(
     if not name:
         raise Hal0Error("dispatch.missing_model", param="model", path=api.value)
     for slot in slots:
-        if slot.name == name or name in slot.aliases:
-            return _able(slot, api, rule="slot" if asked else "default")
+        if slot.name == name or name in slot.aliases or name in slot.background:
+            decision = _able(slot, api, rule="slot" if asked else "default")
+            return replace(decision, background=name in slot.background)
     serving = [slot for slot in slots if name in slot.models]
     if serving:
         able = [slot for slot in serving if api in slot.apis] or serving
@@ -79,7 +82,7 @@ def choose(
         return decision
     if api is Api.IMAGES and not any(api in slot.apis for slot in slots):
         raise Hal0Error("dispatch.no_image_slot", param="model", model=name)
-    known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.models)}
+    known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.background, *slot.models)}
     known |= {alias for remote in remotes for alias in remote.aliases}
     raise Hal0Error("dispatch.no_route", param="model", model=name, nearest=did_you_mean(name, sorted(known)))
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.lifecycle import State
 
 
@@ -26,8 +25,8 @@ class Quiet:
         """Unix seconds; None: not planned."""
         return None if self._due is None else time.time() + self._due - asyncio.get_running_loop().time()
 
-    def arm(self, state: State, config: SlotConfig) -> None:
-        """The state, or how long it may last, has changed."""
+    def arm(self, state: State, *, idle_after: float, unload_after: float) -> None:
+        """The state, or how long it may last (seconds; 0 for `unload_after`: for ever), may have changed."""
         if self._timer:
             self._timer.cancel()
         self._timer = self._due = None
@@ -35,8 +34,8 @@ class Quiet:
         if state is not self._state:
             self._state, self._since = state, loop.time()
         if state is State.READY:
-            cause = f"no request for {config.idle_after:g} s"
-            self._timer = loop.call_at(self._since + config.idle_after, self._on_idle, cause)
-        elif state is State.IDLE and config.unload_after:
-            self._due = max(loop.time(), self._since + config.unload_after)
+            cause = f"no request for {idle_after:g} s"
+            self._timer = loop.call_at(self._since + idle_after, self._on_idle, cause)
+        elif state is State.IDLE and unload_after:
+            self._due = max(loop.time(), self._since + unload_after)
             self._timer = loop.call_at(self._due, self._on_unload, "idle for longer than unload_after")

@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from hal0.daemon.config.schema import Daemon as DaemonConfig
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.hardware.oom import OomKills
 from hal0.daemon.http.endpoint import Endpoint
@@ -50,6 +51,7 @@ class Tools:
     start_timeout: Callable[[], float]
     environ: Mapping[str, str]
     bonds: Bonds
+    defaults: Callable[[], DaemonConfig] = DaemonConfig  # what [daemon] says for slots that do not say it themselves
     health_seconds: float = HEALTH_SECONDS
     oom_kills: OomKills = field(default_factory=OomKills)
     spawn: Callable[..., Process] = Process.spawn
@@ -57,6 +59,14 @@ class Tools:
     def start_limit(self, config: SlotConfig) -> float:
         """How many seconds a start may take."""
         return config.start_timeout or max(self.start_timeout(), self.providers[config.provider].patience_seconds)
+
+    def idle_after(self, config: SlotConfig) -> float:
+        """Seconds of quiet until it is idle."""
+        return self.defaults().idle_after if config.idle_after is None else config.idle_after
+
+    def unload_after(self, config: SlotConfig) -> float:
+        """Seconds of being idle until it is unloaded; 0: it is not."""
+        return self.defaults().unload_after if config.unload_after is None else config.unload_after
 
 
 class Line(Protocol):

@@ -173,6 +173,7 @@ class Slot:
             revision=self.revision,
             pinned=config.pinned,
             aliases=list(config.aliases),
+            background=list(config.background),
         )
 
     # What its entrance asks -----------------------------------------------------------------------------------
@@ -339,13 +340,18 @@ class Slot:
             # Without a launch it is yet to be rendered, and will be from the new configuration.
             if run.launch and not stays_as_it_was:
                 run.spec = self.plan()
-            self._quiet.arm(self._state, self.config)
+            self.rearm()
             self._entrance.grant()
             self._changed()
         else:
             self._next_by = f"config r{revision}"
             self._stop(self._next_by, drain_seconds=None)
         self.announce()
+
+    def rearm(self) -> None:
+        """How long it may be quiet, or is, may have changed."""
+        idle, unload = self._tools.idle_after(self.config), self._tools.unload_after(self.config)
+        self._quiet.arm(self._state, idle_after=idle, unload_after=unload)
 
     def _patience(self, drain: Drain) -> float | None:
         """Seconds that the requests in flight may go on; None: as long as they take."""
@@ -514,7 +520,7 @@ class Slot:
         self._since = time.time()
         if cause:
             self._record(trigger, cause, run=self._runs if run is None else run, request=request)
-        self._quiet.arm(self._state, self.config)
+        self.rearm()
         self._changed()
 
     def _record(self, trigger: Trigger, cause: str, *, run: int, request: str) -> None:

@@ -154,6 +154,8 @@ class Supervisor:
             slot = self._add(name, config, revision)
         elif models_changed or slot.config != config:
             slot.reconfigure(config, revision=revision)
+        else:
+            slot.rearm()  # the defaults of [daemon] may be others
         if found := self._survivors.pop(name, None):
             slot.take_back(found)
         elif config.autostart and not was_autostarted:

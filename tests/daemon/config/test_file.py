@@ -227,6 +227,10 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, int, str, str]]]] = {
         SLOT + "[slots.b]\nmodel = 'x'\naliases = ['c', 'a']\n",
         [(5, 17, "config.clash", "already the name of the slot [slots.a]")],
     ),
+    "a name in the background that is an alias": (
+        SLOT + "aliases = ['t']\n[slots.b]\nmodel = 'x'\nbackground = ['u', 't']\n",
+        [(6, 20, "config.clash", "already the name of the slot [slots.a]")],
+    ),
     "alias given twice": (SLOT + "aliases = ['c', 'c']\n", [(3, 17, "config.clash", "already")]),
     "alias of a model": (
         "[models.m]\npath='m'\n[models.n]\npath='n'\naliases=['m']\n",

@@ -41,7 +41,7 @@ def test_equal_settings_have_no_difference(tmp_path: Path) -> None:
         ('path = "/m"', 'path = "/n"', ("models.m.path",), 'models.m.path: "/m" → "/n"'),
         ("[models.m]", "[models.n]", ("models.m", "models.n"), "models.m removed"),
         ("[models.m]", '[models]\nfolders = ["/f"]\n[models.m]', ("models.folders",), 'models.folders: [] → ["/f"]'),
-        ("[slots.b]", "unload_after = 90\n[slots.b]", ("slots.a.unload_after",), 'slots.a.unload_after: 0 → "90s"'),
+        ("[slots.b]", "unload_after = 90\n[slots.b]", ("slots.a.unload_after",), 'slots.a.unload_after: unset → "90s"'),
         ("[slots.b]", "threads = 2\n[slots.b]", ("slots.a.threads",), "slots.a.threads: unset → 2"),
         ("hunter2", "hunter3", ("slots.b.env",), "slots.b.env changed"),
     ],

@@ -33,6 +33,13 @@ def test_an_alias_of_a_slot_names_it() -> None:
     assert pick(Api.CHAT, "gpt-4", slot("primary", aliases=("gpt-4",))) == ("primary", "slot")
 
 
+def test_a_name_in_the_background_names_the_slot_and_says_that_nobody_waits() -> None:
+    slots = [slot("primary", aliases=("gpt-4",), background=("tasks", "titles"))]
+    decisions = {name: choose(Api.CHAT, name, slots, default="primary") for name in ("titles", "gpt-4", "primary", "m")}
+    assert {decision.upstream for decision in decisions.values()} == {"primary"}
+    assert [name for name, decision in decisions.items() if decision.background] == ["titles"]
+
+
 def test_a_model_name_finds_the_slot_that_serves_it() -> None:
     assert pick(Api.EMBEDDINGS, "minilm", PRIMARY, EMBEDDER) == ("embed", "model")
 

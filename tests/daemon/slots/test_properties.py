@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hal0.daemon.config.schema import Daemon
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.slot import Slot
 from tests.daemon.slots.town import REST_SECONDS, STOP_TIMEOUT, Client, Town
@@ -176,6 +177,7 @@ class Slots(RuleBasedStateMachine):
             [
                 {"idle_after": 2.0, "unload_after": 5.0},
                 {"idle_after": 300.0, "unload_after": 0.0},
+                {"idle_after": None, "unload_after": None},
                 {"max_in_flight": 1},
                 {"max_in_flight": 4},
                 {"queue_limit": 0},
@@ -202,6 +204,11 @@ class Slots(RuleBasedStateMachine):
     def edit(self, name: str, change: dict[str, Any], turns: int | None) -> None:
         self.room_for_one &= "memory" not in change
         self.configs[name] = self.configs.get(name, PLAIN).model_copy(update=change)
+        self._apply(turns)
+
+    @rule(idle=st.sampled_from([2.0, 300.0]), unload=st.sampled_from([0.0, 0.0, 5.0]), turns=TURNS)
+    def edit_defaults(self, idle: float, unload: float, turns: int | None) -> None:
+        self.town.defaults = Daemon(idle_after=idle, unload_after=unload)
         self._apply(turns)
 
     @rule(name=SLOTS, turns=TURNS)

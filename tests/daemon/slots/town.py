@@ -5,6 +5,7 @@ and by other means: from the states that were announced and from the processes t
 """
 
 import asyncio
+import dataclasses
 import logging
 import math
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
+from hal0.daemon.config.schema import Daemon as DaemonConfig
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.lifecycle import ANSWERING, COMING_UP, TRANSITIONS, State
 from hal0.daemon.slots.process import AFTER_KILL_SECONDS
@@ -97,6 +99,7 @@ class Town:
         self.clients: list[Client] = []
         self.records: dict[Slot, Record] = {}
         self.defects: list[str] = []
+        self.defaults = DaemonConfig()
         self.left_at = self.loop.now  # when a client last left
         self.wall = 1_000_000.0  # what the wall clock is ahead of the loop's
         self._clock = patch("time.time", lambda: self.wall + self.loop.now)
@@ -107,7 +110,9 @@ class Town:
         (folder / "ledger").mkdir(exist_ok=True)
         self.supervisor = self.loop.do(
             lambda: Supervisor(
-                tools=self.world.tools(self.models, folder, start_timeout=START_TIMEOUT),
+                tools=dataclasses.replace(
+                    self.world.tools(self.models, folder, start_timeout=START_TIMEOUT), defaults=lambda: self.defaults
+                ),
                 logs=folder,
                 state=folder,
                 machine=FakeMachine(MEMORY),
@@ -346,9 +351,9 @@ class Town:
             over = record.stop_by if slot.in_flight else max(record.since, self.left_at)
             lasted, limit = now - over, ending
         elif slot.state is State.READY and run and run.is_leasable:
-            limit = slot.config.idle_after + SLACK
-        elif slot.state is State.IDLE and slot.config.unload_after:
-            limit = slot.config.unload_after + SLACK
+            limit = own_or(slot.config.idle_after, self.defaults.idle_after) + SLACK
+        elif slot.state is State.IDLE and (seconds := own_or(slot.config.unload_after, self.defaults.unload_after)):
+            limit = seconds + SLACK
         assert lasted <= limit, f"{slot.name} is {slot.state} for {lasted} s"
         if run is not None and run.starts_at is not None:
             assert run.starts_at >= now - SLACK, "its next try is over and has not begun"
@@ -356,6 +361,10 @@ class Town:
         for process in self.world.alive(slot.name):
             if slot.state in ANSWERING and process.hung_at is not None and not heard:
                 assert now - max(process.hung_at, self.left_at) <= HANG_SECONDS + ending, "nobody notices that it hangs"
+
+
+def own_or(seconds: float | None, default: float) -> float:
+    return default if seconds is None else seconds
 
 
 def is_in_line(slot: Slot) -> bool:
