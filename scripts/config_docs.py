@@ -54,8 +54,8 @@ all other lines, are judged before the file is touched, and go into a history of
 They ask the daemon; where none runs they do the same by themselves, and it takes effect when one starts.
 
 **What no person waits for** (titles, tags, follow-up questions) should not stand before a person in a slot's queue. A
-client that can set headers sends `X-Hal0-Priority: background`; for others a slot has names that mean the same. Open WebUI:
-`background = ["tasks"]` in the slot, and `tasks` chosen as the task model in its settings.
+client that can set headers sends `X-Hal0-Priority: background`; for others a slot has names that mean the same. For
+Open WebUI: `background = ["tasks"]` in the slot, and `tasks` chosen as the task model in its settings.
 
 ## Backends
 

@@ -441,7 +441,8 @@ class Run:
         await self._watch(name, provider, endpoint)
 
     async def _prove(self, name: str, provider: Provider, spec: SlotSpec, endpoint: Endpoint, process: Process) -> None:
-        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         pause = FIRST_POLL_SECONDS
         listening = False
         while True:
@@ -451,7 +452,7 @@ class Run:
                 self._on_trigger(self, Trigger.LISTEN)
             match await provider.probe(spec, endpoint) if listening else NotUp():
                 case Ready():
-                    self.load_ms = (time.monotonic() - began) * 1000
+                    self.load_ms = (loop.time() - began) * 1000
                     return
                 case Unfit(reason, error):
                     raise error or Hal0Error("slot.bad_response", slot=name, reason=reason)
