@@ -26,13 +26,13 @@ def loop() -> Iterator[VirtualLoop]:
     made.close()
 
 
-def answered(loop: VirtualLoop, script: object) -> tuple[Seen, float]:
+def answered(loop: VirtualLoop, script: object, dispatch: Dispatch | None = None) -> tuple[Seen, float]:
     """The answer, and how many seconds it took."""
 
     async def ask() -> Seen:
         async with (
             backend(script) as upstream,  # type: ignore[arg-type]
-            relaying(upstream.endpoint, dispatch=Dispatch()) as relay,
+            relaying(upstream.endpoint, dispatch=dispatch or Dispatch()) as relay,
             connect(relay.port, seconds=10_000) as client,
         ):
             await client.send(post(CHAT, STREAM))
@@ -59,7 +59,7 @@ def test_a_stream_that_falls_silent_is_given_up_after_the_limit_on_silence(loop:
         await asked.event(delta("one"))
         await asked.left.wait()
 
-    seen, seconds = answered(loop, script)
-    limit = Dispatch().stream_idle_timeout
+    limit = 30.0
+    seen, seconds = answered(loop, script, Dispatch(stream_idle_timeout=limit))
     assert json.loads(seen.events()[-1])["error"]["code"] == "dispatch.stream_stalled"
     assert limit - 1 <= seconds <= 2 * limit

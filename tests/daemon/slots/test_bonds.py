@@ -31,6 +31,9 @@ async def test_what_left_the_group_ends_after_a_crash(house: House) -> None:
     before = house.family()
     assert slot.process_group is not None
     os.kill(slot.process_group, signal.SIGKILL)
+    await house.until(lambda: slot.state == "error")
+    assert slot.run is not None
+    slot.run.hasten()
     await house.until(lambda: slot.state == "ready" and slot.view().run == 2)
     assert len(before) == 2
     assert before & house.family() == set()

@@ -205,6 +205,22 @@ def test_a_kill_before_it_is_ready_is_a_crash_like_any_other(town: Town) -> None
         town.loop.settle()
 
 
+def test_a_backend_whose_answer_moves_is_not_asked_for_its_health(town: Town) -> None:
+    slot = add(town)
+    client = town.ask(slot, is_heard=True)
+    town.loop.settle()
+    town.world.alive("s")[0].hang()
+    town.loop.sleep(600.0)
+    assert (slot.state, client.inside) == ("serving", True)
+    town.release(client)
+    town.loop.sleep(20.0)
+    assert client.answer == "served"
+    view = town.loop.do(slot.view)
+    assert view.run == 2
+    (bundle,) = town.supervisor.crashes.all()
+    assert bundle.error.code == "slot.health_failed"
+
+
 def test_a_clock_that_is_set_neither_unloads_nor_retries_anything(town: Town) -> None:
     slot = add(town)
     town.apply({"s": PLAIN.model_copy(update={"idle_after": 10.0, "unload_after": 100.0})}, revision=2)
