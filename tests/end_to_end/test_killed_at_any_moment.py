@@ -1,6 +1,8 @@
-"""The daemon is killed at random moments of its slots' starts and stops: no orphan, no run lost, nobody twice.
+"""The daemon is killed at random moments of its slots' starts and stops: no orphan, no run lost, no port, nobody twice.
 
-A slot is a program of three processes: a shell, the server, and one that has gone into a session of its own.
+Each kill meets ten slots, each at a random moment of its own, as it was asked for a start or a stop at another time: so
+thirty moments with backends that are kept, and thirty without. A slot is a program of three processes: a shell, the
+server, and one that has gone into a session of its own.
 """
 
 import json
@@ -16,13 +18,15 @@ from typing import Any
 import httpx
 import pytest
 
+from hal0.daemon.slots.ports import Ports
 from hal0.marks import is_marked
 from tests.fakes.installation import Installation
+from tests.fakes.scripted import port_range
 
 PROGRAM = f"{sys.executable} -S {Path(__file__).parents[1] / 'fakes' / 'any_server.py'}"
-SLOTS = ("a", "b", "c", "d", "e", "f")
-KILLS = 5  # each meets all of them, each in the middle of something
-LONGEST_WAIT_SECONDS = 0.6  # about as long as a start takes
+SLOTS = tuple("abcdefghij")
+KILLS = 3
+SPREAD_SECONDS = 0.6  # about as long as a start takes
 LIMIT_SECONDS = 30.0
 
 
@@ -39,10 +43,13 @@ class Storm:
         self.kept = 0  # backends that outlived a daemon
 
     def disturb_and_kill(self) -> None:
-        for name in SLOTS:
+        deeds = sorted((self.random.random() * SPREAD_SECONDS, name) for name in SLOTS)
+        began = time.monotonic()
+        for seconds, name in deeds:
+            time.sleep(max(0.0, began + seconds - time.monotonic()))  # the moment is the thing that is tested
             verb = self.random.choice(["load", "load", "unload", "restart"])
             self.hal0.admin("POST", f"/api/slots/{name}/{verb}", {})
-        time.sleep(self.random.random() * LONGEST_WAIT_SECONDS)  # the moment is the thing that is tested
+        time.sleep(max(0.0, began + SPREAD_SECONDS - time.monotonic()))
         self.hal0.stop(signal.SIGKILL)
 
     def ready_ones(self) -> dict[str, int]:
@@ -68,7 +75,7 @@ class Storm:
         """The slots, once none is on its way and every process belongs to one."""
         deadline = time.monotonic() + LIMIT_SECONDS
         while True:
-            slots = {name: self.hal0.slot(name) for name in SLOTS}
+            slots = {view["name"]: view for view in self.hal0.admin("GET", "/api/state")["slots"]}
             runs = self.runs()
             at_rest = all(view["state"] in ("offline", "ready", "idle") for view in slots.values())
             with_process = {name for name, view in slots.items() if view["pid"]}
@@ -108,6 +115,9 @@ def test_nothing_is_lost_and_nothing_is_left(tmp_path: Path, keep: bool) -> None
         assert (storm.kept > 0) == keep
         assert hal0.stop() == 0
         assert hal0.left() == []
+        first, last = port_range()
+        ports = Ports(port_range)
+        assert [port for port in range(first, last + 1) if not ports.is_free(port)] == []
         assert os.listdir(tmp_path / "state" / "slots") == [] if keep else True
     finally:
         hal0.stop(signal.SIGKILL)

@@ -72,7 +72,8 @@ class Installation:
 
     def client(self) -> httpx.Client:
         """The admin API over the Unix socket."""
-        return httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://hal0", timeout=30)
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=False)  # else certificates are read, for 25 ms
+        return httpx.Client(transport=transport, base_url="http://hal0", timeout=30)
 
     def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         with self.client() as client:
