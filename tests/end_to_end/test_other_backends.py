@@ -188,6 +188,30 @@ def test_a_crash_says_the_programs_own_words(here: Installation) -> None:
     assert text(chat(here, model="elsewhere"))
 
 
+def set_patience(here: Installation, seconds: float) -> None:
+    with here.client() as client:
+        answer = client.patch("/api/config", json={"set": {"dispatch.stream_idle_timeout": seconds}})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_stream_that_stops_in_the_middle_is_given_up_and_the_program_is_not(here: Installation) -> None:
+    text(chat(here, model="elsewhere"))
+    before = here.slot("elsewhere")
+    set_patience(here, 0.5)
+    try:
+        answer = chat(here, "then stall", model="elsewhere", stream=True)
+    finally:
+        set_patience(here, 300)
+    *words, last = events_of(answer.text)
+    assert [word["choices"][0]["delta"]["content"] for word in words] == ["You ", "said: ", "then "]
+    assert last["error"]["code"] == "dispatch.stream_stalled"
+    assert "[DONE]" not in answer.text
+    assert here.admin("GET", "/api/requests")["requests"][0]["outcome"] == "failed"
+    assert text(chat(here, model="elsewhere")) == "You said: a b"
+    after = here.slot("elsewhere")
+    assert [after[key] for key in ("pid", "run")] == [before[key] for key in ("pid", "run")]
+
+
 def test_a_program_with_other_paths_is_asked_there_by_its_own_name(here: Installation) -> None:
     answer = chat(here, model="elsewhere")
     assert text(answer) == "You said: a b"

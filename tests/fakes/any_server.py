@@ -2,14 +2,17 @@
 
 `any_server.py --listen PORT [--secret KEY] [--below PATH] [--model-file FILE] [--name NAME] [--size N]
 [--slow SECONDS] [--until FILE]`. Says at the start where it runs and what it was told. With
---slow, /ready answers 503 for so long, with --until as long as there is no such file; /health never does.
+--slow, /ready answers 503 for so long, with --until as long as there is no such file; /health never does. Asked to
+"die" it does, and a stream on "stall" stops after two words, for ever.
 """
 
 import argparse
 import json
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from openai_server import Handler, Server
@@ -41,6 +44,17 @@ class AnyHandler(Handler):
         if not self.server.key and "Authorization" in self.headers:
             return 400, "a key was sent to a program that takes none"
         return None
+
+    def stream(self, head: dict[str, Any], words: Iterable[str]) -> None:
+        super().stream(head, stalling(words))
+
+
+def stalling(words: Iterable[str]) -> Iterator[str]:
+    """Up to the word "stall", upon which nothing comes any more."""
+    for word in words:
+        if word == "stall":
+            threading.Event().wait()
+        yield word
 
 
 def main() -> None:

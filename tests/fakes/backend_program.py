@@ -7,17 +7,19 @@ Runs as a program of its own (standard library only). SCRIPT is a JSON object:
   stray                       leave a grandchild in a session of its own, whose parent has ended
   lies                        /health says 200 from the start; "silent": all else is never answered, "garbage": wrongly
   eat_mib                     take so much memory once it is asked for /eat
+  limit_mib                   have no more than so much of address space, and end as a program does that is given none
   cgroup                      a folder of the kernel's control groups to join first
   say                         a line printed at the start
   reason                      printed as the last line before exit_code
   log                         a file to which the pid of every start is appended
 
-It answers /ask with an echo, is hung from /hang on, and streams for /stream: two events, and then nothing more.
+It answers /ask with an echo and is hung from /hang on.
 """
 
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -54,10 +56,7 @@ async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         else:
             status, answer = 200, {"echo": body.decode(), "pid": os.getpid()}
         if path == "/eat":
-            State.eaten = bytearray(SCRIPT["eat_mib"] * 2**20)
-        if path == "/stream":
-            writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\ndata: 2\n\n")
-            await asyncio.sleep(3600)
+            eat(SCRIPT["eat_mib"] * 2**20)
         data = json.dumps(answer).encode()
         writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(data)}\r\nconnection: close\r\n\r\n".encode() + data)
         await writer.drain()
@@ -67,7 +66,18 @@ async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         writer.close()
 
 
+def eat(size: int) -> None:
+    try:
+        State.eaten = bytearray(size)
+    except MemoryError:
+        print(f"fatal: cannot allocate {size} bytes", flush=True)
+        os.abort()
+
+
 async def main() -> None:
+    if "limit_mib" in SCRIPT:
+        resource.setrlimit(resource.RLIMIT_AS, (SCRIPT["limit_mib"] * 2**20,) * 2)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if path := SCRIPT.get("log"):
         with open(path, "a") as file:  # noqa: ASYNC230 - one short line
             file.write(f"{os.getpid()}\n")

@@ -10,6 +10,7 @@ import json
 import math
 import struct
 import time
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -97,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "text": " ".join(self.words(body, body["prompt"])), "finish_reason": "stop"}
         self.answer(200, {"id": "cmpl-1", "object": "text_completion", "model": body.get("model"), "choices": [choice]})
 
-    def stream(self, head: dict[str, Any], words: list[str]) -> None:
+    def stream(self, head: dict[str, Any], words: Iterable[str]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,7 +61,7 @@ class RemoteHandler(Handler):
         for name, value in self.server.more_headers.items():
             self.send_header(name, value)
 
-    def stream(self, head: dict[str, Any], words: list[str]) -> None:
+    def stream(self, head: dict[str, Any], words: Iterable[str]) -> None:
         if self.server.breaks_off:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")

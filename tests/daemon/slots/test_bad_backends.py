@@ -5,7 +5,7 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,26 +13,42 @@ import pytest
 
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.http.client import BrokenAnswer, fetch
+from hal0.daemon.providers.last_words import last_complaint
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.errors import Hal0Error
 from tests.daemon.hardware.test_oom import Kernel
 from tests.daemon.slots.conftest import House
 from tests.fakes.scripted import ScriptedProvider, tools
 
-GROUPS = Path("/sys/fs/cgroup/memory")
-LIMIT = 96 * 2**20
+CGROUP = Path("/sys/fs/cgroup")
+LIMIT_MIB = 96
 LOOK_SECONDS = 1.0
 
 
-@pytest.fixture
-def small_memory(tmp_path: Path) -> Iterator[Path]:
-    """A control group in which memory ends early, where this machine lets tests make one."""
-    group = GROUPS / f"hal0-test-{os.getpid()}"
+def make_group() -> Path:
+    """A control group in which memory ends early, of version 1 or 2; raises OSError where none can be made."""
+    if (CGROUP / "cgroup.controllers").exists():
+        own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+        group, limit = CGROUP / own.lstrip("/") / f"hal0-test-{os.getpid()}", "memory.max"
+    else:
+        group, limit = CGROUP / "memory" / f"hal0-test-{os.getpid()}", "memory.limit_in_bytes"
+    group.mkdir()
     try:
-        group.mkdir()
-        (group / "memory.limit_in_bytes").write_text(str(LIMIT))
+        (group / limit).write_text(str(LIMIT_MIB * 2**20))  # not there unless this group's parent hands memory out
+        if (group / "memory.swap.max").exists():
+            (group / "memory.swap.max").write_text("0")
     except OSError:
-        pytest.skip("no control group for memory can be made here")
+        group.rmdir()
+        raise
+    return group
+
+
+@pytest.fixture
+def small_memory() -> Iterator[Path]:
+    try:
+        group = make_group()
+    except OSError as error:
+        pytest.skip(f"no control group for memory can be made here: {error}")
     try:
         yield group
     finally:
@@ -52,6 +68,28 @@ async def test_a_backend_that_the_kernel_ends_for_its_memory_is_told_so(house: H
     assert (bundle.out_of_memory, bundle.exit, bundle.requests) == (True, -9, ["hungry"])
     house.supervisor.get("s").unload("done")
     await house.until(lambda: slot.state == "offline")
+
+
+class Complaining(ScriptedProvider):
+    """Finds the reason as it is found for any program."""
+
+    def failure_reason(self, output: Sequence[str]) -> str | None:
+        return last_complaint(output)
+
+
+async def test_a_backend_that_is_given_no_more_memory_ends_with_its_own_words(tmp_path: Path) -> None:
+    house = House(tmp_path, made=dataclasses.replace(tools(), providers={"llama": Complaining()}))
+    async with house.supervisor:
+        slot = house.add({"limit_mib": 4 * LIMIT_MIB, "eat_mib": 8 * LIMIT_MIB})
+        async with slot.lease(request="hungry") as lease:
+            with suppress(BrokenAnswer, OSError):
+                await fetch(lease.endpoint, "POST", "/eat", b"", timeout_seconds=15.0)
+            error = await lease.failure("the connection broke")
+        words = f"fatal: cannot allocate {8 * LIMIT_MIB * 2**20} bytes (killed by SIGABRT)"
+        assert (error.code, error.details["reason"]) == ("slot.crashed", words)
+        await house.until(lambda: slot.state == "error")
+        (bundle,) = house.supervisor.crashes.all()
+        assert (bundle.out_of_memory, bundle.exit, bundle.requests) == (False, -signal.SIGABRT, ["hungry"])
 
 
 @pytest.mark.parametrize(("seconds", "blamed"), [(1, True), (60, False)])
