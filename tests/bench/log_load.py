@@ -17,17 +17,7 @@ from hal0.daemon.slots.process import Process
 
 SECONDS = 10.0
 TICK_SECONDS = 0.005
-PRINTER = """
-import os, sys, time
-rate, seconds = int(sys.argv[1]), float(sys.argv[2])
-line = b"slot update_slots: id  0 | task 17 | prompt processing progress, n = 2048 000000\\n"
-began, done = time.monotonic(), 0
-while (passed := time.monotonic() - began) < seconds:
-    while done < passed * rate:
-        os.write(1, line)
-        done += 1
-    time.sleep(0.0005)
-"""
+PRINTER = Path(__file__).parents[1] / "fakes" / "printer.py"
 
 
 async def measure(rate: int) -> None:
@@ -42,11 +32,11 @@ async def measure(rate: int) -> None:
             output.feed(data)
 
         process = Process.spawn(
-            [sys.executable, "-c", PRINTER, str(rate), str(SECONDS)],
+            [sys.executable, "-S", str(PRINTER), str(int(rate * SECONDS)), str(rate)],
             slot="s", env={"HAL0_RUN": "bench"}, mark="HAL0_RUN=bench", bound_to=None, on_output=take,
         )  # fmt: skip
         cpu = time.process_time()
-        while not process.exited.done():
+        while printed <= rate * SECONDS:  # and one line to say that this is all
             due = time.perf_counter() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             lags.append(time.perf_counter() - due)

@@ -16,6 +16,7 @@ from tests.fakes.installation import Installation, events_of, installed
 from tests.fakes.programs import install_stand_in, write_model_folder
 
 FAKES = Path(__file__).resolve().parent.parent / "fakes"
+LINES = 60_000  # printed as fast as 50,000 a second
 CONFIG = """
 [daemon]
 ports = @PORTS@
@@ -40,6 +41,10 @@ api_path = "/openai/v1"
 ready_path = "/ready"
 model = "its-own-name"
 serves = ["chat", "embedding"]
+
+[slots.loud]
+provider = "command"
+command = ["sh", "-c", "@PROGRAM@ --listen ${port} & exec @PRINTER@ @LINES@ 50000"]
 
 [slots.broken]
 provider = "command"
@@ -114,7 +119,10 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     write_model_folder(folder / "Qwen2")
     write_model_folder(folder / "Bert", architecture="BertModel", limit=512)
     program = f"{sys.executable} -S {FAKES / 'any_server.py'}"
-    with installed(folder, CONFIG.replace("@FOLDER@", str(folder)).replace("@PROGRAM@", program)) as installation:
+    printer = f"{sys.executable} -S {FAKES / 'printer.py'}"
+    text = CONFIG.replace("@FOLDER@", str(folder)).replace("@PROGRAM@", program)
+    text = text.replace("@PRINTER@", printer).replace("@LINES@", str(LINES))
+    with installed(folder, text) as installation:
         yield installation
 
 
@@ -186,6 +194,23 @@ def test_a_crash_says_the_programs_own_words(here: Installation) -> None:
     assert answer.status_code == 502
     assert "fatal: asked to die (exit status 3)" in error(answer)["message"]
     assert text(chat(here, model="elsewhere"))
+
+
+def test_everybody_else_is_answered_while_a_slot_prints_and_no_line_is_lost(here: Installation) -> None:
+    here.admin("POST", "/api/slots/loud/load", {})
+    asked_meanwhile = 0
+    with httpx.Client(
+        base_url=here.url, timeout=10.0
+    ) as client:  # how long it takes is measured by tests.bench.loud_slot
+        while "all is printed" not in lines(here, "loud")[-1:]:
+            assert client.get("/health").status_code == 200
+            asked_meanwhile += 1
+    assert asked_meanwhile
+    files = sorted((here.folder / "state" / "logs").glob("loud.log*"), reverse=True)
+    printed = [line for file in files for line in file.read_text().splitlines()]
+    numbers = [int(line.rpartition("= ")[2]) for line in printed if "progress, n = " in line]
+    assert numbers == list(range(LINES))
+    here.admin("POST", "/api/slots/loud/unload", {})
 
 
 def set_patience(here: Installation, seconds: float) -> None:
