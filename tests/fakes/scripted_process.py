@@ -7,7 +7,7 @@ import asyncio
 import math
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from hal0.daemon.providers.base import Launch, Loading, NotUp, Probe, Ready, Slo
 from hal0.daemon.slots.bonds import Bonds
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import AFTER_KILL_SECONDS, Process
+from hal0.daemon.slots.record import Record
 from hal0.daemon.slots.run import Tools
 from hal0.errors import Hal0Error
 from tests.fakes.scripted import Models, ScriptedProvider
@@ -77,8 +78,19 @@ class ScriptedProcess(Process):
             self.exited.set_result(code)
 
     @property
+    def started(self) -> int:
+        return self.pid  # no other ever has its number
+
+    @property
     def output(self) -> int:
         return 0
+
+    def let_go(self) -> None:
+        self._closed = True
+
+    def taken_back(self) -> "ScriptedProcess":
+        self._closed = False
+        return self
 
     def survives(self) -> bool:
         return self.is_alive
@@ -131,6 +143,9 @@ class World:
         self.most_at_once[slot] = max(self.most_at_once.get(slot, 0), len(self.alive(slot)))
         return process
 
+    def take_back(self, pid: int, **_: object) -> ScriptedProcess:
+        return next(process for process in self.processes if process.pid == pid).taken_back()
+
     def alive(self, slot: str) -> list[ScriptedProcess]:
         return [process for process in self.processes if process.slot == slot and process.is_alive]
 
@@ -147,9 +162,34 @@ class World:
             ports=_Ports(self),
             start_timeout=lambda: start_timeout,
             environ=dict(os.environ),
-            bonds=Bonds(folder, keep=True),
+            bonds=_Bonds(self, folder),
             spawn=self.spawn,
+            take_back=self.take_back,
         )
+
+
+class _Bonds(Bonds):
+    """Of a daemon whose backends outlive it."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        super().__init__(folder, keep=True)
+        self._world = world
+
+    def survivors(self) -> dict[str, Record]:
+        alive = {process.pid for process in self._world.processes if process.is_alive}
+        found = {}
+        for record in self.records.all():
+            if record.pid in alive:
+                found[record.slot] = record
+            else:
+                self.records.drop(record.slot)
+        return found
+
+    def end_strays(self, taken: Iterable[Record]) -> None:
+        spared = {record.pid for record in taken}
+        for process in self._world.processes:
+            if process.is_alive and process.pid not in spared:
+                process.die(-signal.SIGKILL)
 
 
 class _Ports(Ports):

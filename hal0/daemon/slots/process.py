@@ -159,6 +159,11 @@ class Process:
         return cls(pid, pidfd=pidfd, mark=mark, output=next(pipes, -1), on_output=on_output)
 
     @property
+    def started(self) -> int | None:
+        """When it was, in clock ticks since the boot; None if it has gone."""
+        return start_of(self.pid)
+
+    @property
     def output(self) -> int:
         """The inode of the pipe it prints to; 0 if that cannot be read."""
         return os.fstat(self._pipe).st_ino if self._pipe >= 0 else 0
@@ -308,6 +313,14 @@ def group_of(pid: int, proc: Path = Path("/proc")) -> int | None:
     except (OSError, ValueError):
         return None
     return None if state in b"ZX" else int(group)
+
+
+def start_of(pid: int) -> int | None:
+    """When a process was started, in clock ticks since the boot; None if it has gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def members(group: int, proc: Path = Path("/proc")) -> Iterator[int]:

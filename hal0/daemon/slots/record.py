@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Launch, ModelFile
-from hal0.daemon.slots.process import group_of
+from hal0.daemon.slots.process import group_of, start_of
 from hal0.marks import is_marked
 
 log = logging.getLogger("hal0.slots")
@@ -111,11 +111,3 @@ def _remove(file: Path) -> None:
 
 def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def start_of(pid: int) -> int | None:
-    """When a process was started, in clock ticks since the boot; None if it has gone."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None

@@ -27,7 +27,7 @@ from hal0.daemon.slots.model_files import ModelFiles as ModelFiles
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import Process, describe_exit, finish
-from hal0.daemon.slots.record import Record, boot_id, start_of
+from hal0.daemon.slots.record import Record, boot_id
 from hal0.errors import Hal0Error
 
 FIRST_POLL_SECONDS = 0.02
@@ -55,6 +55,7 @@ class Tools:
     health_seconds: float = HEALTH_SECONDS
     oom_kills: OomKills = field(default_factory=OomKills)
     spawn: Callable[..., Process] = Process.spawn
+    take_back: Callable[..., Process] = Process.take_back
 
     def start_limit(self, config: SlotConfig) -> float:
         """How many seconds a start may take."""
@@ -315,7 +316,7 @@ class Run:
             self._tools.oom_kills.begin()
             self._output.recall()
             self._output.note(f"run {self.number}, pid {found.pid}, is taken back by a new daemon")
-            process = Process.take_back(
+            process = self._tools.take_back(
                 found.pid, mark=found.mark, output=found.output, is_it=found.is_alive, on_output=self._output.feed
             )
             if not process.output:
@@ -355,7 +356,7 @@ class Run:
 
     def _remember(self, name: str, process: Process, endpoint: Endpoint, spec: SlotSpec, mark: str) -> None:
         bonds, launch = self._tools.bonds, self.launch
-        if not bonds.keep or (started := start_of(process.pid)) is None or self.spawned_at is None or launch is None:
+        if not bonds.keep or (started := process.started) is None or self.spawned_at is None or launch is None:
             return
         record = Record(
             slot=name,

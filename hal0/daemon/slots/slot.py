@@ -261,6 +261,7 @@ class Slot:
         self._tools.ports.hold(found.port)
         self._learn_model(found)
         self._start(by=found.by, found=found)
+        self._fire(Trigger.ADOPT, f"taken back after a restart of the daemon; it was started by {found.by}")
 
     def let_go(self) -> bool:
         """The daemon ends without this backend, which the next one takes back; whether that can be."""
@@ -427,8 +428,9 @@ class Slot:
             loop = asyncio.get_running_loop()
             self._healthy_timer = loop.call_later(restart.HEALTHY_SECONDS, self._forget_failures)
             log.info("%s: %s (run %d, by %s)", self.name, self._cause(run, trigger), run.number, run.by)
-        self._fire(trigger, self._cause(run, trigger))
-        if trigger is Trigger.ADOPT and self.effect_of(self.config, self._tools.models()).effect == "restart":
+        if trigger is not Trigger.ADOPT:
+            self._fire(trigger, self._cause(run, trigger))
+        elif self.effect_of(self.config, self._tools.models()).effect == "restart":
             self._next_by = "another configuration"
             self._stop("the configuration is another than the one it was started with", drain_seconds=0.0)
 
@@ -438,8 +440,6 @@ class Slot:
         if trigger is Trigger.SPAWN:
             made = f"; room was made by unloading {', '.join(run.room_made_by)}" if run.room_made_by else ""
             return f"started by {run.by}{made}"
-        if trigger is Trigger.ADOPT:
-            return f"taken back after a restart of the daemon; it was started by {run.by}"
         if trigger is Trigger.PROVE and run.was_ready:
             return "it answers as before"
         return f"ready after {run.load_ms or 0:.0f} ms" if trigger is Trigger.PROVE else ""

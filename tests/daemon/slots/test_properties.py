@@ -3,6 +3,7 @@
 A long run by hand: pytest tests/daemon/slots/test_properties.py --hypothesis-profile=long
 """
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hal0.daemon.config.schema import Daemon
 from hal0.daemon.config.schema import Slot as SlotConfig
+from hal0.daemon.slots.lifecycle import ANSWERING
 from hal0.daemon.slots.slot import Slot
 from tests.daemon.slots.town import REST_SECONDS, STOP_TIMEOUT, Client, Town
 from tests.fakes.machine import GIB
-from tests.fakes.scripted_process import Script
+from tests.fakes.scripted_process import Script, ScriptedProcess
 
 NAMES = ("a", "b")
 
@@ -262,6 +264,43 @@ class Slots(RuleBasedStateMachine):
             for process in self.town.world.alive(name):
                 self.town.loop.do(lambda process=process: process.die(code))  # type: ignore[misc]
             self.go_on(turns)
+
+    @rule(
+        are_up=st.booleans(),
+        dies=st.sampled_from([None, None, *NAMES]),
+        change=st.sampled_from([{}, {}, {"args": ("z",)}]),
+        is_model_there=st.booleans(),
+        turns=TURNS,
+    )
+    def the_daemon_is_restarted(
+        self, are_up: bool, dies: str | None, change: dict[str, Any], is_model_there: bool, turns: int | None
+    ) -> None:
+        for slot in self.town.supervisor if are_up else ():
+            self.load(slot.name, None)
+        well = [] if change else [process for slot in self.town.supervisor for process in self.well(slot)]
+
+        def meanwhile() -> None:
+            for process in self.town.world.alive(dies or ""):
+                process.die(-9)
+            self.configs = {name: config.model_copy(update=change) for name, config in self.configs.items()}
+            self.town.models.missing = set() if is_model_there else {"m"}
+            well[:] = [process for process in well if process.is_alive]
+
+        self.revision += 1
+        self.town.restart(self.configs, revision=self.revision, meanwhile=meanwhile)
+        self.go_on(turns)
+        if turns is None:
+            for process in well:
+                assert process.is_alive, f"{process.slot} was not taken back"
+                slot = self.town.supervisor.get(process.slot)
+                assert slot.state in ANSWERING, f"{slot.state} although its backend works"
+
+    def well(self, slot: Slot) -> list[ScriptedProcess]:
+        """Its process, if nothing speaks against going on with it."""
+        is_up = slot.state in ANSWERING and slot.run is not None and slot.run.is_leasable
+        if not is_up or slot.effect_of(slot.config, self.town.models).effect == "restart":
+            return []
+        return [p for p in self.town.world.alive(slot.name) if p.hung_at is None and p.script.exit_after == math.inf]
 
     @rule(name=SLOTS)
     def hang(self, name: str) -> None:

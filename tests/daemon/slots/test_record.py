@@ -11,7 +11,8 @@ import pytest
 
 from hal0.daemon.providers.base import Launch, ModelFile, Word
 from hal0.daemon.slots.bonds import Bonds
-from hal0.daemon.slots.record import Record, Records, boot_id, start_of
+from hal0.daemon.slots.process import start_of
+from hal0.daemon.slots.record import Record, Records, boot_id
 from hal0.marks import is_marked
 
 MARK = "HAL0_RUN=life:s:token"

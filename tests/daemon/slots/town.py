@@ -108,35 +108,31 @@ class Town:
         logging.getLogger("hal0.slots").addHandler(self._log)
         self.loop.set_exception_handler(lambda _, context: self.defects.append(str(context)))
         (folder / "ledger").mkdir(exist_ok=True)
-        self.supervisor = self.loop.do(
-            lambda: Supervisor(
-                tools=dataclasses.replace(
-                    self.world.tools(self.models, folder, start_timeout=START_TIMEOUT), defaults=lambda: self.defaults
-                ),
-                logs=folder,
-                state=folder,
-                machine=FakeMachine(MEMORY),
-                memory_of=lambda name: [],
-                on_change=self._on_change,
-                on_removed=lambda name: None,
-                on_failure=self._on_failure,
-            )
+        self.folder = folder
+        self.era = 0
+        self.supervisor = self.loop.do(self._make_supervisor)
+
+    def _make_supervisor(self) -> Supervisor:
+        tools = self.world.tools(self.models, self.folder, start_timeout=START_TIMEOUT)
+        self.bonds = tools.bonds
+        self.era += 1  # of this daemon: timers of the one before, which has gone, ring for nobody
+        era = self.era
+        return Supervisor(
+            tools=dataclasses.replace(tools, defaults=lambda: self.defaults),
+            logs=self.folder,
+            state=self.folder,
+            machine=FakeMachine(MEMORY),
+            memory_of=lambda name: [],
+            on_change=lambda slot: self._on_change(slot) if era == self.era else None,
+            on_removed=lambda name: None,
+            on_failure=lambda slot, error: self._on_failure(slot, error) if era == self.era else None,
         )
 
     def close(self) -> None:
-        """The daemon's end: clients are sent away, backends stopped, nothing is left."""
-
-        async def end() -> None:
-            for client in self.clients:
-                assert client.task is not None
-                client.task.cancel()
-            await self.supervisor.__aexit__()
-
+        """The last daemon's end: nothing is left but what another could take back, and that is ended."""
         try:
-            ending = self.loop.create_task(end())
-            self.loop.sleep(120.0)
-            assert ending.done(), "the end of the daemon does not come"
-            ending.result()
+            self._end_daemon()
+            self.loop.do(lambda: self.bonds.end_strays([]))
             self.world_is_empty()
             left = asyncio.all_tasks(self.loop)
             assert not left, f"tasks are left: {left}"
@@ -149,6 +145,38 @@ class Town:
             self.loop.sleep(REST_SECONDS)
             asyncio.set_event_loop(None)
             self.loop.close()
+
+    def _end_daemon(self) -> None:
+        """Clients are sent away; backends are stopped, or let go."""
+
+        async def end() -> None:
+            for client in self.clients:
+                assert client.task is not None
+                client.task.cancel()
+            await self.supervisor.__aexit__()
+
+        ending = self.loop.create_task(end())
+        self.loop.sleep(120.0)
+        assert ending.done(), "the end of the daemon does not come"
+        ending.result()
+        self.left_at = self.loop.now
+        alive = [process for process in self.world.processes if process.is_alive]
+        on_record = {record.pid for record in self.bonds.records.all()}  # some may have died since the daemon left them
+        for process in alive:
+            assert process.asked_to_end != (process.pid in on_record), f"kept, and not on record, or else: {process}"
+
+    def restart(self, slots: dict[str, SlotConfig], *, revision: int, meanwhile: Callable[[], object]) -> None:
+        """The daemon ends without its backends, something happens to them, and another daemon takes them back."""
+        self._end_daemon()
+        self.check()
+        meanwhile()
+        self.records.clear()
+        self.supervisor = self.loop.do(self._make_supervisor)
+        survivors = self.bonds.survivors()
+        self.loop.do(lambda: self.supervisor.begin(slots, revision=revision, survivors=survivors))
+        for slot in self.supervisor:
+            if slot.name in survivors:
+                self.record(slot).starts_seen -= 1  # its process was started by the daemon before
 
     def world_is_empty(self) -> None:
         stuck = [p for p in self.world.processes if p.is_alive and p.script.kill_seconds <= AFTER_KILL_SECONDS]
@@ -334,7 +362,7 @@ class Town:
                 assert run is not None, "nobody tries it again"
         if slot.state is State.UNLOADING:
             assert leaving
-        if slot.state in COMING_UP and not leaving and run is not None and run.by == "request":
+        if slot.state in COMING_UP and not leaving and run is not None and run.by == "request" and not run.is_found:
             assert view.waiting, "it starts, and nobody waits for it"
 
     def is_stuck(self, slot: Slot) -> bool:
