@@ -279,15 +279,16 @@ class Slots(RuleBasedStateMachine):
             self.load(slot.name, None)
         well = [] if change else [process for slot in self.town.supervisor for process in self.well(slot)]
 
-        def meanwhile() -> None:
+        def meanwhile() -> dict[str, SlotConfig]:
             for process in self.town.world.alive(dies or ""):
                 process.die(-9)
             self.configs = {name: config.model_copy(update=change) for name, config in self.configs.items()}
             self.town.models.missing = set() if is_model_there else {"m"}
             well[:] = [process for process in well if process.is_alive]
+            return self.configs
 
         self.revision += 1
-        self.town.restart(self.configs, revision=self.revision, meanwhile=meanwhile)
+        self.town.restart(meanwhile, revision=self.revision)
         self.go_on(turns)
         if turns is None:
             for process in well:

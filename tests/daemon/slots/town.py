@@ -165,11 +165,11 @@ class Town:
         for process in alive:
             assert process.asked_to_end != (process.pid in on_record), f"kept, and not on record, or else: {process}"
 
-    def restart(self, slots: dict[str, SlotConfig], *, revision: int, meanwhile: Callable[[], object]) -> None:
-        """The daemon ends without its backends, something happens to them, and another daemon takes them back."""
+    def restart(self, meanwhile: Callable[[], dict[str, SlotConfig]], *, revision: int) -> None:
+        """The daemon ends without its backends, something happens, and another takes them back, with these slots."""
         self._end_daemon()
         self.check()
-        meanwhile()
+        slots = meanwhile()
         self.records.clear()
         self.supervisor = self.loop.do(self._make_supervisor)
         survivors = self.bonds.survivors()
