@@ -217,7 +217,7 @@ class _Provider(ScriptedProvider):
         self._world = world
 
     def launch(self, spec: SlotSpec) -> Launch:
-        words = ["backend", *spec.config.args, "{port}"]
+        words = ["backend", spec.model.id, *spec.config.args, "{port}"]
         return Launch(tuple(Word(text, "provider scripted") for text in words), parallel=spec.config.parallel)
 
     async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:

@@ -28,11 +28,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def do(self, deed: Callable[[], T]) -> T:
         """Call it as if from within the loop, which does not move."""
+        outside = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
             return deed()
         finally:
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(outside)
 
     def turn(self) -> None:
         self.call_soon(self.stop)

@@ -73,6 +73,7 @@ class Swaps:
         self._last: dict[str, Swap] = {}
         self._checking: set[str] = set()  # slots that somebody is about to swap
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def view_of(self, slot: str) -> SwapView | None:
         swap = self._last.get(slot)
@@ -91,6 +92,8 @@ class Swaps:
         self, slot: Slot, model: str, *, operation: str, drain: Drain, by: str, based_on: str | None = None
     ) -> None:
         """Check it and write it; what follows goes on by itself. Raises what stands against it: nothing has changed."""
+        if self._is_closed:
+            raise Hal0Error("system.shutting_down")
         if self.watches(slot.name):
             under_way = self._last.get(slot.name)
             raise Hal0Error("slot.swap_under_way", slot=slot.name, model=under_way.model if under_way else model)
@@ -104,7 +107,8 @@ class Swaps:
             self._checking.discard(slot.name)
 
     async def close(self) -> None:
-        """The daemon ends, and with it every run that is waited for here."""
+        """The daemon ends, and with it every run that is waited for here. What is being written is for the next one."""
+        self._is_closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -140,6 +144,8 @@ class Swaps:
     async def _write(self, slot: Slot, swap: Swap, *, by: str, based_on: str | None) -> None:
         why = f"{slot.name} swapped from {swap.before or 'no model'} to {swap.model}"
         view = await self._config.write(_edit(slot.name, swap.model), by=by, why=why, based_on=based_on)
+        if self._is_closed:
+            return
         now = self._config.current.settings.slots[slot.name]
         self._last[slot.name] = swap = replace(swap, revision=view.revision, configured=now.model)
         task = asyncio.get_running_loop().create_task(self._see_through(slot, swap))

@@ -17,6 +17,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.lifecycle import ANSWERING
 from hal0.daemon.slots.slot import Slot
 from tests.daemon.slots.town import REST_SECONDS, STOP_TIMEOUT, Client, Town
+from tests.daemon.slots.town_swaps import TownSwaps
 from tests.fakes.machine import GIB
 from tests.fakes.scripted_process import Script, ScriptedProcess
 
@@ -54,6 +55,7 @@ class Slots(RuleBasedStateMachine):
         self.revision = 0
         self.at_rest = True
         self.room_for_one = False
+        self.recreated: set[str] = set()  # slots that do not have the model that a swap has left them with
 
     @initialize(
         scripts=st.fixed_dictionaries({name: st.one_of(st.just(Script()), SCRIPTS) for name in NAMES}),
@@ -63,6 +65,7 @@ class Slots(RuleBasedStateMachine):
         self.town.world.scripts.update(scripts)
         self.room_for_one = memory is not None
         self.configs = {name: PLAIN.model_copy(update={"memory": memory}) for name in NAMES}
+        self.open_swaps()
         self.edit("a", {"parallel": 2, "queue_limit": 3}, None)
         self.edit("b", {"idle_after": 30.0, "unload_after": 60.0}, None)
 
@@ -71,6 +74,15 @@ class Slots(RuleBasedStateMachine):
             self.town.close()
         finally:
             self.folder.cleanup()
+
+    def open_swaps(self) -> None:
+        self.swaps = TownSwaps(self.town, slots=lambda: self.configs, write=self._write_model)
+        self.town.close_swaps = self.swaps.close
+
+    def _write_model(self, name: str, model: str) -> int:
+        self.configs[name] = self.configs[name].model_copy(update={"model": model})
+        self._apply(0)
+        return self.revision
 
     def go_on(self, turns: int | None) -> None:
         loop = self.town.loop
@@ -171,6 +183,13 @@ class Slots(RuleBasedStateMachine):
             self.town.stop(slot, lambda: slot.restart(by="person", drain=drain), patience=patience(slot, drain))
             self.go_on(turns)
 
+    @rule(name=SLOTS, model=st.sampled_from(["m", "n"]), drain=DRAINS, turns=TURNS)
+    def swap(self, name: str, model: str, drain: Any, turns: int | None) -> None:
+        if slot := self.slot(name):
+            self.recreated.discard(name)
+            self.swaps.begin(slot, model, drain)
+            self.go_on(turns)
+
     # Configuration --------------------------------------------------------------------------------------------------
 
     @rule(
@@ -216,6 +235,7 @@ class Slots(RuleBasedStateMachine):
     @rule(name=SLOTS, turns=TURNS)
     def remove(self, name: str, turns: int | None) -> None:
         self.configs.pop(name, None)
+        self.recreated.add(name)
         self.room_for_one = False  # it would come back without its need
         self._apply(turns)
 
@@ -289,6 +309,7 @@ class Slots(RuleBasedStateMachine):
 
         self.revision += 1
         self.town.restart(meanwhile, revision=self.revision)
+        self.open_swaps()
         self.go_on(turns)
         if turns is None:
             for process in well:
@@ -331,6 +352,17 @@ class Slots(RuleBasedStateMachine):
         self.at_rest = True
         self.town.check()
         assert not self.town.clients, f"no answer for {self.town.clients}"
+        for name in NAMES:
+            self.check_swap(name)
+
+    def check_swap(self, name: str) -> None:
+        """It has come to its end, and one that failed has left what was there before."""
+        assert not self.swaps.watches(name), "a swap that does not end"
+        assert "system.internal" not in self.swaps.refusals
+        view, config = self.swaps.view_of(name), self.configs.get(name)
+        if view is None or config is None or name in self.recreated or view.step not in ("done", "failed"):
+            return
+        assert config.model == (view.model if view.step == "done" else view.before), view
 
     # What holds -----------------------------------------------------------------------------------------------------
 

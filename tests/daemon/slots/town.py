@@ -9,7 +9,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -110,6 +110,7 @@ class Town:
         (folder / "ledger").mkdir(exist_ok=True)
         self.folder = folder
         self.era = 0
+        self.close_swaps: Callable[[], Awaitable[None]] = nothing
         self.supervisor = self.loop.do(self._make_supervisor)
 
     def _make_supervisor(self) -> Supervisor:
@@ -150,6 +151,7 @@ class Town:
         """Clients are sent away; backends are stopped, or let go."""
 
         async def end() -> None:
+            await self.close_swaps()
             for client in self.clients:
                 assert client.task is not None
                 client.task.cancel()
@@ -389,6 +391,10 @@ class Town:
         for process in self.world.alive(slot.name):
             if slot.state in ANSWERING and process.hung_at is not None and not heard:
                 assert now - max(process.hung_at, self.left_at) <= HANG_SECONDS + ending, "nobody notices that it hangs"
+
+
+async def nothing() -> None:
+    pass
 
 
 def own_or(seconds: float | None, default: float) -> float:
