@@ -144,9 +144,9 @@ class Swaps:
     async def _write(self, slot: Slot, swap: Swap, *, by: str, based_on: str | None) -> None:
         why = f"{slot.name} swapped from {swap.before or 'no model'} to {swap.model}"
         view = await self._config.write(_edit(slot.name, swap.model), by=by, why=why, based_on=based_on)
-        if self._is_closed:
+        now = self._config.current.settings.slots.get(slot.name)
+        if self._is_closed or now is None:
             return
-        now = self._config.current.settings.slots[slot.name]
         self._last[slot.name] = swap = replace(swap, revision=view.revision, configured=now.model)
         task = asyncio.get_running_loop().create_task(self._see_through(slot, swap))
         self._tasks.add(task)
@@ -155,10 +155,8 @@ class Swaps:
     # What becomes of it ---------------------------------------------------------------------------------------
 
     async def _see_through(self, slot: Slot, swap: Swap) -> None:
-        slot.load(by=f"the swap to {swap.model}")
         slot.sharpen(swap.drain)
-        slot.announce()
-        outcome = await _outcome(slot)
+        outcome = await _loaded(slot, by=f"the swap to {swap.model}")
         if outcome == "called off" or (outcome == "ready" and not self._is_current(swap)):
             self._tell(slot, replace(swap, step="called off"))
         elif outcome == "ready":
@@ -193,8 +191,7 @@ class Swaps:
         if not swap.ran:
             slot.unload(f"the swap to {swap.model} failed", drain="now")
             return f"{before} is configured again, and not started, as it was"
-        slot.load(by=f"the way back from {swap.model}")
-        outcome = await _outcome(slot)
+        outcome = await _loaded(slot, by=f"the way back from {swap.model}")
         if outcome == "ready":
             return f"{before} runs again"
         why = "it was stopped" if outcome == "called off" else outcome.message
@@ -246,8 +243,13 @@ def _kinds_of(slot: Slot) -> set[Kind]:
         return {slot.config.kind} if slot.config.kind else set()
 
 
-async def _outcome(slot: Slot) -> Hal0Error | Literal["ready", "called off"]:
-    """What becomes of the start that is under way, or comes once the run before has ended."""
+async def _loaded(slot: Slot, *, by: str) -> Hal0Error | Literal["ready", "called off"]:
+    """What becomes of the start that is asked for here, or comes once the run before has ended."""
+    try:
+        slot.load(by=by)
+    except Hal0Error:  # it was taken out of the configuration this moment
+        return "called off"
+    slot.announce()
     while True:
         run = slot.run
         if run is None:
