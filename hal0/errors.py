@@ -655,7 +655,8 @@ _add(
     "config.implausible",
     409,
     "{place}: {reason}",
-    cause="The file vanished, became empty or lost all its slots while hal0 runs: rather a save cut short than meant.",
+    cause="The file vanished, became empty, lost all its slots, or ends before a slot that runs: rather a save cut "
+    "short than meant.",
     remedy="Save the file again; if it is meant, `hal0 config reload --force` takes it over.",
 )
 _add(

@@ -45,8 +45,9 @@ unload_after = "30m"
 
 **Editing while hal0 runs** is enough: the file is read once it is saved, judged as a whole, and either taken over
 in one step, or refused while the last good one goes on. `hal0 config check FILE` judges a file without a daemon, with
-file, line and column of every problem. A file that vanished, became empty or lost all its slots is refused too: it is
-rather a save cut short than meant; `hal0 config reload --force` insists. Slots that an edit does not change do not
+file, line and column of every problem. A file that vanished, became empty, lost all its slots or now ends before a
+slot that runs is refused too: it is rather a save cut short than meant; `hal0 config reload --force` insists, and
+`hal0 slot delete NAME` takes out a slot without being asked. Slots that an edit does not change do not
 notice it.
 
 **Commands that write** (`hal0 config edit`, `hal0 config rollback N`, `hal0 slot create|edit|delete`) keep comments and

@@ -39,7 +39,7 @@ class Configuration(Keeper):
             from hal0.daemon.config.proposals import with_text
 
             proposal = with_text(Path(file), text)
-            return vacant.write(proposal, by=person(), why=why, based_on=tag, force=force)
+            return vacant.write(proposal, by=person(), why=why, based_on=tag, is_whole=True, force=force)
 
         return self.either(by_daemon, by_hand)
 

@@ -47,11 +47,19 @@ class Vacant:
             return asyncio.run(store.texts())
 
     def write(
-        self, proposal: Proposal, *, by: str, why: str = "", based_on: str | None = None, force: bool = False
+        self,
+        proposal: Proposal,
+        *,
+        by: str,
+        why: str = "",
+        based_on: str | None = None,
+        is_whole: bool = False,
+        force: bool = False,
     ) -> ConfigView:
         """Judge, write and put into the history; raises as a daemon's answer would."""
         with self._store() as store:
-            return _for_later(asyncio.run(store.write(proposal, by=by, why=why, based_on=based_on, force=force)))
+            writing = store.write(proposal, by=by, why=why, based_on=based_on, is_whole=is_whole, force=force)
+            return _for_later(asyncio.run(writing))
 
     def roll_back(self, number: int, *, by: str, why: str = "") -> ConfigView:
         with self._store() as store:

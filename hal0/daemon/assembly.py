@@ -253,6 +253,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 bus.publish("daemon.warnings", {"warnings": warned})
 
         keys.on_change = warn_anew
+        config.running = lambda: [slot.name for slot in supervisor if slot.run is not None]
         pulls.on_begun = lambda name: _wake(supervisor, name)
         pulls.on_failure = errors.record
         pulls.on_changed = lambda name: _reconsider(supervisor, name)

@@ -106,6 +106,21 @@ def test_a_broken_edit_is_refused_with_its_place_and_undone_by_mending_it(hal0: 
     assert hal0.slot("primary")["pid"] == pid
 
 
+def test_a_file_that_was_cut_short_stops_no_slot_that_runs(hal0: Installation) -> None:
+    whole, pid = hal0.config.read_text(), hal0.slot("embed")["pid"]
+    hal0.config.write_text(whole[: whole.index("[slots.embed]")])
+    until(lambda: config_of(hal0)["rejected_at"] is not None)
+    assert [each["code"] for each in config_of(hal0)["problems"]] == ["config.implausible"]
+    assert [each["code"] for each in hal0.admin("GET", "/api/config/plan")["problems"]] == ["config.implausible"]
+    with hal0.client() as client:  # nor does a change that somebody makes meanwhile
+        assert client.patch("/api/slots/primary", json={"idle_after": 60}).status_code == 422
+    assert hal0.slot("embed")["pid"] == pid
+    hal0.admin("POST", "/api/slots/embed/unload", {})
+    hal0.wait_for_slot("embed", "offline")
+    assert hal0.admin("POST", "/api/config/reload", {})["rejected_at"] is None
+    assert [slot["name"] for slot in hal0.admin("GET", "/api/slots")["slots"]] == ["primary"]
+
+
 def test_slots_come_and_go_with_the_file(hal0: Installation) -> None:
     edit(hal0, "[slots.embed]", '[slots.second]\nmodel = "hal0-starter"\n\n[slots.embed]')
     until(lambda: len(hal0.admin("GET", "/api/slots")["slots"]) == 3)

@@ -85,7 +85,8 @@ def make(services: Services) -> Blueprint:
             reason = "a whole text needs the ETag of the one it replaces, or * to replace any"
             raise Hal0Error("dispatch.invalid_request", param="If-Match", field="If-Match", reason=reason)
         proposal = with_text(_path(body.file), body.text)
-        return config_reply(await store.write(proposal, by=body.by, why=body.why, based_on=base, force=body.force))
+        view = await store.write(proposal, by=body.by, why=body.why, based_on=base, is_whole=True, force=body.force)
+        return config_reply(view)
 
     @routes.patch("/config")
     async def change_keys() -> Response:
@@ -153,6 +154,8 @@ def make(services: Services) -> Blueprint:
         now = store.current
         if judgement.settings is None:
             return PlanView(revision=now.revision, problems=list(judgement.problems))
+        if problem := store.doubt(judgement):
+            return PlanView(revision=now.revision, problems=[problem])
         settings = judgement.settings
         registry = await asyncio.to_thread(services.make_registry, settings.models)
         warnings = await asyncio.to_thread(

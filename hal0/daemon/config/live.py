@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hal0.daemon.config.file import Judgement
 from hal0.daemon.config.history import texts_of
+from hal0.daemon.config.plausibility import CODE
 from hal0.daemon.config.snapshot import Snapshot
 from hal0.daemon.config.sources import Sources
 from hal0.errors import Hal0Error
@@ -80,3 +81,8 @@ class Refusal:
     hash: str
     problems: tuple[Problem, ...]
     may_pass: bool  # whether other things than these files decided, which may become others: the model files
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether the files could be used, and are rather a save cut short than meant."""
+        return any(problem.code == CODE for problem in self.problems)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Diff, Snapshot, compare, keys_awaiting_restart
 from hal0.daemon.config.sources import Sources
 from hal0.daemon.config.watch import LOOK_ANYWAY_SECONDS, follow
+from hal0.daemon.config.writes import changes_between
 from hal0.daemon.events import EventBus
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigTexts, ConfigView, Problem, SlotEffect
@@ -57,6 +58,7 @@ class ConfigStore:
     ) -> None:
         self.on_applied: Callable[[Snapshot, Diff], Sequence[SlotEffect] | None] | None = None
         self.on_defect: Callable[[Hal0Error], None] | None = None
+        self.running: Callable[[], Collection[str]] = tuple  # the slots that are in memory
         self.path = path
         self.history = history
         self.env = os.environ if env is None else env
@@ -153,14 +155,22 @@ class ConfigStore:
         return self.view()
 
     async def write(
-        self, proposal: Proposal, *, by: str, why: str = "", based_on: str | None = None, force: bool = False
+        self,
+        proposal: Proposal,
+        *,
+        by: str,
+        why: str = "",
+        based_on: str | None = None,
+        is_whole: bool = False,
+        force: bool = False,
     ) -> ConfigView:
         """Write what is proposed and take it over; judged as a whole before any file is touched.
 
-        `based_on` is the revision or the tag that the writer looked at. Raises `config.*`; then nothing has changed.
+        `based_on` is the revision or the tag that the writer looked at. `is_whole`: the proposal is the text of a file,
+        and not a change to what lies there. Raises `config.*`; then nothing has changed.
         """
         # Whoever asked may leave: a write that has begun is brought to its end and into the history.
-        task = asyncio.get_running_loop().create_task(self._write(proposal, by, why, based_on, force))
+        task = asyncio.get_running_loop().create_task(self._write(proposal, by, why, based_on, is_whole, force))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
         return await asyncio.shield(task)
@@ -171,7 +181,12 @@ class ConfigStore:
             raise Hal0Error("config.no_revision", revision=number)
         earlier = await asyncio.to_thread(self.history.get, number)
         said = f"as revision {number}" + (f": {why}" if why else "")
-        return await self.write(as_in(earlier.files), by=by, why=said, based_on=based_on, force=True)
+        proposal = as_in(earlier.files)
+        return await self.write(proposal, by=by, why=said, based_on=based_on, is_whole=True, force=True)
+
+    def doubt(self, judgement: Judgement, *, written: Collection[Path] = ()) -> Problem | None:
+        """Why files that can be used are probably not meant; those that are `written` by their writer are whole."""
+        return implausible(self._running.judgement, judgement, self.path, running=self.running(), written=written)
 
     def note_failure(self, words: str) -> None:
         """Show that an edit did not work as it was meant; forgotten with the next revision."""
@@ -212,16 +227,21 @@ class ConfigStore:
     def _made(self, judgement: Judgement, *, revision: int, by: str, why: str) -> Live:
         return Live.of(judgement, self.path, revision=revision, at=self._clock(), by=by, why=why)
 
-    async def _write(self, proposal: Proposal, by: str, why: str, based_on: str | None, force: bool) -> ConfigView:
+    async def _write(
+        self, proposal: Proposal, by: str, why: str, based_on: str | None, is_whole: bool, force: bool
+    ) -> ConfigView:
         async with self._taking_over:
-            old = await asyncio.to_thread(self._disk.read)
+            old = await self._settled()
             self._running.check_base(based_on, old)
             await self._consider(old, force=False, anew=False)  # an edit on disk that nobody took over comes first
+            if not is_whole:
+                self._check_ground(based_on)
             new = await asyncio.to_thread(proposal, old, self.path)
             judgement = await asyncio.to_thread(self._disk.judge, new)
             if judgement.settings is None:
                 raise ConfigProblems(self.path, judgement.problems)
-            if not force and (problem := implausible(self._running.judgement, judgement, str(self.path))):
+            written = {change.path for change in changes_between(old, new)}
+            if not force and (problem := self.doubt(judgement, written=written)):
                 raise ConfigProblems(self.path, [problem])
             if self._refusal is not None and self.history is not None:
                 await asyncio.to_thread(self.history.set_aside, old)
@@ -232,12 +252,27 @@ class ConfigStore:
                 self._accept_as_running()
         return self.view()
 
+    def _check_ground(self, based_on: str | None) -> None:
+        """Raises what a refused file is refused for: a change to it would take over all of it, unseen.
+
+        Who has seen it may mend a mistake. One that is cut short only its text, or an earlier one, can mend: once
+        something is added to it, it is not known for what it is any more.
+        """
+        refusal = self._refusal
+        if refusal is not None and (based_on is None or refusal.is_doubt):
+            raise ConfigProblems(self.path, refusal.problems)
+
     async def _look(self, *, force: bool, anew: bool) -> None:
+        sources = await asyncio.to_thread(self._disk.read) if force else await self._settled()
+        await self._consider(sources, force=force, anew=anew)
+
+    async def _settled(self) -> Sources:
+        """The files on disk; one that is perhaps still being written is given a moment."""
         sources = await asyncio.to_thread(self._disk.read)
-        if not force and is_half_written(self.sources, sources):
+        if is_half_written(self.sources, sources):
             await asyncio.sleep(HALF_WRITTEN_SECONDS)
             sources = await asyncio.to_thread(self._disk.read)
-        await self._consider(sources, force=force, anew=anew)
+        return sources
 
     async def _consider(self, sources: Sources, *, force: bool, anew: bool) -> None:
         """Take the files over or refuse them, if they are others than those known, or are to be judged `anew`."""
@@ -252,7 +287,7 @@ class ConfigStore:
         self._judged_at = time.monotonic()
         if judgement.settings is None:
             self._refuse(sources.hash, judgement.problems, may_pass=judgement.is_appraised)
-        elif not force and (problem := implausible(self._running.judgement, judgement, str(self.path))):
+        elif not force and (problem := self.doubt(judgement)):
             self._refuse(sources.hash, (problem,))
         else:
             await self._apply(judgement, by=BY_FILE, why=ON_DISK)

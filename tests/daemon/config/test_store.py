@@ -165,8 +165,54 @@ async def test_a_named_file_stays_required(tmp_path: Path) -> None:
 
 async def test_the_last_slot_of_a_file_can_be_removed_from_its_end(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
+    scene.store.running = lambda: ["a"]
     view = await scene.save(A[: A.index("[slots.b]")])
     assert view.changes == ["slots.b removed"]
+
+
+async def test_a_file_that_ends_before_a_slot_that_runs_is_refused_until_a_person_insists(tmp_path: Path) -> None:
+    """A slot that is taken out at the end, and a save cut short at the end of a line, are the same bytes."""
+    scene = Scene(tmp_path)
+    scene.store.running = lambda: ["a", "b"]
+    view = await scene.save(A[: A.index("[slots.b]")])
+    (problem,) = view.problems
+    assert (view.revision, problem.code, problem.file) == (1, "config.implausible", str(scene.path))
+    assert problem.message.startswith("the file ends too early: the slot b, which runs, is not in it any more")
+    assert list(scene.store.current.settings.slots) == ["a", "b"]
+    view = await scene.store.reload(force=True)
+    assert view.changes == ["slots.b removed"]
+
+
+async def test_a_slot_that_runs_can_be_taken_out_where_more_follows(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.store.running = lambda: ["a", "b"]
+    view = await scene.save(A[A.index("[slots.b]") :])
+    assert view.changes == ["slots.a removed"]
+
+
+@pytest.mark.parametrize("left", ["", "[slots.c]\nmodel = 'z'\n", None], ids=["empty", "cut short", "vanished"])
+async def test_a_drop_in_that_lost_a_slot_that_runs_is_refused(tmp_path: Path, left: str | None) -> None:
+    drop_in = tmp_path / "hal0.d" / "c.toml"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[slots.c]\nmodel = 'z'\n[slots.d]\nmodel = 'z'\n")
+    scene = Scene(tmp_path)
+    scene.store.running = lambda: ["d"]
+    if left is None:
+        drop_in.unlink()
+    else:
+        drop_in.write_text(left)
+    view = await scene.store.reload()
+    assert [(problem.code, problem.file) for problem in view.problems] == [("config.implausible", str(drop_in))]
+    assert list(scene.store.current.settings.slots) == ["a", "b", "c", "d"]
+
+
+async def test_a_slot_that_runs_may_move_to_another_file(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.store.running = lambda: ["a", "b"]
+    (tmp_path / "hal0.d").mkdir()
+    (tmp_path / "hal0.d" / "b.toml").write_text(A[A.index("[slots.b]") :])
+    view = await scene.save(A[: A.index("[slots.b]")])
+    assert (view.revision, view.problems) == (2, [])
 
 
 async def test_a_save_that_pauses_half_way_is_waited_for(tmp_path: Path) -> None:

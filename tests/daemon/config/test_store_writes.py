@@ -14,7 +14,7 @@ from hal0.daemon.config.edits import Edit
 from hal0.daemon.config.file import ConfigProblems, judge_sources
 from hal0.daemon.config.history import KEPT, History
 from hal0.daemon.config.journal import Change, Journal
-from hal0.daemon.config.proposals import with_edits, with_slot, with_text
+from hal0.daemon.config.proposals import with_edits, with_slot, with_text, without_slot
 from hal0.daemon.config.schema import EMBEDDED_SLOTS, Slot
 from hal0.daemon.config.snapshot import Diff, Snapshot
 from hal0.daemon.config.sources import Source, Sources
@@ -97,6 +97,71 @@ async def test_a_refused_file_is_mended_by_who_has_seen_it_and_kept_aside(tmp_pa
     assert (view.revision, view.problems, view.rejected_at) == (2, [], None)
     aside = tomllib.loads((tmp_path / "state" / "refused.toml").read_text())
     assert aside["files"][0]["text"] == A + "contxt = 1\n"
+
+
+@pytest.mark.parametrize("left", ["", A[: A.index("[slots.b]")], None], ids=["empty", "cut short", "vanished"])
+async def test_a_change_to_a_file_that_lost_its_slots_is_refused_as_the_file_is(
+    tmp_path: Path, left: str | None
+) -> None:
+    """The slots that a change brings would make it look meant."""
+    store = store_in(tmp_path)
+    store.running = lambda: ["a", "b"]
+    if left is None:
+        store.path.unlink()
+    else:
+        store.path.write_text(left)
+    for based_on in (None, (await store.texts()).tag):
+        for proposal in (with_slot("new", {"model": "m"}), context(64)):
+            with pytest.raises(ConfigProblems) as caught:
+                await store.write(proposal, by="anna", based_on=based_on)
+            assert [problem.code for problem in caught.value.problems] == ["config.implausible"]
+    assert list(store.current.settings.slots) == ["a", "b"]
+    assert (store.path.read_text() if store.path.exists() else None) == left
+    text = A + "context = 64\n"
+    assert (await store.write(with_text(None, text), by="anna", is_whole=True)).revision == 2
+    assert store.path.read_text() == text
+
+
+async def test_a_text_of_another_file_does_not_make_one_that_was_cut_short_good(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.running = lambda: ["a", "b"]
+    store.path.write_text(A[: A.index("[slots.b]")])
+    drop_in = with_text(tmp_path / "hal0.d" / "c.toml", '[slots.c]\nmodel = "z"\n')
+    with pytest.raises(ConfigProblems, match=r"ends too early"):
+        await store.write(drop_in, by="anna", is_whole=True)
+
+
+async def test_a_slot_that_runs_is_deleted_by_who_says_so_also_at_the_end_of_the_file(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.running = lambda: ["a", "b"]
+    assert (await store.write(without_slot("b"), by="anna")).changes == ["slots.b removed"]
+    text = A[: A.index("[slots.b]")].rstrip() + "\n"
+    assert store.path.read_text() == text
+
+
+async def test_a_change_to_a_file_with_a_mistake_is_made_by_who_has_seen_it(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    store.path.write_text(A + "contxt = 1\n")
+    mended = with_edits([Edit(("slots", "b", "contxt"))])
+    with pytest.raises(ConfigProblems, match="contxt"):
+        await store.write(mended, by="anna")
+    view = await store.write(mended, by="anna", based_on=(await store.texts()).tag)
+    assert (view.revision, view.problems, store.path.read_text()) == (1, [], A)
+
+
+async def test_a_write_in_the_middle_of_an_editors_save_waits_for_its_end(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    whole = A + "context = 512\n"
+    store.path.write_text(A[: A.index("[slots.b]")])
+    writing = asyncio.create_task(store.write(context(64), by="anna"))
+    while not store._taking_over.locked():
+        await asyncio.sleep(0)
+    await asyncio.to_thread(store.path.write_text, whole)
+    view = await writing
+    assert view.revision == 3
+    assert store.history is not None
+    assert [each.text for each in store.history.get(2).files] == [whole]
+    assert list(store.current.settings.slots) == ["a", "b"]
 
 
 async def test_writers_at_once_are_all_heard(tmp_path: Path) -> None:
