@@ -15,6 +15,7 @@ from pathlib import Path
 from hal0.cli.config_changes import print_problems_of, show_written
 from hal0.cli.configuration import Configuration
 from hal0.cli.output import say
+from hal0.daemon.config.sources import Source, named_file
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigTexts, ConfigView
 
@@ -23,58 +24,97 @@ TAKE_A_LINE = {"vi", "vim", "nvim", "nano", "pico", "emacs", "emacsclient", "mic
 
 
 def run_edit(args: Namespace) -> int:
+    editor = _editor()
     configuration = Configuration(args.host)
     texts = configuration.parse(configuration.texts(), ConfigTexts)
-    path = args.file or configuration.parse(configuration.view(), ConfigView).path
+    main = configuration.parse(configuration.view(), ConfigView).path
+    path = str(named_file(Path(main), args.file))
     old = next((each.text for each in texts.files if each.path == path), "")
     folder = Path(tempfile.mkdtemp(prefix="hal0-config-"))
     draft = folder / Path(path).name
     draft.write_bytes(old.encode())
     line: int | None = None
-    while True:
-        _edit(draft, line)
-        text = draft.read_bytes().decode(errors="replace")
-        if text == old:
-            shutil.rmtree(folder)
-            say("nothing was changed")
-            return 0
-        try:
-            body = configuration.put_text(text, file=path, tag=texts.tag, why=args.why, force=args.force)
-        except Hal0Error as error:
-            problems = print_problems_of(error)
-            if problems and _again():
+    try:
+        while True:
+            try:
+                _edit(editor, draft, line)
+                text = _text_of(draft, path)
+                if text == old:
+                    say("nothing was changed")
+                    break
+                body = configuration.put_text(text, file=path, tag=texts.tag, why=args.why, force=args.force)
+            except Hal0Error as error:
+                problems = print_problems_of(error)
+                if not problems or not _again():
+                    raise
                 line = next((problem.line for problem in problems if problem.line and problem.file == path), None)
-                continue
-            say(f"nothing was written; your text is in {draft}")
-            raise
-        shutil.rmtree(folder)
-        return show_written(body, args)
+            else:
+                shutil.rmtree(folder)
+                return show_written(body, args)
+    except (Hal0Error, KeyboardInterrupt):
+        _leave(draft, old)
+        raise
+    shutil.rmtree(folder)
+    return 0
 
 
 def _again() -> bool:
     if not sys.stdin.isatty():
         return False
-    return input("edit again? [Y/n] ").strip().lower() in ("", "y", "yes")
-
-
-def _edit(draft: Path, line: int | None) -> None:
-    words = _editor()
-    name = Path(words[0]).name
-    if line is not None and name in TAKE_A_LINE:
-        words.append(f"+{line}")
     try:
-        ended = subprocess.run([*words, str(draft)], check=False)
+        return input("edit again? [Y/n] ").strip().lower() in ("", "y", "yes")
+    except EOFError:  # Ctrl-D
+        say()
+        return False
+
+
+def _leave(draft: Path, old: str) -> None:
+    """Say where the text is, if there is one that is not in the file."""
+    if draft.exists() and draft.read_bytes() != old.encode():
+        say(f"nothing was written; your text is in {draft}")
+    else:
+        shutil.rmtree(draft.parent)
+
+
+def _text_of(draft: Path, path: str) -> str:
+    """What the editor has saved; raises `config.rejected` with the place of what is not UTF-8."""
+    try:
+        raw = draft.read_bytes()
     except OSError as error:
-        reason = f"the editor {words[0]} cannot be started: {error.strerror}"
+        reason = f"the editor left no text that can be read: {error.strerror}"
+        raise Hal0Error("config.no_editor", reason=reason) from error
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        from hal0.daemon.config.document import Document, DocumentError
+        from hal0.daemon.config.file import ConfigProblems  # slow to load
+
+        try:
+            Document(Source(Path(path), raw))
+        except DocumentError as error:
+            raise ConfigProblems(Path(path), [error.problem]) from error
+        raise
+
+
+def _edit(editor: list[str], draft: Path, line: int | None) -> None:
+    at = [f"+{line}"] if line is not None and Path(editor[0]).name in TAKE_A_LINE else []
+    try:
+        ended = subprocess.run([*editor, *at, str(draft)], check=False)
+    except OSError as error:
+        reason = f"the editor {editor[0]} cannot be started: {error.strerror}"
         raise Hal0Error("config.no_editor", reason=reason) from error
     if ended.returncode:
-        reason = f"the editor {words[0]} ended with status {ended.returncode}; your text is in {draft}"
-        raise Hal0Error("config.no_editor", reason=reason)
+        raise Hal0Error("config.no_editor", reason=f"the editor {editor[0]} ended with status {ended.returncode}")
 
 
 def _editor() -> list[str]:
     for name in ("VISUAL", "EDITOR"):
-        if words := shlex.split(os.environ.get(name, "")):
+        try:
+            words = shlex.split(os.environ.get(name, ""))
+        except ValueError as error:
+            reason = f"{name} is no command line: {str(error)[:1].lower()}{str(error)[1:]}"
+            raise Hal0Error("config.no_editor", reason=reason) from error
+        if words:
             return words
     found = next((each for each in EDITORS if shutil.which(each)), None)
     if found is None:

@@ -4,6 +4,7 @@ One TOML file each in `state/config/`, named by the number, written whole. The t
 and all; a damaged file is as if it were not there. Blocking; call it in a thread.
 """
 
+import base64
 import difflib
 import logging
 import os
@@ -50,10 +51,9 @@ class History:
             log.error("revision %d could not be put into the history: %s", revision.revision, error)
 
     def set_aside(self, sources: Sources) -> None:
-        """Keep the last text that was refused and is now overwritten; it never was a revision."""
-        texts = [text.model_dump() for text in texts_of(sources)]
+        """Keep the last text that was refused and is now overwritten, to the byte; it never was a revision."""
         try:
-            keep(self.folder / REFUSED, _toml({"files": texts}))
+            keep(self.folder / REFUSED, _toml({"files": [_as_it_was(each) for each in sources.files]}))
         except OSError as error:
             log.error("the text that was refused could not be set aside: %s", error)
 
@@ -113,9 +113,17 @@ def difference(old: Sequence[ConfigFile], new: Sequence[ConfigFile], *, names: t
     return lines
 
 
+def _as_it_was(source: Source) -> dict[str, str]:
+    """A file with its text; what is not UTF-8 in Base64."""
+    try:
+        return {"path": str(source.path), "text": source.raw.decode()}
+    except UnicodeDecodeError:
+        return {"path": str(source.path), "base64": base64.b64encode(source.raw).decode()}
+
+
 def _toml(value: dict[str, Any]) -> str:
     """Texts stay readable, as lines; but not those with CR, which would come back as LF."""
     import tomli_w
 
-    has_cr = any("\r" in each["text"] for each in value["files"])
+    has_cr = any("\r" in each.get("text", "") for each in value["files"])
     return tomli_w.dumps(value, multiline_strings=not has_cr)

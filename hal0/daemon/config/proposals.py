@@ -14,7 +14,7 @@ from hal0.daemon.config.file import ConfigProblems
 from hal0.daemon.config.history import sources_of
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.schema import EMBEDDED_SLOTS
-from hal0.daemon.config.sources import Source, Sources, drop_in_folder
+from hal0.daemon.config.sources import Source, Sources, named_file
 from hal0.errors import Hal0Error, did_you_mean
 from hal0.wire import ConfigFile
 
@@ -28,10 +28,7 @@ def with_text(file: Path | None, text: str) -> Proposal:
     """The whole text of one file, hal0.toml unless another is named."""
 
     def propose(sources: Sources, main: Path) -> Sources:
-        path = main if file is None else file
-        if path != main and (path.parent != drop_in_folder(main) or path.suffix != ".toml"):
-            raise Hal0Error("dispatch.invalid_request", field="file", reason=f"{path} is no file of the configuration")
-        return _with(sources, main, path, _encoded(text))
+        return _with(sources, main, named_file(main, file), _encoded(text))
 
     return propose
 

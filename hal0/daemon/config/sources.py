@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from hal0.errors import Hal0Error
 from hal0.wire import Problem
 
 MAX_BYTES = 2**20  # a file larger than this is not a configuration
@@ -50,6 +51,18 @@ class Sources:
 
 def drop_in_folder(path: Path) -> Path:
     return path.parent / "hal0.d"
+
+
+def named_file(main: Path, name: str | Path | None) -> Path:
+    """The file of the configuration that is meant: hal0.toml itself, or the drop-in of this name.
+
+    As all paths, a relative one is meant from the folder of hal0.toml. Raises `dispatch.invalid_request`.
+    """
+    path = main if name is None else main.parent / name
+    if path != main and (path.parent != drop_in_folder(main) or path.suffix != ".toml" or path.name.startswith(".")):
+        reason = f"{path} is no file of the configuration, which are {main} and {drop_in_folder(main)}/NAME.toml"
+        raise Hal0Error("dispatch.invalid_request", param="file", field="file", reason=reason)
+    return path
 
 
 def read_sources(path: Path) -> Sources:

@@ -1,6 +1,7 @@
 """Writes through the store: judged first, based on what the writer saw, kept in the history."""
 
 import asyncio
+import base64
 import json
 import tomllib
 from pathlib import Path
@@ -162,6 +163,15 @@ async def test_a_write_in_the_middle_of_an_editors_save_waits_for_its_end(tmp_pa
     assert store.history is not None
     assert [each.text for each in store.history.get(2).files] == [whole]
     assert list(store.current.settings.slots) == ["a", "b"]
+
+
+async def test_a_refused_file_that_is_not_utf_8_is_kept_aside_to_the_byte(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    raw = A.encode() + b"# caf\xe9\n"
+    store.path.write_bytes(raw)
+    await store.write(with_text(None, A), by="anna", is_whole=True)
+    (aside,) = tomllib.loads((tmp_path / "state" / "refused.toml").read_text())["files"]
+    assert base64.b64decode(aside["base64"]) == raw
 
 
 async def test_writers_at_once_are_all_heard(tmp_path: Path) -> None:
