@@ -17,7 +17,7 @@ from hal0.daemon.config.file import Judgement
 from hal0.daemon.config.history import difference, texts_of
 from hal0.daemon.config.origins import values
 from hal0.daemon.config.proposals import key_of, with_edits, with_text
-from hal0.daemon.config.snapshot import Snapshot, compare
+from hal0.daemon.config.snapshot import Snapshot
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.absent import absent_models
@@ -161,11 +161,11 @@ def make(services: Services) -> Blueprint:
         warnings = await asyncio.to_thread(
             absent_models, settings, judgement.sources, find=registry.find, providers=providers, env=store.env
         )
-        then = Snapshot(now.revision, judgement.sources.hash, settings, now.path, now.exists)
+        then = Snapshot(now.revision, judgement.sources.hash, settings, now.path, now.exists, judgement.raw)
         return PlanView(
             revision=now.revision,
             warnings=warnings,
-            changes=list(compare(now.settings, settings).lines),
+            changes=list(store.changes_by(judgement).lines),
             needs_restart=store.awaiting_restart(then),
             slots=services.supervisor.effects(settings.slots, registry),
         )

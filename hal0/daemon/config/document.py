@@ -22,7 +22,8 @@ _ENDLESS_KEY = re.compile(rf"(?<![A-Za-z0-9_\"'.-])(?:{_PART}[ \t]*+\.[ \t]*+){{
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 # Python converts no integer of more than 4,300 digits, and tomllib takes 120 bytes for each to find that out.
 _LONG_NUMBER = re.compile(r"(?<![0-9_])[+-]?[0-9][0-9_]{4000,}")
-_REFERENCE = re.compile(r"\$\{env:([^}]*)\}")
+REFERENCE_MARK = "${env:"
+_REFERENCE = re.compile(re.escape(REFERENCE_MARK) + r"([^}]*)\}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -75,7 +76,7 @@ class Document:
                     return env[name]
                 return match[0]
 
-            return _REFERENCE.sub(value, text) if "${env:" in text else text
+            return _REFERENCE.sub(value, text) if REFERENCE_MARK in text else text
 
         def walk(path: Key, value: Any) -> Any:
             if len(path) > MAX_DEPTH:

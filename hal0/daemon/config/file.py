@@ -8,7 +8,7 @@ check`.
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from hal0.daemon.config.backends import backends
 from hal0.daemon.config.crosscheck import crosscheck
 from hal0.daemon.config.document import Document, DocumentError, dotted
+from hal0.daemon.config.environment import Raw
 from hal0.daemon.config.findings import MAX_FINDINGS, Finding, findings_of, shown, without_echoes
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.positions import Key
@@ -59,6 +60,7 @@ class Judgement:
     settings: Settings | None
     problems: tuple[Problem, ...]
     names_slots: bool  # whether the files have slots of their own, instead of the embedded default
+    raw: Raw = field(default_factory=dict)  # the values as they stand in the files
     is_appraised: bool = False  # whether it is the appraisal that found problems: by more than what the files say
 
 
@@ -117,7 +119,12 @@ def judge_sources(
     ordered = _in_reading_order(problems, sources)[:MAX_PROBLEMS]
     names_slots = bool(merged.tree.get("slots"))
     return Judgement(
-        sources, None if ordered else settings, tuple(ordered), names_slots, is_appraised and bool(ordered)
+        sources,
+        None if ordered else settings,
+        tuple(ordered),
+        names_slots,
+        raw=merged.raw,
+        is_appraised=is_appraised and bool(ordered),
     )
 
 

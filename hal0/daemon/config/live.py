@@ -34,7 +34,7 @@ class Live:
     def of(cls, judgement: Judgement, path: Path, *, revision: int, at: float, by: str, why: str) -> "Live":
         assert judgement.settings is not None, "only a configuration that can be used runs"
         sources = judgement.sources
-        snapshot = Snapshot(revision, sources.hash, judgement.settings, path, bool(sources.files))
+        snapshot = Snapshot(revision, sources.hash, judgement.settings, path, bool(sources.files), judgement.raw)
         return cls(snapshot, judgement, at, by, why)
 
     @property

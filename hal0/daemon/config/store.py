@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hal0.daemon.config.disk import Disk
+from hal0.daemon.config.environment import overruled
 from hal0.daemon.config.file import Appraise, ConfigProblems, Judgement, line_for
 from hal0.daemon.config.history import History, sources_of, texts_of
 from hal0.daemon.config.journal import Journal
@@ -133,7 +134,18 @@ class ConfigStore:
     def awaiting_restart(self, snapshot: Snapshot) -> list[str]:
         """The keys that a snapshot has otherwise than the daemon was started with, and which it reads only then."""
         assert self._started is not None, "load() comes first"
-        return list(keys_awaiting_restart(self._started.settings, snapshot.settings))
+        started = self._started
+        return list(
+            keys_awaiting_restart(
+                started.settings, snapshot.settings, was=started.raw, now=snapshot.raw, overruled=overruled(self.env)
+            )
+        )
+
+    def changes_by(self, judgement: Judgement) -> Diff:
+        """What files would change of what runs."""
+        assert judgement.settings is not None, "only what can be used changes anything"
+        now = self.current
+        return compare(now.settings, judgement.settings, was=now.raw, now=judgement.raw, overruled=overruled(self.env))
 
     async def texts(self) -> ConfigTexts:
         """The files on disk, with the tag that a write based on them sends back."""
@@ -294,7 +306,7 @@ class ConfigStore:
 
     async def _apply(self, judgement: Judgement, *, by: str, why: str) -> None:
         before = self.current
-        diff = compare(before.settings, judgement.settings) if judgement.settings else Diff()
+        diff = self.changes_by(judgement)
         live = self._made(judgement, revision=before.revision + 1, by=by, why=why)
         self._live, self._refusal = replace(live, changes=diff.lines or (ONLY_COMMENTS,)), None
         log.info("revision %d is live: %s", self.current.revision, "; ".join(self._running.changes))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hal0.daemon.config.file import judge
+from hal0.daemon.config.origins import values
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Diff, compare, keys_awaiting_restart
 
@@ -53,6 +54,58 @@ def test_a_changed_key_is_told_with_both_values(
     assert diff.keys == keys
     assert diff.lines[0] == line
     assert not any("hunter" in line for line in diff.lines)
+
+
+NAMED = '[remotes.r]\nkind = "openrouter"\naliases = { fast = "a", slow = "b" }\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('"a"', '"c"', 'remotes.r.aliases.fast: "a" → "c"'),
+        (', slow = "b"', "", 'remotes.r.aliases.slow: "b" → unset'),
+        ("fast = ", "quick = ", 'remotes.r.aliases.fast: "a" → unset'),
+    ],
+)
+def test_names_with_plain_values_are_told_one_by_one(tmp_path: Path, old: str, new: str, line: str) -> None:
+    assert compare(settings(tmp_path, NAMED), settings(tmp_path, NAMED.replace(old, new))).lines[0] == line
+
+
+SECRET = {"HOST": "https://hunter2.lan", "NAME": "hunter3", "OTHER": "hunter4"}
+
+
+def test_what_the_environment_fills_in_is_told_as_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "hal0.toml"
+    path.write_text('[slots.a]\nmodel = "m"\naliases = ["x"]\n[remotes.r]\nurl = "https://a.lan/v1"\n')
+    before = judge(path, env=SECRET)
+    path.write_text(
+        '[slots.a]\nmodel = "${env:NAME}"\naliases = ["x", "my-${env:OTHER}"]\n[remotes.r]\nurl = "${env:HOST}/v1"\n'
+    )
+    after = judge(path, env=SECRET)
+    again = judge(path, env={**SECRET, "NAME": "hunter5"})
+    assert before.settings is not None
+    assert after.settings is not None
+    assert again.settings is not None
+    diff = compare(before.settings, after.settings, was=before.raw, now=after.raw)
+    assert diff.lines == (
+        'slots.a.model: "m" → "${env:NAME}"',
+        'slots.a.aliases: ["x"] → ["x", "my-${env:OTHER}"]',
+        'remotes.r.url: "https://a.lan/v1" → "${env:HOST}/v1"',
+    )
+    assert compare(after.settings, again.settings, was=after.raw, now=again.raw).lines == ("slots.a.model changed",)
+    shown = {each.key: (each.value, each.origin) for each in values(after.settings, after.sources, SECRET)}
+    assert shown["slots.a.model"] == ('"${env:NAME}"', f"{path}:2")
+    assert shown["slots.a.aliases"][0] == '["x", "my-${env:OTHER}"]'
+    assert "hunter" not in str(shown)
+
+
+def test_the_aliases_of_a_remote_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "hal0.toml"
+    path.write_text(NAMED)
+    judgement = judge(path, env={})
+    assert judgement.settings is not None
+    shown = {each.key: each.value for each in values(judgement.settings, judgement.sources, {})}
+    assert shown["remotes.r.aliases.fast"] == '"a"'
 
 
 def test_slots_are_told_apart_as_added_removed_and_changed(tmp_path: Path) -> None:

@@ -18,13 +18,15 @@ A = '[slots.a]\nmodel = "x"\nidle_after = "1m"\n[slots.b]\nmodel = "y"\n'
 class Scene:
     """A store on a real file, with everything it published."""
 
-    def __init__(self, folder: Path, text: str | None = A, *, required: bool = False) -> None:
+    def __init__(
+        self, folder: Path, text: str | None = A, *, required: bool = False, env: dict[str, str] | None = None
+    ) -> None:
         self.path = folder / "hal0.toml"
         if text is not None:
             self.path.write_text(text)
         self.bus = EventBus()
         self.applied: list[tuple[Snapshot, Diff]] = []
-        self.store = ConfigStore(self.bus, self.path, required=required, env={})
+        self.store = ConfigStore(self.bus, self.path, required=required, env=env or {})
         self.store.on_applied = lambda snapshot, diff: self.applied.append((snapshot, diff))
         self.store.load()
 
@@ -225,6 +227,15 @@ async def test_a_save_that_pauses_half_way_is_waited_for(tmp_path: Path) -> None
     await reloading
     assert scene.kinds() == ["config.applied"]
     assert list(scene.store.current.settings.slots) == ["a", "b"]
+
+
+async def test_a_key_that_the_environment_overrules_is_told_and_waits(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, env={"HAL0_PORT": "8123"})
+    view = await scene.save(A + "[server]\nport = 9000\n")
+    assert view.changes == ["server.port: unset → 9000, but HAL0_PORT wins"]
+    assert view.needs_restart == ["server.port"]
+    assert scene.store.current.settings.server.port == 8123
+    assert (await scene.save(A)).needs_restart == []
 
 
 async def test_a_file_can_come_later(tmp_path: Path) -> None:
