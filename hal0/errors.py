@@ -735,7 +735,7 @@ _add(
     502,
     "revision {revision} was taken back to revision {good}: {slot} did not become ready: {reason}",
     cause="A slot that the revision changed does not start, and `auto_rollback` is set.",
-    remedy="`hal0 config diff {good} {revision}` shows the edit; correct it and apply it again.",
+    remedy="`hal0 config diff {good} {revision}` shows what went; correct it and apply it again.",
 )
 
 # system: the daemon and the way to it ---------------------------------------------------------------------------

@@ -204,7 +204,8 @@ class Daemon(Table):
         description="Whether backends outlive the daemon, for the next one to take back; left out: under systemd only.",
     )
     auto_rollback: bool = Field(
-        False, description="Go back to the revision before when a slot that an edit starts anew does not become ready."
+        False,
+        description="Go back to the last good revision when a slot that an edit starts anew does not become ready.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much hal0d logs.")
 
