@@ -36,7 +36,8 @@ class Scene:
         self.store.on_applied = self.apply
 
     def apply(self, snapshot: Snapshot, diff: Diff) -> Sequence[SlotEffect]:
-        restarts = {key.split(".")[1] for key in diff.keys if key.endswith((".model", ".context"))}
+        touched = {key.split(".")[1] for key in diff.keys if key.endswith((".model", ".context"))}
+        restarts = touched & set(self.up)
         effects = [
             SlotEffect(name=name, effect="restart" if name in restarts else "keep", running=True)
             for name in snapshot.settings.slots
@@ -130,6 +131,19 @@ async def test_a_way_back_that_fails_as_well_stays_whatever_is_edited_meanwhile(
     scene.trial.failed("a", BROKEN)
     assert scene.verdicts[-1].message.startswith("since revision 3 of the configuration a does not become ready")
     assert scene.store.current.revision == 4
+
+
+async def test_what_is_edited_after_a_way_back_that_started_nothing_is_not_lost(scene: Scene) -> None:
+    await scene.edit("slots.a.context", 64)
+    scene.up = ["b"]
+    scene.trial.failed("a", BROKEN)
+    assert (await scene.until_verdict()).startswith("revision 2 was taken back to revision 1: ")
+    scene.verdicts.clear()
+    await scene.edit("slots.a.idle_after", 60)
+    await scene.edit("slots.b.context", 64)
+    scene.trial.failed("b", BROKEN)
+    assert (await scene.until_verdict()).startswith("revision 5 was taken back to revision 4: ")
+    assert scene.store.current.settings.slots["a"].idle_after == 60
 
 
 async def test_a_start_that_was_called_off_decides_nothing_for_good(scene: Scene) -> None:
