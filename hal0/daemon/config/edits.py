@@ -72,7 +72,7 @@ def _edited(text: str, edit: Edit) -> str:
     if inline is not None:
         return _within_inline_table(text, inline, edit)
     if edit.value is None:
-        return _without(text, [at] if at else below)
+        return _without(text, found, [at] if at else below)
     if at is not None:
         start = found.values[at.path]
         return text[:start] + _written(edit.value) + text[at.end :]
@@ -128,16 +128,29 @@ def _insert_after(text: str, offset: int, line: str) -> str:
 # Taking out ------------------------------------------------------------------------------------------------------
 
 
-def _without(text: str, gone: list[Statement]) -> str:
-    """The text without these statements: whole lines, a header with the comment that stands right above it."""
-    for each in reversed(gone):
-        start, end = text.rfind("\n", 0, each.start) + 1, text.find("\n", each.end)
+def _without(text: str, found: Positions, gone: list[Statement]) -> str:
+    """The text without these statements: whole lines, a table with its comments."""
+    for together in reversed(_tables(found, gone)):
+        first, last = together[0], together[-1]
+        start, end = text.rfind("\n", 0, first.start) + 1, text.find("\n", last.end)
         end = len(text) if end < 0 else end + 1
-        if each.is_header:
-            start = _above_its_comment(text, start)
+        if first.is_header:
+            start, end = _above_its_comment(text, start), _below_its_comment(text, end)
             start, end = _with_one_blank_line(text, start, end)
         text = text[:start] + text[end:]
     return text
+
+
+def _tables(found: Positions, gone: list[Statement]) -> list[list[Statement]]:
+    """A header and what follows it without a gap is one; any other statement is one by itself."""
+    order = {each.start: index for index, each in enumerate(found.statements)}
+    tables: list[list[Statement]] = []
+    for each in gone:
+        if tables and tables[-1][0].is_header and order[each.start] == order[tables[-1][-1].start] + 1:
+            tables[-1].append(each)
+        else:
+            tables.append([each])
+    return tables
 
 
 def _with_one_blank_line(text: str, start: int, end: int) -> tuple[int, int]:
@@ -160,6 +173,20 @@ def _above_its_comment(text: str, start: int) -> int:
             break
         at = line_start
     return start
+
+
+def _below_its_comment(text: str, end: int) -> int:
+    """Where the comment ends that stands right below a table; one that a header follows is about that header."""
+    at = end
+    while at < len(text):
+        line_end = text.find("\n", at) + 1 or len(text)
+        line = text[at:line_end].strip()
+        if not line:
+            break
+        if not line.startswith("#"):
+            return end
+        at = line_end
+    return at
 
 
 # Inline tables ---------------------------------------------------------------------------------------------------

@@ -67,6 +67,38 @@ def test_a_slot_goes_with_its_comment_and_its_tables() -> None:
     assert new == TEXT.replace('# Only for the search.\n[slots.embed]\nmodel = "small"\n\n', "")
 
 
+COMMENTED = """\
+# About the file.
+
+# For everybody.
+[slots.a]
+# The big one.
+model = "x"
+
+# Not yet: context = 4096
+parallel = 2
+# gpus = [1]
+{rest}"""
+FOLLOWING = {
+    "a blank line": ("\n# The next.\n[slots.b]\nmodel = 'y'\n", "# The next.\n[slots.b]\nmodel = 'y'\n"),
+    "the end": ("", ""),
+    "a header that they may be about": ("[slots.b]\nmodel = 'y'\n", "# gpus = [1]\n[slots.b]\nmodel = 'y'\n"),
+    "a table of its own": ("\n# Of the shell.\n[slots.a.env]\n# No colours.\nA = '1'\n# B = '2'\n", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_a_slot_goes_with_the_comments_inside_of_it(name: str) -> None:
+    rest, left = FOLLOWING[name]
+    new = edited(COMMENTED.format(rest=rest), [Edit(("slots", "a"))], path=FILE)
+    assert new == "# About the file.\n" + ("\n" + left if left else "")
+
+
+def test_comments_between_keys_without_a_table_of_their_own_stay() -> None:
+    text = "[slots]\na.model = 'x'\n# of both\na.context = 64\nb.model = 'y'\n"
+    assert edited(text, [Edit(("slots", "a"))], path=FILE) == "[slots]\n# of both\nb.model = 'y'\n"
+
+
 def test_a_key_goes_with_its_line() -> None:
     new = edited(TEXT, [Edit(("slots", "primary", "args"))], path=FILE)
     assert new == TEXT.replace('args = [\n  "--flash-attn",  # faster\n]\n', "")
