@@ -259,6 +259,13 @@ _add(
     remedy="`hal0 model pull {model}` fetches it; `hal0 model show {model}` tells its size and licence.",
 )
 _add(
+    "model.not_fetched",
+    409,
+    "{model} is not on this machine yet; it comes from {source}{licence}",
+    cause="[models.NAME] gives its `url`; it is pulled when a slot that serves it starts.",
+    remedy="Start the slot, or `hal0 model pull {model}` now.",
+)
+_add(
     "model.being_pulled",
     503,
     "{model} is still being pulled: {progress}",

@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 
 from hal0.daemon.config.expectation import Shape, as_toml, shape_of_field, words_for
 from hal0.daemon.config.placeholders import PLACEHOLDERS
-from hal0.daemon.config.schema import EMBEDDED_SLOTS, Model, Settings, Slot, Table
+from hal0.daemon.config.schema import EMBEDDED_SLOTS, Model, Remote, Settings, Slot, Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
 
@@ -115,6 +115,8 @@ def page() -> str:
             parts.append(_section("models.NAME", Model))
         if name == "slots":
             parts.append(_section("slots.NAME", Slot))
+        if name == "remotes":
+            parts.append(_section("remotes.NAME", Remote))
     return "\n".join(parts)
 
 

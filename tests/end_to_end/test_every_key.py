@@ -23,6 +23,7 @@ from hal0.daemon.config.schema import Model, Remote, Settings, Slot
 from hal0.daemon.config.snapshot import keys_awaiting_restart
 from hal0.models import CARDS
 from tests.fakes.installation import Installation, installed
+from tests.fakes.model_server import ModelServer
 from tests.fakes.scripted import port_range
 from tests.fakes.tls import pair
 
@@ -317,6 +318,26 @@ def models_NAME_sha256(hal0: Installation) -> None:  # noqa: N802
     assert failure_of_load(hal0) == "model.checksum_mismatch"
 
 
+def models_NAME_url(hal0: Installation) -> None:  # noqa: N802
+    with ModelServer() as server:
+        for name in ("a.gguf", "b.gguf"):
+            server.put(name, CARDS[0].path.read_bytes())
+        change(hal0, **{"models.mine": {"url": server.url("a.gguf")}, "slots.t.model": "mine"})
+        assert command(hal0)["error"]["code"] == "model.not_fetched"  # type: ignore[index]
+        change(hal0, **{"models.mine.url": server.url("b.gguf")})
+        load(hal0)
+        assert (server.asked("a.gguf"), bool(server.asked("b.gguf"))) == ([], True)
+    assert after(hal0, "--model") == str(hal0.folder / "state" / "models" / "mine.gguf")
+    assert hal0.admin("DELETE", "/api/models/mine?force=1")["what"] == "files"
+
+
+def models_NAME_licence(hal0: Installation) -> None:  # noqa: N802
+    shutil.copy(CARDS[0].path, hal0.folder / "e.gguf")
+    for licence in ("mit", "apache-2.0"):
+        change(hal0, **{"models.mine": {"path": "e.gguf", "licence": licence}})
+        assert hal0.admin("GET", "/api/models/mine")["model"]["licence"] == licence
+
+
 def slots_NAME_provider(hal0: Installation) -> None:  # noqa: N802
     change(hal0, **{"slots.t": {"provider": "command", "command": ["sleep", "60", "${port}"]}})
     assert command(hal0)["argv"][1] == "60"
@@ -570,7 +591,8 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         auth_keys_file, auth_admin,
         dispatch_embedding, dispatch_image, dispatch_start_timeout, dispatch_stream_idle_timeout,
         dispatch_stream_total_timeout,
-        models_folders, models_NAME_path, models_NAME_aliases, models_NAME_sha256, slots_NAME_provider,
+        models_folders, models_NAME_path, models_NAME_url, models_NAME_aliases, models_NAME_sha256, models_NAME_licence,
+        slots_NAME_provider,
         slots_NAME_command, slots_NAME_model, slots_NAME_kind, slots_NAME_context, slots_NAME_parallel,
         slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_port, slots_NAME_binary,
         slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout, slots_NAME_idle_after,

@@ -76,11 +76,14 @@ class Models:
     def __init__(self) -> None:
         self.missing: set[str] = set()
         self.unverified: set[str] = set()
+        self.to_fetch: set[str] = set()  # come when they are ordered
         self.coming: dict[str, asyncio.Future[Hal0Error | None]] = {}  # result: why it does not come
         self.progress: dict[str, Progress] = {}  # whom to tell how far they are
         self.kinds: dict[str, Kind] = {}
 
     def find(self, name: str) -> ModelFile:
+        if name in self.to_fetch:
+            raise Hal0Error("model.not_fetched", model=name, source="https://x", licence="")
         if name in self.coming and not self.coming[name].done():
             raise Hal0Error("model.being_pulled", model=name, progress="1%")
         if name in self.missing:
@@ -93,6 +96,10 @@ class Models:
     async def verify(self, model: ModelFile, on_progress: Progress | None = None) -> None:
         await asyncio.sleep(0)
         self.unverified.discard(model.id)
+
+    async def order(self, name: str) -> None:
+        self.to_fetch.discard(name)
+        self.coming[name] = asyncio.get_running_loop().create_future()
 
     async def arrival(self, name: str, on_progress: Progress) -> None:
         self.progress[name] = on_progress

@@ -89,7 +89,9 @@ def _place(given: str, services: Services) -> Path:
 async def _remove(name: str, services: Services, *, forced: bool) -> Removed:
     if services.pulls.is_pull(name):
         return Removed(name=name, what="partial", freed_bytes=await services.pulls.forget(name, by=_by()))
-    if name in services.config.current.settings.models.files:
+    table = services.config.current.settings.models.files.get(name)
+    # Of a model with an address its file goes first; as long as that is there, the table is only where it came from.
+    if table is not None and not (table.url is not None and await services.pulls.has(name)):
         _check_unused(name, (), services, forced=forced)
         await services.config.write(with_edits([Edit(("models", name))]), by=_by(), why=f"model {name} removed")
         return Removed(name=name, what="reference")

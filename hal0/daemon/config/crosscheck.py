@@ -20,6 +20,7 @@ def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding
     yield from _names_given_twice("slots", "slot", slots)
     yield from _names_given_twice("models", "model", _tables(tree.get("models")))
     yield from _slots_that_hide_models(slots, _tables(tree.get("models")))
+    yield from _places_of_models(_tables(tree.get("models")))
     yield from _ports(slots, server_port)
     yield from _groups(slots)
     yield from _range(tree.get("daemon"))
@@ -74,6 +75,18 @@ def _slots_that_hide_models(
                     f"the alias {shown(alias)} is the name of a model that [{dotted(('slots', name))}] does not serve"
                 )
                 yield Finding("config.clash", message, key, "choose another")
+
+
+def _places_of_models(models: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """A model is in one place."""
+    for name, each in models.items():
+        key = ("models", name)
+        if "path" in each and "url" in each:
+            message = "`path` and `url` both say where the model is"
+            yield Finding("config.clash", message, (*key, "url"), "leave one of them out", "key")
+        elif "path" not in each and "url" not in each:
+            hint = 'add `path = "…"`, where its file lies, or `url = "…"`, where it is pulled from'
+            yield Finding("config.invalid", f"`path` is missing in [{dotted(key)}]", (*key, "path"), hint, "table")
 
 
 def _ports(slots: Mapping[str, Mapping[str, Any]], server_port: int) -> Iterator[Finding]:

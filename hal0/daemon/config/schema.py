@@ -141,6 +141,11 @@ RemoteUrl = Annotated[
     Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", max_length=2048),
     Like('a URL such as "https://api.example.com/v1", without a user, a query or a fragment'),
 ]
+ModelUrl = Annotated[
+    str,
+    Field(pattern=r"^(hf:|https?://)[^\s#]+$", max_length=2000),
+    Like('an address such as "https://example.com/model.gguf", or "hf:OWNER/REPOSITORY:FILE"'),
+]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), Like("a name of an HTTP header")]
 HeaderValue = Annotated[
     str, Field(pattern=r"^[\x20-\x7e]*$"), Like("the value of an HTTP header: printable ASCII on one line")
@@ -237,12 +242,22 @@ class Dispatch(Table):
 
 
 class Model(Table):
-    """One model file, under the name that requests use."""
+    """One model, under the name that requests use: a file that lies here, or one that is pulled when it is needed."""
 
-    path: Location = Field(description="The GGUF file (the first part, if it is split).")
+    path: Location | None = Field(
+        None, description="The GGUF file (the first part, if it is split); left out: `url` says where it is."
+    )
+    url: ModelUrl | None = Field(
+        None,
+        description="Where it is pulled from into `store` when a slot needs it, or by `hal0 model pull NAME`, if it is "
+        "not there yet.",
+    )
     aliases: tuple[ModelName, ...] = Field((), description="Other names for it.")
     sha256: Annotated[str | None, Like("64 hexadecimal digits in small letters")] = Field(
-        None, pattern="^[0-9a-f]{64}$", description="Checksum, verified at first use."
+        None, pattern="^[0-9a-f]{64}$", description="Checksum, verified at first use, and when it is pulled."
+    )
+    licence: str = Field(
+        "", max_length=200, description="Under which licence it is used; shown with it and when it is pulled."
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from hal0.daemon.config.schema import Models
+from hal0.daemon.config.schema import Model, Models
 from hal0.daemon.models.checksums import Checksums, Progress
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.foreign import ForeignStores, Found
@@ -45,6 +45,7 @@ class Source:
     path: Path
     aliases: tuple[str, ...] = ()
     sha256: str | None = None
+    licence: str = ""  # as configured
     card: Card | None = None
     record: Record | None = None  # of a model that was pulled
     is_foreign: bool = False
@@ -65,6 +66,10 @@ class Coming(Protocol):
 
     def progress_of(self, name: str) -> str | None:
         """How far it is, in words; None if it is not on its way."""
+        ...
+
+    async def order(self, name: str) -> None:
+        """Begin its pull, as the configuration says; raises why that cannot be."""
         ...
 
     async def arrival(self, name: str, on_progress: Callable[[int, int | None], None]) -> None:
@@ -114,7 +119,7 @@ class Registry:
     def find(self, name: str) -> ModelFile:
         """A model by its id or an alias; raises `model.not_found`, `model.file_missing` or `model.file_invalid`.
 
-        Also `model.being_pulled` and `model.not_pulled` for those that could be here.
+        Also `model.being_pulled`, `model.not_fetched` and `model.not_pulled` for those that could be here.
         """
         if name not in self._known.names:
             self.look()
@@ -134,6 +139,11 @@ class Registry:
         known = self._known
         source = known.sources.get(known.names.get(name, ""))
         return str(source.path) if source is not None else None
+
+    async def order(self, name: str) -> None:
+        """Have a model pulled that the configuration gives an address; raises why it cannot be."""
+        if self._coming is not None:
+            await self._coming.order(name)
 
     async def arrival(self, name: str, on_progress: Callable[[int, int | None], None]) -> None:
         """Wait for a model that is being pulled; raises why it does not come."""
@@ -182,27 +192,47 @@ class Registry:
             self._known.names[name] = name
 
     def _not_here(self, name: str) -> Hal0Error:
+        own, table = self._to_pull(name)
+        name = own or name
         if self._coming is not None and (progress := self._coming.progress_of(name)) is not None:
             return Hal0Error("model.being_pulled", model=name, progress=progress)
+        if table is not None:
+            source = (table.url or "").partition("?")[0]  # what stands behind it may be a secret
+            licence = f", licence {table.licence}" if table.licence else ""
+            return Hal0Error("model.not_fetched", model=name, source=source, licence=licence)
         if find_entry(name) is not None:
             return Hal0Error("model.not_pulled", model=name)
         names = [*self._known.names, *(entry.name for entry in entries())]
         return Hal0Error("model.not_found", model=name, nearest=did_you_mean(name, names))
 
+    def _to_pull(self, name: str) -> tuple[str, Model | None]:
+        """The name and table of a model that the configuration gives an address, by its name or an alias."""
+        for own, table in self._models.files.items():
+            if table.url is not None and name in (own, *table.aliases):
+                return own, table
+        return "", None
+
     def _configured(self) -> Iterator[Source]:
         for name, table in self._models.files.items():
-            yield Source(name, Path(table.path), table.aliases, table.sha256)
+            if table.path is not None:
+                yield Source(name, Path(table.path), table.aliases, table.sha256, table.licence)
 
     def _shipped(self) -> Iterator[Source]:
         for card in self._cards:
-            yield Source(card.id, card.path, card.aliases, card.sha256, card)
+            yield Source(card.id, card.path, card.aliases, card.sha256, card=card)
 
     def _pulled(self) -> Iterator[Source]:
         for record in self._store.records():
             place = self._store.place(record)
             path = place / record.files[0].path if place.suffix != GGUF and _is_gguf(record) else place
             aliases = (record.name.lower(),) if record.name != record.name.lower() else ()
-            yield Source(record.name, path, aliases, record=record)
+            table = self._models.files.get(record.name)
+            if table is None or table.url is None:
+                yield Source(record.name, path, aliases, record=record)
+                continue
+            is_proven = record.wanted[0].sha256 == table.sha256  # when it was pulled
+            sha256 = None if is_proven else table.sha256
+            yield Source(record.name, path, (*table.aliases, *aliases), sha256, table.licence, record=record)
 
     def _in_folders(self, known: Known) -> Iterator[Source]:
         if (stored_at := _time_of(self._store.folder)) is not None:
@@ -307,7 +337,7 @@ def _describe(source: Source, stamps: Sequence[Stamp], headers: Headers) -> Mode
             size_bytes=size_bytes,
             aliases=source.aliases,
             context_limit=record.context,
-            licence=record.licence,
+            licence=source.licence or record.licence,
             source=record.source,
             pulled=True,
             format="folder",
@@ -324,7 +354,7 @@ def _describe(source: Source, stamps: Sequence[Stamp], headers: Headers) -> Mode
         aliases=source.aliases,
         sha256=source.sha256,
         context_limit=header.context_length,
-        licence=record.licence if record else "",
+        licence=source.licence or (record.licence if record else ""),
         source=record.source if record else "",
         pulled=record is not None,
     )

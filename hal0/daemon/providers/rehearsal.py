@@ -5,12 +5,14 @@ file: it may come back, and the start will say so.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from hal0.daemon.config.document import dotted
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Models, Settings
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Provider, spec_of
+from hal0.daemon.pulls.configured import configured_pull
 from hal0.errors import Hal0Error
 
 MISTAKE = "config.invalid"
@@ -28,7 +30,7 @@ class Rehearsal:
     def __call__(self, settings: Settings) -> list[tuple[Key, Hal0Error]]:
         """The slots whose settings cannot be meant, each with the key that is wrong."""
         registry = self.registry(settings.models)
-        found: list[tuple[Key, Hal0Error]] = []
+        found = list(_bad_addresses(settings.models))
         for name, config in settings.slots.items():
             provider = self._providers[config.provider]
             try:
@@ -46,6 +48,18 @@ class Rehearsal:
         except IndexError:
             return self.make_registry(models)
         return registry if known == models else self.make_registry(models)
+
+
+def _bad_addresses(models: Models) -> Iterator[tuple[Key, Hal0Error]]:
+    """The models that could never be pulled from where the configuration says they are."""
+    for name, model in models.files.items():
+        if model.url is not None:
+            try:
+                configured_pull(name, model)
+            except Hal0Error as error:
+                reason = str(error.details.get("reason", error.message))
+                key: Key = ("models", name) if error.code == "dispatch.invalid_request" else ("models", name, "url")
+                yield key, Hal0Error(MISTAKE, place=dotted(key), reason=reason)
 
 
 def _key(slot: str, error: Hal0Error) -> Key:

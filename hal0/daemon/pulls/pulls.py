@@ -12,17 +12,17 @@ from hal0.daemon.config.schema import Models
 from hal0.daemon.events import EventBus
 from hal0.daemon.models.record import Pinned, Record, Wanted
 from hal0.daemon.models.store import Store, folder_of
+from hal0.daemon.pulls.configured import check_way, configured_pull
 from hal0.daemon.pulls.pace import Pace
 from hal0.daemon.pulls.pull import UNFINISHED, Means, Pull
-from hal0.daemon.pulls.remote import HUB, is_local
-from hal0.daemon.pulls.sources import UrlSource, default_name, parse_source
+from hal0.daemon.pulls.remote import HUB
+from hal0.daemon.pulls.sources import NAME, checked_name, default_name, parse_source
 from hal0.daemon.pulls.token import Token, find_token
 from hal0.errors import Hal0Error, did_you_mean
 from hal0.models.catalogue import Entry, entries, find_entry
 from hal0.wire import Kind, PullView
 
 AT_A_TIME = 2  # pulls; more wait for their turn
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 log = logging.getLogger("hal0.models")
@@ -103,11 +103,15 @@ class Pulls:
             return await self._start(source, name, sha256, kind)
 
     async def _start(self, source: str, name: str | None, sha256: str | None, kind: Kind | None) -> PullView:
-        same = self._pulls.get(source)
-        if same is not None and name is None and sha256 is None:
-            record = same.record  # `hal0 model pull NAME` of one that began with another source
-        elif (there := await asyncio.to_thread(self._there, source)) is not None and name is None:
+        same, table = self._pulls.get(source), self._models().files.get(source)
+        there = await asyncio.to_thread(self._there, source) if same is None and name is None else None
+        if there is not None:
             return view_of(there, self.store)
+        is_configured = table is not None and table.url is not None and name is None and sha256 is None
+        if table is not None and is_configured:
+            record = configured_pull(source, table)
+        elif same is not None and name is None and sha256 is None:
+            record = same.record  # `hal0 model pull NAME` of one that began with another source
         else:
             record = self._record(source, name=name, sha256=sha256, kind=kind)
         known = self._pulls.get(record.name)
@@ -115,8 +119,9 @@ class Pulls:
             if not known.is_going:
                 self._begin(Pull(known.record, known.store, self._means))
             return self._pulls[record.name].view()
-        if known is not None and not known.is_going and not known.record.done:
-            del self._pulls[record.name]  # an address with a slip, say: nothing came of it that could be lost
+        if known is not None and not known.is_going and (is_configured or not known.record.done):
+            # An address with a slip, say: nothing came of it that could be lost, or the configuration has another now.
+            del self._pulls[record.name]
             await asyncio.to_thread(known.store.forget, record.name)
         elif known is not None:
             how = "it is being pulled" if known.is_going else f"{known.record.done} bytes of it have come"
@@ -189,6 +194,10 @@ class Pulls:
         total = pull.record.total
         return f"{pull.record.done / total:.0%}" if total else f"{pull.record.done} bytes"
 
+    async def order(self, name: str) -> None:
+        """Begin the pull of a model that the configuration gives an address; raises `model.*`."""
+        await self.start(name)
+
     async def arrival(self, name: str, on_progress: Callable[[int, int | None], None]) -> None:
         """Wait until a model is there; raises why it does not come."""
         pull = self._pulls.get(name)
@@ -217,11 +226,9 @@ class Pulls:
         source = parse_source(text)
         if source is None:
             return _of_catalogue(_entry(text), name=name, sha256=sha256)
-        if isinstance(source, UrlSource) and source.url.startswith("http:") and not (sha256 or is_local(source.url)):
-            reason = "over http:// anyone on the way could change it; use https:// or give its `--sha256`"
-            raise Hal0Error("model.bad_source", source=text, reason=reason)
+        check_way(source, sha256=sha256)
         return Record(
-            name=_checked_name(name or default_name([source])),
+            name=checked_name(name or default_name([source])),
             wanted=[Wanted(source=str(source), sha256=sha256)],
             kind=kind,
             pinned="asked" if sha256 else "",
@@ -297,7 +304,7 @@ def _of_catalogue(entry: Entry, *, name: str | None, sha256: str | None) -> Reco
     wanted = [Wanted(source=file.source, sha256=sha256 or file.sha256, size=file.size) for file in entry.files]
     pinned: Pinned = "asked" if sha256 else "catalogue" if all(each.sha256 for each in wanted) else ""
     return Record(
-        name=_checked_name(name or entry.name),
+        name=checked_name(name or entry.name),
         wanted=wanted,
         kind=entry.kind,
         licence=entry.licence,
@@ -305,17 +312,6 @@ def _of_catalogue(entry: Entry, *, name: str | None, sha256: str | None) -> Reco
         pinned=pinned,
         started_at=time.time(),
     )
-
-
-def _checked_name(name: str) -> str:
-    """A name that is the name of a file, too."""
-    if NAME.fullmatch(name) is None or name.lower().endswith((".part", ".json", ".gguf")):
-        reason = (
-            f"{name!r} cannot be the name of a model that is pulled: up to 100 letters, digits and `._+-`, without "
-            "`.gguf`, `.json` or `.part` at its end"
-        )
-        raise Hal0Error("dispatch.invalid_request", param="name", field="name", reason=reason)
-    return name
 
 
 def _error_of(record: Record) -> Hal0Error:

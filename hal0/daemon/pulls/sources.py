@@ -20,6 +20,7 @@ HUB = re.compile(rf"hf:(?P<repository>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-
 HUB_PAGE = re.compile(
     rf"/(?P<repository>{_PART}/{_PART})(?:/(?:blob|resolve|tree)/(?P<revision>[^/]+)(?:/(?P<file>.+))?)?/?"
 )
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 GGUF = ".gguf"
 
@@ -115,6 +116,17 @@ def checked_path(path: str, source: str) -> str:
     if any(FILE_NAME.fullmatch(part) is None and not re.fullmatch(r"\.?[A-Za-z0-9_][\w.+ -]*", part) for part in parts):
         raise _bad(source, f"{path!r} is not the path of a file")
     return path
+
+
+def checked_name(name: str) -> str:
+    """A name that is the name of a file, too; raises `dispatch.invalid_request`."""
+    if NAME.fullmatch(name) is None or name.lower().endswith((".part", ".json", ".gguf")):
+        reason = (
+            f"{name!r} cannot be the name of a model that is pulled: up to 100 letters, digits and `._+-`, without "
+            "`.gguf`, `.json` or `.part` at its end"
+        )
+        raise Hal0Error("dispatch.invalid_request", param="name", field="name", reason=reason)
+    return name
 
 
 def _bad(source: str, reason: str) -> Hal0Error:

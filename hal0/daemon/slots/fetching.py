@@ -7,6 +7,7 @@ from hal0.daemon.slots.model_files import ModelFiles
 from hal0.errors import Hal0Error
 
 ON_ITS_WAY = "model.being_pulled"
+TO_FETCH = "model.not_fetched"  # the configuration says from where
 
 
 class Fetching:
@@ -26,15 +27,19 @@ class Fetching:
 
     async def planned(self, plan: Callable[[], SlotSpec], models: Callable[[], ModelFiles]) -> SlotSpec:
         """What `plan` gives, once the model it needs is there; raises why it is not coming."""
+        is_ordered = False
         while True:
             try:
                 return plan()
             except Hal0Error as error:
-                if error.code != ON_ITS_WAY:
+                if error.code != ON_ITS_WAY and (error.code != TO_FETCH or is_ordered):
                     raise
-                name = str(error.details["model"])
+                code, name = error.code, str(error.details["model"])
             self._begin()
             try:
+                if code == TO_FETCH:
+                    is_ordered = True
+                    await models().order(name)
                 await models().arrival(name, self._note)
             finally:
                 self._over()

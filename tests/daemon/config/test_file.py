@@ -208,6 +208,11 @@ BAD: dict[str, tuple[str | bytes, list[tuple[int, int, str, str]]]] = {
     "a date": ("[server]\nport = 1979-05-27\n", [(2, 8, "config.invalid", "not a date")]),
     "bad slot name": ('[slots."My Slot"]\nmodel = "x"\n', [(1, 8, "config.invalid", "small letters")]),
     "too long a slot name": (f"[slots.{'a' * 41}]\nmodel = 'x'\n", [(1, 8, "config.invalid", "up to 40")]),
+    "a model in two places": (
+        "[models.m]\npath = '/m'\nurl = 'https://x.lan/m.gguf'\n",
+        [(3, 1, "config.clash", "`path` and `url` both")],
+    ),
+    "no address": ("[models.m]\nurl = 'm.gguf'\n", [(2, 7, "config.invalid", "hf:OWNER/REPOSITORY:FILE")]),
     "bad model name": ('[models."a b"]\npath = "x"\n', [(1, 9, "config.invalid", "rename it")]),
     "bad variable name": (SLOT + 'env = { "A-B" = "1" }\n', [(3, 9, "config.invalid", "environment variable")]),
     "number as variable": (SLOT + "[slots.a.env]\nA = 1\n", [(4, 5, "config.invalid", "text in quotes, not 1")]),

@@ -33,10 +33,11 @@ def test_without_configuration_the_shipped_models_are_known(tmp_path: Path) -> N
 
 def test_a_configured_model_is_found_by_name_and_alias_and_described_by_its_file(tmp_path: Path) -> None:
     path = write_model(tmp_path / "x.gguf", encoder_entries())
-    models = registry(tmp_path, mine={"path": str(path), "aliases": ("text-embedding-3-small",)})
+    table = {"path": str(path), "aliases": ("text-embedding-3-small",), "licence": "mit"}
+    models = registry(tmp_path, mine=table)
     found = models.find("text-embedding-3-small")
     assert (found.id, found.path, found.kind, found.context_limit) == ("mine", path, "embedding", 512)
-    assert found.size_bytes == path.stat().st_size
+    assert (found.size_bytes, found.licence) == (path.stat().st_size, "mit")
     assert not found.embedded
 
 

@@ -37,6 +37,24 @@ def settings(**slot: Any) -> Settings:
 
 
 @pytest.mark.parametrize(
+    ("name", "model", "key"),
+    [
+        ("m", {"url": "http://far.lan/m.gguf"}, ("models", "m", "url")),
+        ("m", {"url": "https://far.lan/"}, ("models", "m", "url")),
+        ("m", {"url": "hf:only-an-owner"}, ("models", "m", "url")),
+        ("owner/m", {"url": "https://far.lan/m.gguf"}, ("models", "owner/m")),
+    ],
+)
+def test_a_model_that_could_not_be_pulled_is_told(
+    counted: Counted, name: str, model: dict[str, Any], key: tuple[str, ...]
+) -> None:
+    ((found, error),) = counted.rehearse(Settings.model_validate({"models": {name: model}}))
+    assert (found, error.code) == (key, "config.invalid")
+    good = {"m": {"url": "http://far.lan/m.gguf", "sha256": "0" * 64}, "n": {"url": "hf:owner/m:Q4_K_M"}}
+    assert counted.rehearse(Settings.model_validate({"models": good})) == []
+
+
+@pytest.mark.parametrize(
     ("key", "slot"),
     [
         ("args", {"model": "hal0-starter", "args": ("--port", "1")}),

@@ -33,6 +33,26 @@ async def test_it_waits_tells_its_progress_and_starts(house: House) -> None:
     assert states == ["offline", "pulling", "starting", "warming", "ready", "serving", "ready"]
 
 
+async def test_a_model_that_has_an_address_is_ordered_by_the_slot_that_needs_it(house: House) -> None:
+    house.models.to_fetch.add("m")
+    slot = house.add()
+    waiting = asyncio.create_task(ask(slot))
+    await house.until(lambda: "m" in house.models.coming)
+    assert slot.state == "pulling"
+    house.models.coming["m"].set_result(None)
+    assert await waiting == 1
+
+
+async def test_a_model_that_is_not_there_after_it_came_is_not_ordered_for_ever(house: House) -> None:
+    house.models.to_fetch.add("m")
+    slot = house.add()
+    waiting = asyncio.create_task(refused(slot))
+    await house.until(lambda: "m" in house.models.coming)
+    house.models.to_fetch.add("m")
+    house.models.coming["m"].set_result(None)
+    assert (await waiting).code == "model.not_fetched"
+
+
 async def test_a_model_that_arrived_is_verified_without_a_second_way_through_the_states(house: House) -> None:
     coming = comes(house)
     house.models.unverified.add("m")
