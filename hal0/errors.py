@@ -910,7 +910,8 @@ _add(
     500,
     "cannot write to {path}: {reason}",
     cause="The directory for state, logs or the socket belongs to someone else, is read-only, or its disk is full.",
-    remedy="Correct its owner and mode or make room, or name another with HAL0_STATE_DIR or HAL0_RUNTIME_DIR.",
+    remedy="Correct its owner and mode or make room, or name another: `state_dir` in [daemon], HAL0_STATE_DIR, "
+    "HAL0_RUNTIME_DIR.",
 )
 _add(
     "system.no_place",

@@ -1,7 +1,8 @@
 """Where configuration, state, logs and the admin socket live. Decides only; creates nothing.
 
 Two homes: a person's (XDG directories) and the system service's (`/etc/hal0`, `/var/lib/hal0`, `/run/hal0`).
-systemd hands the service its directories in STATE_DIRECTORY and RUNTIME_DIRECTORY, and those win.
+systemd hands the service its directories in STATE_DIRECTORY and RUNTIME_DIRECTORY, and those win. Before them comes
+`state_dir` of the configuration, which is not read here.
 """
 
 import os
@@ -73,9 +74,15 @@ def _config(env: Mapping[str, str], given: str | None) -> tuple[Path, bool]:
     return (own if own.exists() or not SYSTEM_CONFIG.exists() else SYSTEM_CONFIG), False
 
 
+def named_state(env: Mapping[str, str]) -> Path | None:
+    """The state folder that HAL0_STATE_DIR names; it wins over all else."""
+    given = env.get("HAL0_STATE_DIR")
+    return Path(given).expanduser().absolute() if given else None
+
+
 def _state(env: Mapping[str, str]) -> Path:
-    if given := env.get("HAL0_STATE_DIR"):
-        return Path(given).expanduser().absolute()
+    if (named := named_state(env)) is not None:
+        return named
     if service := env.get("STATE_DIRECTORY"):
         return Path(service.split(":")[0])
     return Path(env.get("XDG_STATE_HOME") or _home(env) / ".local" / "state") / "hal0"

@@ -40,7 +40,7 @@ unload_after = "30m"
   `"10MB"`.
 - **Paths** may begin with `~`; relative ones are meant from the folder of `hal0.toml`.
 - `${{env:NAME}}` in a text stands for an environment variable of the daemon, filled in when the file is read.
-- `HAL0_HOST` and `HAL0_PORT` win over `[server]`.
+- `HAL0_HOST` and `HAL0_PORT` win over `[server]`, `HAL0_STATE_DIR` over `state_dir` in `[daemon]`.
 - A key that hal0 does not know is an error, which names the nearest one that it knows.
 
 **Editing while hal0 runs** is enough: the file is read once it is saved, judged as a whole, and either taken over

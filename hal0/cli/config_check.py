@@ -10,6 +10,7 @@ from argparse import Namespace
 from hal0.cli.output import Cell, print_json, say
 from hal0.cli.problems import many, print_problem, print_warnings
 from hal0.daemon.config.file import Judgement, judge
+from hal0.daemon.config.place import placed
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
@@ -20,7 +21,7 @@ from hal0.wire import Problem
 
 
 def run(args: Namespace) -> int:
-    places = locate(config=args.file)
+    places = placed(locate(config=args.file))
     judgement, warnings = _judged(places)
     problems = judgement.problems
     if args.json:

@@ -44,7 +44,9 @@ def run(args: Namespace) -> int:
     paths = locate(config=args.config)
     if _answers(paths.socket):
         return _dashboard()
-    with _own_daemon(args.config, paths, keep=args.keep):
+    from hal0.daemon.config.place import placed
+
+    with _own_daemon(args.config, placed(paths), keep=args.keep):
         return _dashboard()
 
 

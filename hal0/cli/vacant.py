@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from hal0.daemon.config.file import ConfigProblems, judge
 from hal0.daemon.config.history import History, difference, texts_of
+from hal0.daemon.config.place import placed
 from hal0.daemon.config.proposals import Proposal
 from hal0.daemon.config.sources import read_sources
 from hal0.daemon.config.store import ConfigStore
@@ -35,7 +36,7 @@ class Vacant:
         paths = locate()
         # With the system's file goes the service's state.
         is_service = paths.config == SYSTEM_CONFIG and "HAL0_STATE_DIR" not in os.environ and SYSTEM_STATE.is_dir()
-        self._paths = replace(paths, state=SYSTEM_STATE) if is_service else paths
+        self._paths = placed(replace(paths, state=SYSTEM_STATE) if is_service else paths)
         self._history = History(self._paths.state / "config")
 
     def view(self) -> ConfigView:

@@ -49,10 +49,11 @@ def _serve(argv: Sequence[str] | None) -> None:
     )
     import uvloop
 
+    from hal0.daemon.config.place import placed
     from hal0.daemon.life import run
     from hal0.paths import locate
 
-    uvloop.run(run(locate(config=args.config)))
+    uvloop.run(run(placed(locate(config=args.config))))
 
 
 def _report(error: Hal0Error, cause: Exception | None = None) -> int:

@@ -87,6 +87,14 @@ def test_a_file_with_which_no_daemon_would_start_is_mended_in_the_editor(hal0: R
     assert "contxt" in (tmp_path / "state" / "config" / "refused.toml").read_text()
 
 
+def test_the_history_lies_where_the_file_says_also_while_it_is_broken(hal0: Run, file: Path, tmp_path: Path) -> None:
+    file.write_text(f'[daemon]\nstate_dir = "{tmp_path}/other"\n' + A)
+    assert hal0("slot", "edit", "a", "context=512", HAL0_STATE_DIR="").status == 0
+    file.write_text(file.read_text() + "[broken\n")
+    assert "slot a edited" in hal0("config", "history", HAL0_STATE_DIR="").out
+    assert (tmp_path / "other" / "config" / "000002.toml").exists()
+
+
 def test_the_editors_text_does_not_overwrite_what_was_written_meanwhile(hal0: Run, file: Path, tmp_path: Path) -> None:
     writes = f'echo "# theirs" >> {file}; echo "# mine" >> "$1"'
     ended = hal0("config", "edit", EDITOR=editor(tmp_path, writes), TMPDIR=str(tmp_path))

@@ -52,6 +52,7 @@ ELSEWHERE = {
         for key in ["kind", "key_env", "connect_timeout", "refresh"]
     },
     "slots.NAME.fallback": "end_to_end/test_remotes.py",
+    "daemon.state_dir": "end_to_end/test_keys_read_at_start.py",
     "server.host": "end_to_end/test_keys_read_at_start.py",
     "server.port": "end_to_end/test_keys_read_at_start.py",
     "server.header_limit": "end_to_end/test_keys_read_at_start.py",
@@ -603,6 +604,7 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
     )
 }  # fmt: skip
 OTHER_VALUES = {
+    "state_dir": "/elsewhere",
     "keep_backends": True,
     "host": "::1",
     "port": 9001,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from hal0.daemon.config.environment import WINNING
 from tests.end_to_end.test_every_key import ELSEWHERE
 from tests.fakes.installation import Installation
 from tests.fakes.scripted import port_range
@@ -22,10 +23,12 @@ request_timeout = 60
 keep_alive = 75
 [daemon]
 ports = @PORTS@
+state_dir = "one"
 [slots.primary]
 model = "hal0-starter"
 """
 CHANGES = {
+    "daemon.state_dir": "two",
     "server.host": "127.0.0.2",
     "server.port": LAST - 1,
     "server.header_limit": 4096,
@@ -36,11 +39,11 @@ SILENCE_SECONDS = 1.5  # of a connection that the limits in force do not end
 
 
 class Own(Installation):
-    """Without HAL0_HOST and HAL0_PORT, which would win over the file."""
+    """Without the variables that would win over the file."""
 
     @property
     def env(self) -> dict[str, str]:
-        return {name: value for name, value in super().env.items() if name not in ("HAL0_HOST", "HAL0_PORT")}
+        return {name: value for name, value in super().env.items() if name not in WINNING.values()}
 
 
 def connected(hal0: Installation) -> socket.socket:
@@ -57,6 +60,13 @@ def heard(client: socket.socket) -> str:
         return "silence"
     found = re.match(r"HTTP/1.1 (\d+)", data)
     return found[1] if found else data or "the end"
+
+
+def state_dir(hal0: Installation) -> str:
+    """The folder whose lock has the daemon's pid in it."""
+    assert hal0.process is not None
+    locks = hal0.folder.glob("*/hal0d.lock")
+    return ", ".join(lock.parent.name for lock in locks if lock.read_text().strip() == f"{hal0.process.pid}")
 
 
 def host(hal0: Installation) -> str:
@@ -85,6 +95,7 @@ def keep_alive(hal0: Installation) -> str:
 
 
 LOOKS: dict[str, tuple[Callable[[Installation], str], str, str]] = {
+    "daemon.state_dir": (state_dir, "one", "two"),
     "server.host": (host, "127.0.0.1", "127.0.0.2"),
     "server.port": (port, f"{LAST}", f"{LAST - 1}"),
     "server.header_limit": (header_limit, "200", "431"),

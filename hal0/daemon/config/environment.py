@@ -12,7 +12,11 @@ from hal0.daemon.config.positions import Key
 
 Raw = Mapping[str, Any]  # the values of a configuration as they stand in its files
 
-WINNING: Mapping[Key, str] = {("server", "host"): "HAL0_HOST", ("server", "port"): "HAL0_PORT"}
+WINNING: Mapping[Key, str] = {
+    ("server", "host"): "HAL0_HOST",
+    ("server", "port"): "HAL0_PORT",
+    ("daemon", "state_dir"): "HAL0_STATE_DIR",
+}
 
 
 def overruled(env: Mapping[str, str]) -> dict[Key, str]:

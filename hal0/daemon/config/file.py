@@ -26,6 +26,7 @@ from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.sources import Sources, read_sources
 from hal0.daemon.config.tls import unusable_tls
 from hal0.errors import Hal0Error
+from hal0.paths import named_state
 from hal0.wire import Problem
 
 ENVIRONMENT = "environment"  # stands for the file in a problem with HAL0_PORT
@@ -102,7 +103,10 @@ def judge_sources(
     problems += merged.problems
     settings, findings = _validate(merged, folder=path.parent)
     if settings is not None:
-        settings = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
+        tables: dict[str, Any] = {"server": settings.server.model_copy(update=server)}
+        if (state := named_state(env)) is not None:
+            tables["daemon"] = settings.daemon.model_copy(update={"state_dir": str(state)})
+        settings = settings.model_copy(update=tables)
     findings += islice(backends(merged.tree), MAX_FINDINGS)
     if all_read:
         port = server.get("port", _written_port(merged.tree))

@@ -25,10 +25,14 @@ def values(settings: Settings, sources: Sources, env: Mapping[str, str]) -> list
     """Every key in the order of the schema, with its value as it would be written."""
     merged = Merged([Document(source) for source in sources.files], env)
     winning = overruled(env)
-    server = {name: each for name, each in merged.raw.get("server", {}).items() if ("server", name) not in winning}
+    in_force = {
+        table: {key: each for key, each in keys.items() if (table, key) not in winning}
+        for table, keys in merged.raw.items()
+        if isinstance(keys, Mapping)
+    }
     return [
         ConfigValue(key=dotted(key), value=value, origin=winning.get(key) or _origin(key, merged))
-        for key, value in _values((), settings, {**merged.raw, "server": server})
+        for key, value in _values((), settings, in_force)
         if value
     ]
 

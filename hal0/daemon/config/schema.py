@@ -190,6 +190,11 @@ class Server(Table):
 class Daemon(Table):
     """The daemon itself."""
 
+    state_dir: Annotated[Location | None, AT_START] = Field(
+        None,
+        description="Where locks, history, logs and pulled models are; HAL0_STATE_DIR wins; left out: "
+        "`~/.local/state/hal0`, or what systemd gives. Nothing is moved there, and kept backends are not taken along.",
+    )
     ports: tuple[Port, Port] = Field(
         (8081, 8099), description="First and last port that backends get, on 127.0.0.1, as `[first, last]`."
     )
