@@ -186,7 +186,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             check_room=check_room,
             on_failure=lambda error, slot: errors.record(error, slot=slot),
         )
-        dispatcher = Dispatcher(supervisor, remotes=remotes, settings=current)
+        dispatcher = Dispatcher(supervisor, remotes=remotes)
         bound, port = sockets[0].getsockname()[:2]
 
         def warnings() -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """The file is edited while clients are served: what changed takes effect, what did not notices nothing."""
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,6 +65,27 @@ def test_a_changed_alias_is_live_and_restarts_nothing(hal0: Installation) -> Non
     assert answer.status_code == 200
     assert answer.headers["x-hal0-slot"] == "primary"
     assert [hal0.slot(name)["pid"] for name in ("primary", "embed")] == pids
+
+
+def test_names_mean_what_they_meant_when_a_request_began(hal0: Installation) -> None:
+    edit(hal0, 'model = "hal0-starter"', 'model = "hal0-starter"\naliases = ["mine"]')
+    until(lambda: config_of(hal0)["revision"] == 2)
+    bodies = [json.dumps({**HELLO, **name}).encode() for name in ({"model": "mine"}, {})]
+    bodies[1] = bodies[1].replace(b'"model": "primary", ', b"")  # the default slot is meant
+    begun = [socket.create_connection(("127.0.0.1", httpx.URL(hal0.url).port or 0)) for _ in bodies]
+    for client, body in zip(begun, bodies, strict=True):
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+        client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body[:9])
+    until(lambda: len(hal0.admin("GET", "/api/requests")["requests"]) == 2)
+    edit(hal0, 'aliases = ["mine"]', "")
+    edit(hal0, "[slots.embed]", '[dispatch]\nchat = "other"\n[slots.other]\nmodel = "hal0-starter"\n[slots.embed]')
+    until(lambda: len(hal0.admin("GET", "/api/slots")["slots"]) == 3)
+    for client, body in zip(begun, bodies, strict=True):
+        client.sendall(body[9:])
+        with client, client.makefile("rb") as answer:
+            assert b"\r\nx-hal0-slot: primary\r\n" in answer.read()
+    with httpx.Client(base_url=hal0.url, timeout=30) as fresh:
+        assert fresh.post("/v1/chat/completions", json={**HELLO, "model": "mine"}).status_code == 404
 
 
 def test_a_changed_flag_restarts_that_slot_alone_and_fails_no_request(hal0: Installation) -> None:

@@ -111,7 +111,7 @@ class FakeChoice:
 class FakeDispatcher:
     slots: dict[str, FakeSlot] = field(default_factory=dict)
 
-    def pick(self, api: Api, model: str | None, *, key: Key | None) -> FakeChoice:
+    def pick(self, api: Api, model: str | None, settings: Settings, *, key: Key | None) -> FakeChoice:
         if model is None:
             return FakeChoice(next(iter(self.slots.values())), "default")
         if model not in self.slots:

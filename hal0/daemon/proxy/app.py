@@ -258,7 +258,7 @@ class ProxyApp:
 
     def _choose(self, passage: Passage, call: Call, model: str | None) -> Choice:
         try:
-            choice = self._dispatcher.pick(call.api, model, key=passage.key)
+            choice = self._dispatcher.pick(call.api, model, passage.settings, key=passage.key)
         except Hal0Error as error:
             if "path" in error.details:  # the client's own, not that of the API which answers it
                 error.details["path"] = passage.path

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from hal0.daemon.config.schema import Settings
 from hal0.daemon.http.client import Head
 from hal0.daemon.http.payload import Body
 from hal0.daemon.keys.key import Key
@@ -125,7 +126,7 @@ class Choice(Protocol):
 
 
 class Dispatcher(Protocol):
-    def pick(self, api: Api, model: str | None, *, key: Key | None) -> Choice: ...
+    def pick(self, api: Api, model: str | None, settings: Settings, *, key: Key | None) -> Choice: ...
 
 
 class Adapter(Protocol):

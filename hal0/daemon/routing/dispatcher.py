@@ -1,12 +1,17 @@
-"""From the `model` field to an upstream: gathers the values, lets the rules decide."""
+"""From the `model` field to an upstream: gathers the values, lets the rules decide.
 
-from collections.abc import Callable, Mapping, Sequence
+Names mean what they meant when the request began, whatever is edited while its body comes.
+"""
+
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
+from hal0.daemon.config.schema import Remote as RemoteConfig
 from hal0.daemon.config.schema import Settings
+from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
 from hal0.daemon.remotes.offer import is_let_in
@@ -50,32 +55,32 @@ class Choice:
 class Dispatcher:
     """Chooses; never starts, never waits."""
 
-    def __init__(self, supervisor: Supervisor, *, remotes: Remotes, settings: Callable[[], Settings]) -> None:
+    def __init__(self, supervisor: Supervisor, *, remotes: Remotes) -> None:
         self._supervisor = supervisor
         self._remotes = remotes
-        self._settings = settings
 
-    def pick(self, api: Api, model: str | None, *, key: Key | None) -> Choice:
-        """The upstream that answers.
+    def pick(self, api: Api, model: str | None, settings: Settings, *, key: Key | None) -> Choice:
+        """The upstream that answers, by the settings that the request began with.
 
         Raises `dispatch.no_route`, `dispatch.capability_mismatch`, or `system.forbidden` if the key does not open it.
         """
-        slots = [self._candidate(slot) for slot in self._supervisor]
-        remotes: Sequence[RemoteCandidate] = [_remote_candidate(remote) for remote in self._remotes]
-        default = self._default(api)
+        slots = [_candidate(slot, settings) for slot in self._supervisor]
+        remotes: Sequence[RemoteCandidate] = [_remote_candidate(remote, settings) for remote in self._remotes]
+        default = self._default(api, settings)
         if key is None or key.slots is None:
             decision = choose(api, model, slots, remotes, default=default)
         else:
             decision = choose_within(key.slots, api, model, slots, remotes, default=default, key=key.name)
         if decision.remote_model is not None:
             remote = self._remotes.get(decision.upstream)
-            return Choice(RemoteUpstream(remote, decision.remote_model), decision.rule, remote.config.fallback)
+            upstream = RemoteUpstream(remote, decision.remote_model)
+            return Choice(upstream, decision.rule, _config_of_remote(remote, settings).fallback)
         slot = self._supervisor.get(decision.upstream)
-        return Choice(slot, decision.rule, slot.config.fallback, decision.background)
+        return Choice(slot, decision.rule, _config_of(slot, settings).fallback, decision.background)
 
-    def _default(self, api: Api) -> str | None:
+    def _default(self, api: Api, settings: Settings) -> str | None:
         """The slot for who names no model; None where a model must be named."""
-        dispatch = self._settings().dispatch
+        dispatch = settings.dispatch
         defaults: Mapping[Api, str] = {
             Api.CHAT: dispatch.chat,
             Api.COMPLETION: dispatch.chat,
@@ -85,21 +90,31 @@ class Dispatcher:
         }
         return defaults.get(api)
 
-    def _candidate(self, slot: Slot) -> Candidate:
-        return Candidate(
-            name=slot.name,
-            aliases=slot.config.aliases,
-            models=slot.model_names,
-            kind=slot.kind,
-            apis=slot.apis,
-            state=slot.state,
-            in_flight=slot.in_flight,
-            background=slot.config.background,
-        )
+
+def _config_of(slot: Slot, settings: Settings) -> SlotConfig:
+    """As the request's settings have it; of a slot that came since then, its own."""
+    return settings.slots.get(slot.name, slot.config)
 
 
-def _remote_candidate(remote: Remote) -> RemoteCandidate:
-    config = remote.config
+def _config_of_remote(remote: Remote, settings: Settings) -> RemoteConfig:
+    return settings.remotes.get(remote.name, remote.config)
+
+
+def _candidate(slot: Slot, settings: Settings) -> Candidate:
+    return Candidate(
+        name=slot.name,
+        aliases=_config_of(slot, settings).aliases,
+        models=slot.model_names,
+        kind=slot.kind,
+        apis=slot.apis,
+        state=slot.state,
+        in_flight=slot.in_flight,
+        background=_config_of(slot, settings).background,
+    )
+
+
+def _remote_candidate(remote: Remote, settings: Settings) -> RemoteCandidate:
+    config = _config_of_remote(remote, settings)
     return RemoteCandidate(
         name=remote.name,
         aliases=config.aliases,
