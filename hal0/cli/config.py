@@ -40,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
     check = add_local(
         "check",
         "judge a file as the daemon would, without one; exit status 1 if it has problems, 0 if only warnings: "
-        "models that are not there now",
+        "models and keys of remotes that are not there now",
         run_check,
     )
     check.add_argument("file", nargs="?", metavar="FILE", help="default: the file the daemon would read")

@@ -1,4 +1,4 @@
-"""`hal0 config check`: judges a file with the daemon's own eyes, and looks for the models that its slots want.
+"""`hal0 config check`: judges a file with the daemon's own eyes, and looks for the models and keys that it wants.
 
 Imported when it is run: what it needs of the daemon is slow to load, and no other command needs it.
 """
@@ -16,6 +16,7 @@ from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.absent import absent_models
 from hal0.daemon.providers.rehearsal import Rehearsal
+from hal0.daemon.remotes.absent import absent_keys
 from hal0.paths import Paths, locate
 from hal0.wire import Problem
 
@@ -43,14 +44,14 @@ def run(args: Namespace) -> int:
 
 
 def _judged(places: Paths) -> tuple[Judgement, list[Problem]]:
-    """What the daemon would make of the file, and the models that are not on this machine as this user sees it."""
+    """What the daemon would make of the file, and the models and keys that are not here as this user sees it."""
     logging.getLogger("hal0").addHandler(logging.NullHandler())  # what the registry logs would be told twice
     providers = make_providers(read_facts())
     rehearse = Rehearsal(providers, make_registry=lambda models: Registry(models, state=places.state))
     judgement = judge(places.config, required=places.config_required, appraise=rehearse)
     if judgement.settings is None:
         return judgement, []
-    find = rehearse.registry(judgement.settings.models).find
-    return judgement, absent_models(
-        judgement.settings, judgement.sources, find=find, providers=providers, env=os.environ
-    )
+    settings, sources = judgement.settings, judgement.sources
+    find = rehearse.registry(settings.models).find
+    models = absent_models(settings, sources, find=find, providers=providers, env=os.environ)
+    return judgement, [*models, *absent_keys(settings, sources, env=os.environ)]

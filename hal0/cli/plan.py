@@ -19,7 +19,7 @@ The daemon takes a right file over by itself once it is saved, so plan before yo
   cp hal0.toml new.toml; $EDITOR new.toml
   hal0 plan new.toml; mv new.toml hal0.toml
 
-Exit status 1 if it would be refused. A model that is not there is a warning: the file may come, or its disk."""
+Exit status 1 if it would be refused. A model or a key of a remote that is not there is a warning: it may come."""
 
 
 def configure(parser: ArgumentParser) -> None:

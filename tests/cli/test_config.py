@@ -117,6 +117,14 @@ def test_a_model_file_that_is_missing_is_a_warning_at_the_slot_that_wants_it(hal
     assert "path" in warning.hint
 
 
+def test_a_key_of_a_remote_that_is_not_there_is_a_warning(hal0: Run, tmp_path: Path) -> None:
+    file = tmp_path / "hal0.toml"
+    file.write_text('[remotes.far]\nkind = "openai"\nkey_env = "NOBODY_HAS_SET_THIS"\n')
+    ended = hal0("config", "check", str(file))
+    assert (ended.status, f"{file}:3:11:" in ended.out) == (0, True)
+    assert "NOBODY_HAS_SET_THIS is not set" in ended.out
+
+
 def test_a_folder_that_cannot_be_read_does_not_keep_the_warnings_from_being_shown_once(
     hal0: Run, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from hal0.daemon.config.snapshot import Snapshot
 from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.absent import absent_models
+from hal0.daemon.remotes.absent import absent_keys
 from hal0.daemon.services import Services
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigView, PlanView
@@ -161,6 +162,7 @@ def make(services: Services) -> Blueprint:
         warnings = await asyncio.to_thread(
             absent_models, settings, judgement.sources, find=registry.find, providers=providers, env=store.env
         )
+        warnings += await asyncio.to_thread(absent_keys, settings, judgement.sources, env=store.env)
         then = Snapshot(now.revision, judgement.sources.hash, settings, now.path, now.exists, judgement.raw)
         return PlanView(
             revision=now.revision,

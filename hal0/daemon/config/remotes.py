@@ -14,6 +14,7 @@ def remotes(tree: Mapping[str, Any], slots: Mapping[str, Mapping[str, Any]]) -> 
     tables = tree.get("remotes")
     named = {name: each for name, each in tables.items() if isinstance(each, dict)} if isinstance(tables, dict) else {}
     aliases: dict[str, str] = {}
+    taken = _answered_here(slots, tree.get("models"))
     for name, each in named.items():
         key = ("remotes", name)
         if name in slots:
@@ -27,13 +28,35 @@ def remotes(tree: Mapping[str, Any], slots: Mapping[str, Mapping[str, Any]]) -> 
         if "key_env" in each and "key_file" in each:
             message = "`key_env` and `key_file` both name a key"
             yield Finding("config.clash", message, (*key, "key_file"), "leave one of them out", "key")
-        yield from _aliases(name, each, aliases)
+        yield from _aliases(name, each, aliases, taken=taken)
     yield from _fallbacks(named, slots)
 
 
-def _aliases(name: str, each: Mapping[str, Any], seen: dict[str, str]) -> Iterator[Finding]:
+def _answered_here(slots: Mapping[str, Mapping[str, Any]], models: object) -> dict[str, str]:
+    """The names that slots answer to, each with the table that says so: they come before those of remotes."""
+    names: dict[str, str] = {}
+    for name, slot in slots.items():
+        here = dotted(("slots", name))
+        model = slot.get("model")
+        table = models.get(model) if isinstance(models, dict) and isinstance(model, str) else None
+        of_model = table.get("aliases") if isinstance(table, dict) else ()
+        for each in (name, *_texts(slot.get("aliases")), *_texts([model]), *_texts(of_model)):
+            names.setdefault(each, here)
+    return names
+
+
+def _texts(given: object) -> Iterator[str]:
+    return (each for each in (given if isinstance(given, list | tuple) else ()) if isinstance(each, str))
+
+
+def _aliases(
+    name: str, each: Mapping[str, Any], seen: dict[str, str], *, taken: Mapping[str, str]
+) -> Iterator[Finding]:
     given = each.get("aliases")
     for alias in given if isinstance(given, dict) else ():
+        if alias in taken:
+            message = f"the alias {shown(alias)} never leads here: [{taken[alias]}] answers to it"
+            yield Finding("config.clash", message, ("remotes", name, "aliases", alias), "choose another", "key")
         if alias in seen:
             message = f"the alias {shown(alias)} is already one of [{dotted(('remotes', seen[alias]))}]"
             yield Finding("config.clash", message, ("remotes", name, "aliases", alias), "choose another")

@@ -13,7 +13,7 @@ from hal0.daemon.config.schema import Models, Settings
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Provider, spec_of
 from hal0.daemon.pulls.configured import configured_pull
-from hal0.errors import Hal0Error
+from hal0.errors import Hal0Error, did_you_mean
 
 MISTAKE = "config.invalid"
 
@@ -38,6 +38,7 @@ class Rehearsal:
             except Hal0Error as error:
                 if error.code == MISTAKE:
                     found.append((_key(name, error), error))
+        found += _dangling_fallbacks(settings, registry)
         self._spare.append((settings.models, registry))
         return found
 
@@ -59,6 +60,28 @@ def _bad_addresses(models: Models) -> Iterator[tuple[Key, Hal0Error]]:
             except Hal0Error as error:
                 reason = str(error.details.get("reason", error.message))
                 key: Key = ("models", name) if error.code == "dispatch.invalid_request" else ("models", name, "url")
+                yield key, Hal0Error(MISTAKE, place=dotted(key), reason=reason)
+
+
+def _dangling_fallbacks(settings: Settings, registry: Registry) -> Iterator[tuple[Key, Hal0Error]]:
+    """Fallbacks that name nothing. Only where no remote is, whose models nobody knows beforehand."""
+    if settings.remotes:
+        return
+    known: set[str] = set()
+    for name, slot in settings.slots.items():
+        known |= {name, *slot.aliases}
+        if slot.model is not None:
+            known.add(slot.model)
+            try:
+                model = registry.find(slot.model)
+            except Hal0Error:  # nor is it known what it is also called
+                return
+            known |= {model.id, *model.aliases}
+    for name, slot in settings.slots.items():
+        for index, other in enumerate(slot.fallback):
+            if other not in known:
+                key: Key = ("slots", name, "fallback", index)
+                reason = f"{other!r} names no slot, and no model that a slot serves{did_you_mean(other, sorted(known))}"
                 yield key, Hal0Error(MISTAKE, place=dotted(key), reason=reason)
 
 

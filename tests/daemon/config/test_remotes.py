@@ -24,6 +24,23 @@ CASES = {
         "remotes.b.aliases.x",
         "already one of",
     ),
+    "alias is a slot": (
+        '[slots.s]\nmodel = "hal0-starter"\n[remotes.r]\nkind = "openai"\naliases = { s = "m" }\n',
+        "remotes.r.aliases.s",
+        "[slots.s] answers to it",
+    ),
+    "alias is a slot's": (
+        '[slots.s]\nmodel = "hal0-starter"\naliases = ["fast"]\n[remotes.r]\nkind = "openai"\n'
+        'aliases = { fast = "m" }\n',
+        "remotes.r.aliases.fast",
+        "[slots.s] answers to it",
+    ),
+    "alias is a model's that a slot serves": (
+        '[models.m]\npath = "/m"\naliases = ["big"]\n[slots.s]\nmodel = "m"\n[remotes.r]\nkind = "openai"\n'
+        'aliases = { big = "x" }\n',
+        "remotes.r.aliases.big",
+        "[slots.s] answers to it",
+    ),
     "itself": ('[remotes.far]\nkind = "openai"\nfallback = ["far/m"]\n', "remotes.far.fallback[0]", "cannot stand in"),
     "slot itself": (
         '[slots.s]\nmodel = "hal0-starter"\nfallback = ["s"]\n',

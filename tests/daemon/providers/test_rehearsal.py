@@ -54,6 +54,26 @@ def test_a_model_that_could_not_be_pulled_is_told(
     assert counted.rehearse(Settings.model_validate({"models": good})) == []
 
 
+OTHER = {"model": "all-minilm-l6-v2", "aliases": ("tiny",)}
+
+
+@pytest.mark.parametrize("name", ["other", "tiny", "all-minilm-l6-v2", "hal0-starter-q8_0"])
+def test_what_a_slot_answers_to_may_stand_in(counted: Counted, name: str) -> None:
+    slots = {"x": {"model": "hal0-starter", "fallback": (name,)}, "other": OTHER}
+    assert counted.rehearse(Settings.model_validate({"slots": slots})) == []
+
+
+def test_a_fallback_that_names_nothing_is_told_unless_a_remote_may_have_it(counted: Counted) -> None:
+    slots = {"x": {"model": "hal0-starter", "fallback": ("other", "othr")}, "other": OTHER}
+    ((key, error),) = counted.rehearse(Settings.model_validate({"slots": slots}))
+    assert (key, error.code) == (("slots", "x", "fallback", 1), "config.invalid")
+    assert "did you mean 'other'" in error.message
+    far = {"far": {"kind": "openai"}}
+    assert counted.rehearse(Settings.model_validate({"slots": slots, "remotes": far})) == []
+    away = {"away": {"model": "nowhere"}}
+    assert counted.rehearse(Settings.model_validate({"slots": slots | away})) == []
+
+
 @pytest.mark.parametrize(
     ("key", "slot"),
     [
