@@ -4,13 +4,16 @@ A key is a function here, named in `LOOKS`; or it is proven elsewhere, and `ELSE
 fails the first test.
 """
 
+import ast
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from hal0.daemon.config.file import judge
 from hal0.daemon.config.schema import Model, Remote, Settings, Slot
 from hal0.daemon.config.snapshot import keys_awaiting_restart
 from hal0.models import CARDS
+from tests.end_to_end.test_model_pull import ollama
 from tests.fakes.installation import Installation, installed
 from tests.fakes.model_server import ModelServer
 from tests.fakes.scripted import port_range
@@ -29,6 +33,8 @@ from tests.fakes.tls import pair
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKE_SERVER = ROOT / "fakes" / "llama_server.py"
+ANY_SERVER = ROOT / "fakes" / "any_server.py"
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 STARTER = "hal0-starter"
 LONG = {
     "messages": [{"role": "user", "content": "Tell me."}],
@@ -38,45 +44,39 @@ LONG = {
 }
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
 
+AT_THE_START = "end_to_end/test_keys_read_at_start.py::test_each_is_listed_first_and_has_its_effect_after_a_restart"
+OF_A_REMOTE = "end_to_end/test_every_key_of_a_remote.py::test_a_changed_key_has_its_effect_at_once"
+OF_TLS = (
+    "end_to_end/test_tls.py::test_tls_cert_and_tls_key_wait_for_a_restart_and_a_bad_pair_is_refused_at_once"
+)
+OF_SPEECH = "end_to_end/test_speech.py::test_a_slots_own_voices_voice_and_format_are_what_it_speaks_with"
+# Key: the test that sees its effect.
 ELSEWHERE = {
-    "models.connections": "daemon/pulls/test_faults.py",
-    "models.hf_token_file": "daemon/pulls/test_pulls.py",
-    "models.store": "daemon/pulls/test_pulls.py",
-    "models.scan": "daemon/models/test_registry.py",
+    "models.connections": "daemon/pulls/test_pulls.py::test_what_is_configured_anew_counts_for_the_next_pull",
+    "models.hf_token_file": "daemon/pulls/test_pulls.py::test_what_is_configured_anew_counts_for_the_next_pull",
     **{
-        f"remotes.NAME.{key}": "end_to_end/test_remotes.py"
-        for key in ["url", "key_file", "models", "exclude", "aliases", "headers", "first_byte_timeout", "fallback"]
+        f"remotes.NAME.{key}": OF_A_REMOTE
+        for key in [
+            "kind", "url", "key_env", "key_file", "models", "exclude", "aliases", "headers", "connect_timeout",
+            "first_byte_timeout", "fallback",
+        ]
     },
-    **{
-        f"remotes.NAME.{key}": "daemon/remotes/test_remotes.py"
-        for key in ["kind", "key_env", "connect_timeout", "refresh"]
-    },
-    "slots.NAME.fallback": "end_to_end/test_remotes.py",
-    "daemon.state_dir": "end_to_end/test_keys_read_at_start.py",
-    "server.host": "end_to_end/test_keys_read_at_start.py",
-    "server.port": "end_to_end/test_keys_read_at_start.py",
-    "server.header_limit": "end_to_end/test_keys_read_at_start.py",
-    "server.request_timeout": "end_to_end/test_keys_read_at_start.py",
-    "server.keep_alive": "end_to_end/test_keys_read_at_start.py",
-    "server.tls_cert": "end_to_end/test_tls.py",
-    "server.tls_key": "end_to_end/test_tls.py",
-    "daemon.keep_backends": "end_to_end/test_keep_backends.py",
-    "daemon.auto_rollback": "end_to_end/test_config_trial.py",
-    "slots.NAME.cwd": "end_to_end/test_other_backends.py",
-    "slots.NAME.url": "end_to_end/test_images.py",
-    "slots.NAME.workflow": "end_to_end/test_images.py",
-    "slots.NAME.health_path": "daemon/providers/test_command_launch.py",
-    "slots.NAME.ready_path": "end_to_end/test_other_backends.py",
-    "slots.NAME.proof": "end_to_end/test_other_backends.py",
-    "slots.NAME.api_path": "end_to_end/test_other_backends.py",
-    "slots.NAME.serves": "end_to_end/test_other_backends.py",
-    "slots.NAME.voices": "end_to_end/test_speech.py",
-    "slots.NAME.default_voice": "end_to_end/test_speech.py",
-    "slots.NAME.default_format": "end_to_end/test_speech.py",
-    "slots.NAME.max_in_flight": "daemon/slots/test_slot.py",
-    "slots.NAME.restore_after": "daemon/slots/test_room.py",
-    "slots.NAME.queue_limit": "daemon/slots/test_slot.py",
-}
+    "remotes.NAME.refresh": "daemon/remotes/test_remotes.py::test_a_list_is_fetched_again_after_refresh",
+    "daemon.state_dir": AT_THE_START,
+    "server.host": AT_THE_START,
+    "server.port": AT_THE_START,
+    "server.header_limit": AT_THE_START,
+    "server.request_timeout": AT_THE_START,
+    "server.keep_alive": AT_THE_START,
+    "server.tls_cert": OF_TLS,
+    "server.tls_key": OF_TLS,
+    "daemon.keep_backends": "end_to_end/test_keep_backends.py::test_an_orderly_end_keeps_backends_too",
+    "slots.NAME.url": "end_to_end/test_images.py::test_what_is_asked_for_is_what_comfyui_gets",
+    "slots.NAME.workflow": "end_to_end/test_images.py::test_a_workflow_of_ones_own_is_run_and_gives_what_it_saves",
+    "slots.NAME.voices": OF_SPEECH,
+    "slots.NAME.default_voice": OF_SPEECH,
+    "slots.NAME.default_format": OF_SPEECH,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         f'[daemon]\nports = @PORTS@\n[slots.primary]\nmodel = "{STARTER}"\n'
         f'[slots.t]\nmodel = "{STARTER}"\nbinary = "builtin"\n'
     )
-    with installed(tmp_path_factory.mktemp("keys"), text) as installation:
-        yield installation
+    folder = tmp_path_factory.mktemp("keys")
+    ollama(folder / "ollama", "tiny", CARDS[0].path.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OLLAMA_MODELS", str(folder / "ollama"))
+        with installed(folder / "hal0", text) as installation:
+            yield installation
 
 
 @pytest.fixture
@@ -138,9 +142,10 @@ def load(hal0: Installation) -> dict[str, Any]:
 
 
 def failure_of_load(hal0: Installation) -> str:
+    """Code and message."""
     hal0.admin("POST", "/api/slots/t/load", {})
-    code: str = hal0.wait_for_slot("t", "error")["error"]["code"]
-    return code
+    error = hal0.wait_for_slot("t", "error")["error"]
+    return f"{error['code']}: {error['message']}"
 
 
 def post(hal0: Installation, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
@@ -262,12 +267,12 @@ def program(hal0: Installation, name: str, line: str) -> str:
 
 def dispatch_start_timeout(hal0: Installation) -> None:
     change(hal0, **{"dispatch.start_timeout": 0.3, "slots.t.binary": never_listens(hal0)})
-    assert failure_of_load(hal0) == "slot.start_timeout"
+    assert failure_of_load(hal0).startswith("slot.start_timeout: ")
 
 
 def slots_NAME_start_timeout(hal0: Installation) -> None:  # noqa: N802 - the key's name
     change(hal0, start_timeout=0.3, binary=never_listens(hal0))
-    assert failure_of_load(hal0) == "slot.start_timeout"
+    assert failure_of_load(hal0).startswith("slot.start_timeout: ")
 
 
 def dispatch_stream_idle_timeout(hal0: Installation) -> None:
@@ -316,7 +321,7 @@ def models_NAME_aliases(hal0: Installation) -> None:  # noqa: N802
 def models_NAME_sha256(hal0: Installation) -> None:  # noqa: N802
     shutil.copy(CARDS[0].path, hal0.folder / "d.gguf")
     change(hal0, **{"models.mine": {"path": "d.gguf", "sha256": "0" * 64}, "slots.t.model": "mine"})
-    assert failure_of_load(hal0) == "model.checksum_mismatch"
+    assert failure_of_load(hal0).startswith("model.checksum_mismatch: ")
 
 
 def models_NAME_url(hal0: Installation) -> None:  # noqa: N802
@@ -585,6 +590,132 @@ def observe_capture(hal0: Installation) -> None:
     assert prompt() == ""
 
 
+def models_store(hal0: Installation) -> None:
+    with ModelServer() as server:
+        for folder in ("one", "two"):
+            server.put(f"{folder}.gguf", CARDS[0].path.read_bytes())
+            change(hal0, **{"models.store": folder})
+            hal0.admin("POST", "/api/models/pull", {"source": server.url(f"{folder}.gguf")})
+            until((hal0.folder / folder / f"{folder}.gguf").exists, True)
+
+
+def models_scan(hal0: Installation) -> None:
+    change(hal0, model="ollama/tiny:latest")
+    assert "error" not in command(hal0)
+    change(hal0, **{"models.scan": False})
+    assert command(hal0)["error"]["code"] == "model.not_found"  # type: ignore[index]
+
+
+def daemon_auto_rollback(hal0: Installation) -> None:
+    load(hal0)
+    change(hal0, **{"daemon.auto_rollback": True})
+    change(hal0, args=["--no-such-option"])
+    until(lambda: hal0.admin("GET", "/api/config")["by"], "hal0")
+    hal0.wait_for_slot("t", "ready", "idle")
+
+
+@contextmanager
+def busy(hal0: Installation) -> Iterator[None]:
+    """The slot is in the middle of an answer, and stays there."""
+    pid = load(hal0)["pid"]
+    with httpx.stream("POST", f"{hal0.url}/v1/chat/completions", json={**LONG, "model": "t"}, timeout=60) as answer:
+        assert answer.status_code == 200
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def slots_NAME_queue_limit(hal0: Installation) -> None:  # noqa: N802
+    with busy(hal0):
+        change(hal0, queue_limit=0)
+        assert "slot.queue_full" in post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"}).text
+
+
+def slots_NAME_max_in_flight(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, queue_limit=0)
+    with busy(hal0):
+        assert "slot.queue_full" in post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"}).text
+        change(hal0, max_in_flight=2)
+        with pytest.raises(httpx.ReadTimeout):  # it is with the backend
+            httpx.post(f"{hal0.url}/v1/chat/completions", json={**HELLO, "model": "t"}, timeout=0.3)
+
+
+def slots_NAME_restore_after(hal0: Installation) -> None:  # noqa: N802
+    quiet(hal0, "primary")
+    change(hal0, exclusive=True, group="g", **{"slots.primary.group": "g"})
+    load(hal0)
+    assert hal0.slot("primary")["state"] == "offline"
+    change(hal0, restore_after=0.1)
+    hal0.wait_for_slot("primary", "ready", "idle")
+    assert hal0.slot("t")["state"] == "offline"
+
+
+def slots_NAME_fallback(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, binary="./no-such-engine")
+    assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"})).startswith("50")
+    change(hal0, fallback=["primary"])
+    assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"})) == "200 primary"
+
+
+def any_program(hal0: Installation, *words: str, **keys: Any) -> None:
+    """Make the slot a program of somebody's, which is off."""
+    hal0.admin("POST", "/api/slots/t/unload", {})
+    hal0.wait_for_slot("t", "offline")
+    argv = [sys.executable, "-S", str(ANY_SERVER), "--listen", "${port}", *words]
+    put_slot(hal0, provider="command", command=argv, **keys)
+
+
+def put_slot(hal0: Installation, **keys: Any) -> None:
+    with hal0.client() as client:
+        answer = client.put("/api/slots/t", json=keys)
+        assert answer.status_code == 200, answer.text
+
+
+def slots_NAME_cwd(hal0: Installation) -> None:  # noqa: N802
+    for name in ("here", "there"):
+        (hal0.folder / name).mkdir()
+        any_program(hal0, cwd=name)
+        load(hal0)
+        said = [line for line in hal0.admin("GET", "/api/slots/t/logs")["lines"] if line.startswith("{")]
+        assert json.loads(said[-1])["cwd"] == str(hal0.folder / name)
+
+
+def slots_NAME_health_path(hal0: Installation) -> None:  # noqa: N802
+    any_program(hal0, health_path="/nowhere")
+    assert failure_of_load(hal0).startswith("slot.bad_response: ")
+    any_program(hal0, health_path="/ready")
+    load(hal0)
+
+
+def slots_NAME_ready_path(hal0: Installation) -> None:  # noqa: N802
+    any_program(hal0, "--slow", "600", ready_path="/ready", start_timeout=0.5)
+    assert failure_of_load(hal0).startswith("slot.start_timeout: ")
+    any_program(hal0, "--slow", "600", ready_path="/health")
+    load(hal0)
+
+
+def slots_NAME_proof(hal0: Installation) -> None:  # noqa: N802
+    any_program(hal0, "--below", "/other")
+    assert failure_of_load(hal0).startswith("slot.bad_response: ")
+    any_program(hal0, "--below", "/other", proof=False)
+    load(hal0)
+
+
+def slots_NAME_api_path(hal0: Installation) -> None:  # noqa: N802
+    any_program(hal0, "--below", "/other", api_path="/other")
+    assert slot_of(post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"})) == "200 t"
+
+
+def slots_NAME_serves(hal0: Installation) -> None:  # noqa: N802
+    any_program(hal0)
+    body = {"input": "a", "model": "t"}
+    assert "dispatch.capability_mismatch" in post(hal0, "/v1/embeddings", body).text
+    change(hal0, serves=["chat", "embedding"])
+    assert slot_of(post(hal0, "/v1/embeddings", body)) == "200 t"
+
+
 LOOKS: dict[str, Callable[[Installation], None]] = {
     look.__name__.replace("_", ".", 1).replace("NAME_", "NAME."): look
     for look in (
@@ -599,8 +730,10 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout, slots_NAME_idle_after,
         slots_NAME_unload_after, slots_NAME_drain_timeout, slots_NAME_stop_timeout, slots_NAME_aliases,
         daemon_memory_reserve, daemon_memory_limit, slots_NAME_memory, slots_NAME_pinned, slots_NAME_priority,
-        slots_NAME_group, slots_NAME_exclusive, observe_capture, slots_NAME_background, daemon_idle_after,
-        daemon_unload_after,
+        slots_NAME_group, slots_NAME_exclusive, observe_capture, models_store, models_scan, daemon_auto_rollback,
+        slots_NAME_queue_limit, slots_NAME_max_in_flight, slots_NAME_restore_after, slots_NAME_fallback, slots_NAME_cwd,
+        slots_NAME_health_path, slots_NAME_ready_path, slots_NAME_proof, slots_NAME_api_path, slots_NAME_serves,
+        slots_NAME_background, daemon_idle_after, daemon_unload_after,
     )
 }  # fmt: skip
 OTHER_VALUES = {
@@ -630,8 +763,11 @@ AT_START = [key for key, shape in every_key().items() if shape.at_start]
 
 def test_every_key_is_proven_somewhere() -> None:
     assert {*LOOKS, *ELSEWHERE, "daemon.drain_timeout"} == set(every_key())
-    for key, file in ELSEWHERE.items():
-        assert key.rpartition(".")[2] in (ROOT / file).read_text(), f"{file} does not name {key}"
+    for key, place in ELSEWHERE.items():
+        file, _, test = place.partition("::")
+        text = (ROOT / file).read_text()
+        assert test in {each.name for each in ast.walk(ast.parse(text)) if isinstance(each, FUNCTIONS)}, place
+        assert re.search(rf"(\b|\\n){key.rpartition('.')[2]}\b", text), f"{file} does not name {key}"
 
 
 @pytest.mark.parametrize("key", LOOKS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from hal0.daemon.config.environment import WINNING
-from tests.end_to_end.test_every_key import ELSEWHERE
+from tests.end_to_end.test_every_key import AT_THE_START, ELSEWHERE
 from tests.fakes.installation import Installation
 from tests.fakes.scripted import port_range
 
@@ -105,7 +105,7 @@ LOOKS: dict[str, tuple[Callable[[Installation], str], str, str]] = {
 
 
 def test_each_is_listed_first_and_has_its_effect_after_a_restart(tmp_path: Path) -> None:
-    assert set(LOOKS) == set(CHANGES) == {key for key, file in ELSEWHERE.items() if file.endswith(Path(__file__).name)}
+    assert set(LOOKS) == set(CHANGES) == {key for key, place in ELSEWHERE.items() if place == AT_THE_START}
     hal0 = Own(tmp_path, CONFIG)
     try:
         hal0.start()

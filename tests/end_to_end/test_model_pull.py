@@ -37,12 +37,12 @@ def hal0(tmp_path_factory: pytest.TempPathFactory, server: ModelServer) -> Itera
         patch.setenv("HF_ENDPOINT", server.origin)
         patch.setenv("HOME", str(folder / "home"))
         patch.delenv("XDG_CACHE_HOME", raising=False)
-        _ollama(folder / "home" / ".ollama" / "models", "tiny", STARTER.read_bytes())
+        ollama(folder / "home" / ".ollama" / "models", "tiny", STARTER.read_bytes())
         with installed(folder / "hal0", CONFIG) as installation:
             yield installation
 
 
-def _ollama(folder: Path, name: str, body: bytes) -> None:
+def ollama(folder: Path, name: str, body: bytes) -> None:
     """A model as Ollama keeps it."""
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     manifest = folder / "manifests" / "registry.ollama.ai" / "library" / name / "latest"

@@ -340,6 +340,26 @@ async def test_a_way_back_to_the_hub_does_not_bring_the_token_back(bench: Bench)
     assert all("authorization" not in each.headers for each in bench.server.asked("m.gguf"))
 
 
+async def test_what_is_configured_anew_counts_for_the_next_pull(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hf_second")
+    (tmp_path / "token").chmod(0o600)
+    settings = [{"connections": 1}, {"connections": 3, "hf_token_file": str(tmp_path / "token")}]
+    seen = []
+    async with bench.running() as pulls:
+        for name, bench.settings in zip(("one", "two"), settings, strict=True):
+            bench.server.put_repository(f"owner/{name}", {f"{name}.gguf": MODEL})
+            for file in bench.server.files.values():
+                file.slow_seconds = 0.002
+            bench.server.requests.clear()
+            bench.server.most_open_bodies = 0
+            await pulls.start(f"hf:owner/{name}")
+            assert await bench.outcome(pulls, name) is None
+            tokens = {each.headers.get("authorization") for each in bench.server.requests}
+            seen.append((bench.server.most_open_bodies, tokens))
+    assert seen[0] == (1, {None})
+    assert seen[1] == (3, {"Bearer hf_second"})
+
+
 async def test_other_servers_never_get_the_token(bench: Bench) -> None:
     bench.env["HF_TOKEN"] = "hf_secret"
     with ModelServer() as other:
