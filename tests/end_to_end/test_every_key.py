@@ -46,9 +46,7 @@ HELLO = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
 
 AT_THE_START = "end_to_end/test_keys_read_at_start.py::test_each_is_listed_first_and_has_its_effect_after_a_restart"
 OF_A_REMOTE = "end_to_end/test_every_key_of_a_remote.py::test_a_changed_key_has_its_effect_at_once"
-OF_TLS = (
-    "end_to_end/test_tls.py::test_tls_cert_and_tls_key_wait_for_a_restart_and_a_bad_pair_is_refused_at_once"
-)
+OF_TLS = "end_to_end/test_tls.py::test_tls_cert_and_tls_key_wait_for_a_restart_and_a_bad_pair_is_refused_at_once"
 OF_SPEECH = "end_to_end/test_speech.py::test_a_slots_own_voices_voice_and_format_are_what_it_speaks_with"
 # Key: the test that sees its effect.
 ELSEWHERE = {
