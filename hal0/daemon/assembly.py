@@ -36,6 +36,7 @@ from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Api, Launch, SlotSpec
+from hal0.daemon.providers.llama_devices import ListedDevices
 from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.daemon.proxy.app import ProxyApp
 from hal0.daemon.proxy.pool import Pool
@@ -142,7 +143,9 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
 
         registry = rehearse.registry(settings.models)
         peaks = Peaks(paths.state / "peaks.json")
-        appraisal = Appraisal(registry=lambda: registry, providers=providers, peaks=peaks)
+        appraisal = Appraisal(
+            registry=lambda: registry, providers=providers, peaks=peaks, listed=ListedDevices(base_environment())
+        )
         supervisor = Supervisor(
             tools=Tools(
                 providers=providers,

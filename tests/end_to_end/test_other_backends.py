@@ -75,17 +75,20 @@ kind = "speech"
 
 [slots.big]
 provider = "vllm"
+memory = "ignore"
 binary = "@FOLDER@/bin/vllm"
 model = "@FOLDER@/Qwen2"
 env = { FAKE_VLLM_RECORD = "@FOLDER@/vllm.json", FAKE_VLLM_LOAD = "0.3", FAKE_VLLM_CRASH = "later" }
 
 [slots.vectors]
 provider = "vllm"
+memory = "ignore"
 binary = "@FOLDER@/bin/vllm"
 model = "@FOLDER@/Bert"
 
 [slots.too-big]
 provider = "vllm"
+memory = "ignore"
 binary = "@FOLDER@/bin/vllm"
 model = "@FOLDER@/Qwen2"
 env = { FAKE_VLLM_CRASH = "engine" }

@@ -6,6 +6,7 @@ Steered by the environment:
   FAKE_LLAMA_LOAD      seconds of "loading", while every path answers 503
   FAKE_LLAMA_CRASH     "load": ends as if the model were damaged; "assert": aborts in the middle of loading
   FAKE_LLAMA_SCORES    "zero": every rerank score is 0
+  FAKE_LLAMA_DEVICES   what `--list-devices` names, one a line; left out: the processor alone
 """
 
 import base64
@@ -46,6 +47,7 @@ WORDS: dict[tuple[str, ...], str] = {
     ("--metrics",): SWITCH,
     ("--no-webui",): SWITCH,
     ("-v", "--verbose"): SWITCH,
+    ("--list-devices",): SWITCH,
 }
 NAMES = {word: (words[-1], kind) for words, kind in WORDS.items() for word in words}
 OPEN_PATHS = ("/health", "/v1/health", "/models", "/v1/models")
@@ -231,6 +233,11 @@ def load(server: Server) -> None:
 
 def main() -> None:
     options = parse(sys.argv[1:])
+    if "--list-devices" in options:
+        print("Available devices:")
+        for device in os.environ.get("FAKE_LLAMA_DEVICES", "(none)").splitlines():
+            print(f"  {device}")
+        return
     if path := os.environ.get("FAKE_LLAMA_RECORD"):
         seen = ("LLAMA_", "OMP_", "CUDA_", "HIP_", "ROCR_", "GGML_")
         env = {name: value for name, value in os.environ.items() if name.startswith(seen)}

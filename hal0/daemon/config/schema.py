@@ -332,7 +332,9 @@ class Slot(Table):
         None, ge=1, le=1024, description="CPU threads; left out: chosen from the machine and the model."
     )
     gpus: tuple[Annotated[int, Field(ge=0, le=255), Unit("index")], ...] | None = Field(
-        None, description="Indices of the GPUs it may use; [] = CPU only; left out: hal0 chooses."
+        None,
+        description="GPUs it may use, all of one vendor, by the numbers of `hal0 status`; [] = CPU only; left out: its "
+        "program chooses.",
     )
     gpu_layers: Annotated[int | None, Unit("layers")] = Field(
         None, ge=0, le=10_000, description="Layers put on the GPU; left out: as many as fit."

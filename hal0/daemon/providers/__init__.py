@@ -20,13 +20,13 @@ def make_providers(facts: Facts) -> Mapping[str, Provider]:
     """Every provider, made for this machine."""
     providers: tuple[Provider, ...] = (
         LlamaProvider(facts),
-        VllmProvider(),
+        VllmProvider(cards=facts.gpus),
         FlmProvider(),
         KokoroProvider(facts),
         EspeakProvider(),
-        ComfyuiProvider(),
+        ComfyuiProvider(cards=facts.gpus),
         MoonshineProvider(),
         SphinxProvider(),
-        CommandProvider(),
+        CommandProvider(cards=facts.gpus),
     )
     return MappingProxyType({provider.name: provider for provider in providers})

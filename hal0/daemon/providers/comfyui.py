@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.client import Answer, BrokenAnswer, fetch
@@ -23,6 +24,9 @@ from hal0.errors import Hal0Error
 from hal0.models.catalogue import find_entry
 from hal0.wire import Kind
 from hal0.workflows import CURATED, WorkflowInvalid, read
+
+if TYPE_CHECKING:
+    from hal0.daemon.hardware.card import Card
 
 ENGINE = "ComfyUI"
 KEY_ENV = "HAL0_BACKEND_KEY"
@@ -53,7 +57,14 @@ class ComfyuiProvider:
     patience_seconds = PATIENCE_SECONDS
     answers_while_busy = False
 
-    def __init__(self, *, environ: Mapping[str, str] = os.environ, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        *,
+        cards: "Sequence[Card]" = (),
+        environ: Mapping[str, str] = os.environ,
+        python: str = sys.executable,
+    ) -> None:
+        self._cards = cards
         self._environ = environ
         self._python = python
 
@@ -108,7 +119,7 @@ class ComfyuiProvider:
                 add(from_slot + "gpus", *further[: len(further) - len(config.args)])
                 add(from_slot + "args", *config.args)
             engine = config.cwd or ""
-            env = {} if config.gpus is None else visible_gpus(config.gpus)
+            env = {} if config.gpus is None else visible_gpus(config.gpus, self._cards, slot=spec.name)
         return Launch(
             command=tuple(words),
             env=tuple(sorted({**env, **config.env}.items())),

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hal0.daemon.config.placeholders import filled, used
 from hal0.daemon.config.schema import Slot as SlotConfig
@@ -18,6 +19,9 @@ from hal0.daemon.providers.last_words import last_complaint
 from hal0.daemon.providers.proving import answers, check, prove
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
+
+if TYPE_CHECKING:
+    from hal0.daemon.hardware.card import Card
 
 KEY_MARK = "${key}"
 DEFAULT_CONTEXT = 8192
@@ -40,7 +44,8 @@ class CommandProvider:
     patience_seconds = 0.0
     answers_while_busy = False
 
-    def __init__(self, *, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, *, cards: "Sequence[Card]" = (), environ: Mapping[str, str] = os.environ) -> None:
+        self._cards = cards
         self._environ = environ
 
     def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
@@ -85,7 +90,7 @@ class CommandProvider:
         names = used(_texts(config))
         origin = f"config slots.{spec.name}.command"
         words = (Word(found, origin), *(Word(filled(text, values), origin) for text in arguments))
-        gpus = {} if config.gpus is None else visible_gpus(config.gpus)
+        gpus = {} if config.gpus is None else visible_gpus(config.gpus, self._cards, slot=spec.name)
         env = {name: filled(value, values) for name, value in config.env.items()}
         return Launch(
             command=words,

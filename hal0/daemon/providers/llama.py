@@ -30,6 +30,7 @@ from hal0.daemon.providers.gpus import device_of, visible_gpus
 from hal0.daemon.providers.llama_needs import check_builtin, library_is_there
 from hal0.daemon.providers.llama_output import failure_reason
 from hal0.daemon.providers.llama_proof import PROOFS, judge
+from hal0.daemon.providers.words import last_count
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
@@ -143,8 +144,8 @@ class LlamaProvider:
             add(from_slot + "gpus", "--device", "none")
         add("provider llama", "--metrics", "--no-webui")
         add(from_slot + "args", *config.args)
-        parallel = _number(config.args, ("-np", "--parallel")) or config.parallel
-        total = _number(config.args, ("-c", "--ctx-size"))
+        parallel = last_count(config.args, ("-np", "--parallel")) or config.parallel
+        total = last_count(config.args, ("-c", "--ctx-size"))
         return Launch(
             command=tuple(words),
             env=self._environment(spec),
@@ -224,9 +225,7 @@ class LlamaProvider:
         env = {"OMP_WAIT_POLICY": "passive"}
         gpus = spec.config.gpus
         if gpus is not None:
-            env |= visible_gpus(gpus)
-            if gpus:
-                env["GGML_VK_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+            env |= visible_gpus(gpus, self._facts.gpus, slot=spec.name)
         return tuple(sorted({**env, **spec.config.env}.items()))
 
     def _device(self, spec: SlotSpec, engine: Engine) -> str:
@@ -264,14 +263,3 @@ class LlamaProvider:
 
     def failure_reason(self, output: Sequence[str]) -> str | None:
         return failure_reason(output)
-
-
-def _number(args: Sequence[str], names: tuple[str, ...]) -> int | None:
-    """The number that the last of these words has among the user's own."""
-    found = None
-    for index, word in enumerate(args):
-        name, _, value = word.partition("=")
-        if name in names:
-            text = value or (args[index + 1] if index + 1 < len(args) else "")
-            found = int(text) if text.isdecimal() and int(text) > 0 else found
-    return found

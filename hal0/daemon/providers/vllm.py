@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.http.endpoint import Endpoint
@@ -18,14 +19,20 @@ from hal0.daemon.providers.gpus import device_of, visible_gpus
 from hal0.daemon.providers.last_words import STYLE, cut, last_complaint, of_last_run
 from hal0.daemon.providers.program import find_program
 from hal0.daemon.providers.proving import answers, check, prove
+from hal0.daemon.providers.rough_needs import VLLM_CACHE, VLLM_SHARE
+from hal0.daemon.providers.words import last_value
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
+
+if TYPE_CHECKING:
+    from hal0.daemon.hardware.card import Card
 
 PROGRAM = "vllm"
 HOW_TO_GET = "Install vLLM (`uv tool install vllm`, or `pip install vllm` into a virtual environment)"
 KEY_ENV = "VLLM_API_KEY"
 DEFAULT_CONTEXT = 8192
 DEFAULT_PARALLEL = 256  # vLLM's own for most GPUs; said, so that it is shown
+DEFAULT_SHARE = 0.9  # of each GPU's memory, as most of its releases have it; said, so that it is known to hal0
 PATIENCE_SECONDS = 900.0  # it compiles the model for the GPU when it meets it first
 
 APIS: Mapping[Kind, frozenset[Api]] = {
@@ -62,7 +69,8 @@ class VllmProvider:
     patience_seconds = PATIENCE_SECONDS
     answers_while_busy = True
 
-    def __init__(self, *, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, *, cards: "Sequence[Card]" = (), environ: Mapping[str, str] = os.environ) -> None:
+        self._cards = cards
         self._environ = environ
 
     def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
@@ -115,10 +123,12 @@ class VllmProvider:
         add(from_slot + "parallel" if is_set else "provider vllm", "--max-num-seqs", str(parallel))
         if spec.kind == "embedding":
             add("provider vllm", "--runner", "pooling")
+        if all(last_value(config.args, names) is None for names in (VLLM_SHARE, VLLM_CACHE)):
+            add("provider vllm", VLLM_SHARE[0], str(DEFAULT_SHARE))
         if config.gpus is not None and len(config.gpus) > 1:
             add(from_slot + "gpus", "--tensor-parallel-size", str(len(config.gpus)))
         add(from_slot + "args", *config.args)
-        gpus = {} if config.gpus is None else visible_gpus(config.gpus)
+        gpus = {} if config.gpus is None else visible_gpus(config.gpus, self._cards, slot=spec.name)
         return Launch(
             command=tuple(words),
             env=tuple(sorted({**OFFLINE, **gpus, **config.env}.items())),

@@ -1,7 +1,8 @@
 """What a model would need here: the estimate from its files and its command line, corrected by what runs really took.
 
-Headers are read once for each state of the files. Reading blocks for some milliseconds. Voices are judged by the sizes
-of their files; other backends tell nothing by them, and only earlier runs of theirs are known.
+Headers are read once for each state of the files. Reading blocks for some milliseconds, and for seconds where a
+llama-server that is new here says on which GPUs it computes. Voices are judged by the sizes of their files. Of other
+backends earlier runs are known, and until then what their command lines tell.
 """
 
 import hashlib
@@ -20,8 +21,11 @@ from hal0.daemon.models.peaks import PeakKey, Peaks, identity, measured
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Launch, Provider, SlotSpec, spec_of
 from hal0.daemon.providers.llama import BUILTIN_ENGINE
+from hal0.daemon.providers.llama_devices import ListedDevices
 from hal0.daemon.providers.llama_load import load_of
 from hal0.daemon.providers.own_voice import OwnVoice
+from hal0.daemon.providers.placement import gpus_of, gpus_of_llama, gpus_of_vllm
+from hal0.daemon.providers.rough_needs import rough_needs
 from hal0.errors import Hal0Error
 from hal0.wire import DeviceView
 
@@ -54,10 +58,12 @@ class Appraisal:
         registry: Callable[[], Registry],
         providers: Mapping[str, Provider],
         peaks: Peaks,
+        listed: ListedDevices,
     ) -> None:
         self._registry = registry
         self._providers = providers
         self._peaks = peaks
+        self._listed = listed
         self._layouts: dict[str, Layout] = {}
 
     def of_model(
@@ -75,11 +81,11 @@ class Appraisal:
 
     def of(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> Appraised:
         """A slot with its command line; raises `model.file_missing` or `model.file_invalid`."""
-        gpus = _gpus(launch.device, devices)
+        gpus = self._gpus(spec, launch, devices)
         provider = self._providers[spec.config.provider]
         if spec.config.provider != "llama":
             estimated = provider.needs(spec) if isinstance(provider, OwnVoice) else None
-            return self._of_stranger(launch, gpus, estimated)
+            return self._of_stranger(spec, launch, [device for device in devices if device.id in gpus], estimated)
         words = [word.text for word in launch.command]
         load = load_of(words, device=launch.device if gpus else "cpu", is_builtin=launch.engine == BUILTIN_ENGINE)
         identity_, layout = self._layout(spec.model.path)
@@ -92,10 +98,12 @@ class Appraisal:
         )
         return Appraised(self._peaks.refined(estimate(layout, load), key), key, gpus)
 
-    def _of_stranger(self, launch: Launch, gpus: tuple[str, ...], estimated: SlotNeeds | None) -> Appraised:
-        """What the same command line took before, else what its provider estimates.
+    def _of_stranger(
+        self, spec: SlotSpec, launch: Launch, gpus: Sequence[DeviceView], estimated: SlotNeeds | None
+    ) -> Appraised:
+        """What the same command line took before, else what its provider estimates, or the command line tells.
 
-        Weights that a program of others maps from files are not known, and not counted.
+        Weights that a program of others maps from files are not in what was measured.
         """
         words = "\0".join(launch.argv(0)) + "\0" + repr(launch.env)
         key = PeakKey(
@@ -106,9 +114,21 @@ class Appraisal:
             device=launch.device,
         )
         if estimated is not None:
-            return Appraised(self._peaks.refined(estimated, key), key, gpus)
-        peak = self._peaks.find(key)
-        return Appraised(measured(peak) if peak else None, key, gpus)
+            needs: SlotNeeds | None = self._peaks.refined(estimated, key)
+        else:
+            peak = self._peaks.find(key)
+            needs = measured(peak) if peak else rough_needs(spec, launch, gpus)
+        return Appraised(needs, key, tuple(gpu.id for gpu in gpus))
+
+    def _gpus(self, spec: SlotSpec, launch: Launch, devices: Sequence[DeviceView]) -> tuple[str, ...]:
+        if launch.device == "cpu" or all(device.kind != "gpu" for device in devices):
+            return ()
+        match spec.config.provider:
+            case "llama":
+                return gpus_of_llama(launch, devices, self._listed.of(launch.engine, dict(launch.env)))
+            case "vllm":
+                return gpus_of_vllm(launch, devices)
+        return gpus_of(launch, devices)
 
     def _layout(self, path: Path) -> tuple[str, Layout]:
         with _translated(path):
@@ -118,16 +138,6 @@ class Appraisal:
                 del self._layouts[next(iter(self._layouts))]
             self._layouts[identity_] = read_layout(path)
         return identity_, self._layouts[identity_]
-
-
-def _gpus(device: str, devices: Sequence[DeviceView]) -> tuple[str, ...]:
-    """The GPUs that a launch's `device` means: those listed, or all if the backend chooses by itself."""
-    there = tuple(view.id for view in devices if view.kind == "gpu")
-    if device == "cpu":
-        return ()
-    if device == "auto":
-        return there
-    return tuple(f"gpu{index}" for index in device.split(",") if f"gpu{index}" in there)
 
 
 @contextmanager

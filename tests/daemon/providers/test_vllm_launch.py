@@ -76,6 +76,7 @@ def test_the_command_line_says_everything_that_hal0_decides(place: Place) -> Non
         ("--allowed-origins", "[]"),
         ("--max-model-len", "8192"),
         ("--max-num-seqs", "256"),
+        ("--gpu-memory-utilization", "0.9"),
     } <= pairs(made)
     assert all(word.origin for word in made.command)
 
@@ -96,6 +97,12 @@ def test_settings_of_the_slot_have_their_words(place: Place) -> None:
     assert [word.text for word in made.command][-2:] == ["--dtype", "half"]
     assert {("CUDA_VISIBLE_DEVICES", "0,2"), ("ROCR_VISIBLE_DEVICES", "0,2")} <= set(made.env)
     assert (made.device, made.context, made.parallel) == ("0,2", 4096, 4)
+
+
+@pytest.mark.parametrize("args", [("--gpu-memory-utilization", "0.5"), ("--kv_cache_memory_bytes=4G",)])
+def test_the_share_of_the_gpus_memory_is_not_said_twice(place: Place, args: tuple[str, ...]) -> None:
+    words = [word.text for word in place.launch(args=args).command]
+    assert sum(word.startswith("--gpu-memory-utilization") for word in words) == args.count("--gpu-memory-utilization")
 
 
 def test_an_embedding_model_is_told_by_its_folder_and_pools(place: Place) -> None:
