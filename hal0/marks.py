@@ -39,16 +39,26 @@ def is_marked(pid: int, mark: str) -> bool:
 
 def mark_of(pid: int, mark: str) -> str | None:
     """The whole entry, with what follows the mark; None if the process has none, is another user's, or has ended."""
-    try:
-        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
-            return None
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            entries = file.read().split(b"\0")
-    except OSError:
-        return None
     wanted = os.fsencode(mark)
-    found = (entry for entry in entries if entry == wanted or entry.startswith(wanted + b":"))
+    found = (entry for entry in _entries(pid, "/proc") if entry == wanted or entry.startswith(wanted + b":"))
     return next(map(os.fsdecode, found), None)
+
+
+def entry_of(pid: int, name: str, *, proc: str = "/proc") -> str | None:
+    """The whole entry of this name, whatever its value; None as above."""
+    wanted = os.fsencode(name) + b"="
+    found = (entry for entry in _entries(pid, proc) if entry.startswith(wanted))
+    return next(map(os.fsdecode, found), None)
+
+
+def _entries(pid: int, proc: str) -> list[bytes]:
+    try:
+        if os.stat(f"{proc}/{pid}").st_uid != os.geteuid():
+            return []
+        with open(f"{proc}/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
 
 
 def signal_all(belongs: Belongs, number: int) -> list[int]:

@@ -55,7 +55,7 @@ from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.admission import Impossible
 from hal0.daemon.slots.appraisal import Appraisal
-from hal0.daemon.slots.bonds import Bonds, is_service
+from hal0.daemon.slots.bonds import RUN, Bonds, is_service
 from hal0.daemon.slots.lifecycle import ANSWERING, State
 from hal0.daemon.slots.machine import LocalMachine
 from hal0.daemon.slots.ports import Ports
@@ -213,7 +213,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             sampler=Sampler(
                 bus,
                 meters=[CpuMeter(facts), *gpu_meters(cards=facts.gpus)],
-                processes=ProcessMeter(),
+                processes=ProcessMeter(RUN),
                 process_groups=supervisor.process_groups,
             ),
             errors=errors,

@@ -1,5 +1,6 @@
-"""Memory and processor time of each slot's process group.
+"""Memory and processor time of what each slot's backend is made of: its process group, and what carries its mark.
 
+A child that has left the group (`setsid`) still has the mark that the leader's environment holds.
 The proportional size is not asked for: the kernel then walks the pages of every mapped weight (4 ms for 300 MB). What
 is private comes from /proc/PID/status, which costs hardly more than statm (20 against 13 microseconds) and alone tells
 mapped files, whose pages the kernel can take back, from shared memory, which it cannot.
@@ -7,13 +8,14 @@ mapped files, whose pages the kernel can take back, from shared memory, which it
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from hal0.daemon.hardware.rates import Window
+from hal0.marks import entry_of
 
 RESCAN_SECONDS = 5.0  # looking through all of /proc for children costs more than reading those we know
 SIZES = (b"VmRSS:", b"RssAnon:", b"RssShmem:")  # lines of /proc/PID/status, in KiB
@@ -30,14 +32,20 @@ class Usage:
 
 
 class ProcessMeter:
-    """Remembers who belongs to each group, and the clock ticks each process had at the last look."""
+    """Remembers who belongs to each group, and the clock ticks each process had at the last look.
 
-    def __init__(self, *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
+    `mark`: the name of the environment's entry that a backend and all that it starts have in common.
+    """
+
+    def __init__(self, mark: str = "", *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
+        self._mark = mark
         self._proc = str(root / "proc")
         self._clock = clock
         self._page_bytes = os.sysconf("SC_PAGE_SIZE")
         self._tick_seconds = 1 / os.sysconf("SC_CLK_TCK")
         self._members: dict[int, list[int]] = {}  # by group
+        self._outside: dict[int, tuple[int, int]] = {}  # processes in other groups: start time, and whose they are
+        self._marks: dict[str, int] = {}  # the group whose leader carries it
         self._scanned_at = float("-inf")
         self._ticks: dict[tuple[int, int], int] = {}  # by pid and start time, as numbers are used again
         self._groups: dict[int, int] = {}  # by process, as of the last look
@@ -47,6 +55,7 @@ class ProcessMeter:
     def sample(self, groups: Mapping[str, int]) -> dict[str, Usage]:
         """What each slot's process group takes now; a slot whose processes are all gone is left out."""
         now = self._clock()
+        self._read_marks(groups.values())
         if groups and now - self._scanned_at >= RESCAN_SECONDS:
             self._scan(set(groups.values()), now)
         passed = self._window.turn()
@@ -59,8 +68,8 @@ class ProcessMeter:
             private: int | None = 0
             for pid in self._members.get(group) or [group]:
                 seen = self._stat(str(pid))
-                if seen is None or seen.group != group:  # it ended, or its number went to another one
-                    continue
+                if seen is None or (seen.group != group and self._outside.get(pid) != (seen.started, group)):
+                    continue  # it ended, or its number went to another one
                 found = True
                 self._groups[pid] = group
                 ticks[pid, seen.started] = seen.ticks
@@ -79,22 +88,40 @@ class ProcessMeter:
         return usages
 
     def group_of(self, pid: int) -> int | None:
-        """The process group of any process, that of a slot as of the last look; None if it is gone."""
+        """The process group that any process counts for, that of a slot as of the last look; None if it is gone."""
         if (group := self._groups.get(pid)) is not None:
             return group
         stat = self._stat(str(pid))
-        return stat.group if stat is not None else None
+        return self._owner(pid, stat.group) if stat is not None else None
+
+    def _owner(self, pid: int, group: int) -> int:
+        """The group itself, or that of the backend which has started the process."""
+        if group in self._members or not self._marks:
+            return group
+        entry = entry_of(pid, self._mark, proc=self._proc)
+        return group if entry is None else self._marks.get(entry, group)
+
+    def _read_marks(self, groups: Iterable[int]) -> None:
+        """Of backends that are new; one that has only just begun shows its mark at a later look."""
+        if not self._mark:
+            return
+        known = {group: entry for entry, group in self._marks.items()}
+        entries = {group: known.get(group) or entry_of(group, self._mark, proc=self._proc) for group in groups}
+        self._marks = {entry: group for group, entry in entries.items() if entry is not None}
 
     def _scan(self, groups: set[int], now: float) -> None:
         self._scanned_at = now
-        self._members = {group: [group] for group in groups}
+        self._members, self._outside = {group: [group] for group in groups}, {}
         with suppress(OSError):
             for name in os.listdir(self._proc):
-                if not name.isdigit() or int(name) in groups:
+                if not name.isdigit() or (pid := int(name)) in groups:
                     continue
                 stat = self._stat(name)
-                if stat is not None and stat.group in groups:
-                    self._members[stat.group].append(int(name))
+                if stat is None or (owner := self._owner(pid, stat.group)) not in groups:
+                    continue
+                self._members[owner].append(pid)
+                if owner != stat.group:
+                    self._outside[pid] = stat.started, owner
 
     def _private(self, pid: int) -> int | None:
         """Anonymous and shared memory (tmpfs, memfd) in bytes. What two processes share counts for both."""

@@ -100,6 +100,31 @@ def test_a_number_that_went_to_a_stranger_is_not_the_slots(tmp_path: Path, clock
     assert meter.sample({"a": 10})["a"].memory_bytes == 0
 
 
+MARK = "HAL0_RUN=life:a:token"
+
+
+def test_what_has_left_the_group_counts_by_the_mark_of_its_leader(tmp_path: Path, clock: Clock) -> None:
+    leader, worker = process(10, group=10, pages=1, environ=MARK), process(11, group=11, pages=5, environ=MARK)
+    other = process(12, group=12, pages=100, environ="HAL0_RUN=life:b:token")
+    plant(tmp_path, leader | worker | other | process(13, group=13, pages=100))
+    meter = ProcessMeter("HAL0_RUN", root=tmp_path, clock=clock)
+    assert meter.sample({"a": 10})["a"].memory_bytes == 6 * PAGE
+    assert [meter.group_of(pid) for pid in (10, 11, 12, 13)] == [10, 10, 12, 13]
+    plant(tmp_path, process(11, group=11, pages=1000, started=2))  # another one has its number now
+    assert meter.sample({"a": 10})["a"].memory_bytes == PAGE
+
+
+def test_the_mark_of_a_backend_that_has_just_begun_is_read_once_it_shows(tmp_path: Path, clock: Clock) -> None:
+    plant(tmp_path, process(10, group=10, pages=1) | process(11, group=11, pages=5, environ=MARK))
+    meter = ProcessMeter("HAL0_RUN", root=tmp_path, clock=clock)
+    assert meter.sample({"a": 10})["a"].memory_bytes == PAGE
+    plant(tmp_path, process(10, group=10, pages=1, environ=MARK))
+    meter.sample({"a": 10})
+    assert meter.group_of(11) == 10
+    clock.now += 5.0
+    assert meter.sample({"a": 10})["a"].memory_bytes == 6 * PAGE
+
+
 def test_names_with_blanks_and_brackets_do_not_confuse_it(tmp_path: Path, clock: Clock) -> None:
     plant(tmp_path, process(10, group=10, pages=4, name="a) S 1 (b"))
     assert ProcessMeter(root=tmp_path, clock=clock).sample({"a": 10})["a"].memory_bytes == 4 * PAGE
@@ -158,6 +183,37 @@ def test_mapped_weights_of_a_real_process_are_not_private_and_those_in_a_memfd_a
     assert usage.memory_bytes > 2**26 + 2**24
     assert usage.private_bytes is not None
     assert 2**24 + 2**23 - 2**20 < usage.private_bytes < 2**26
+
+
+WORKER = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    data = bytearray(2**25)
+    print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_real_worker_in_a_session_of_its_own_is_the_backends() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={"HAL0_TEST": f"{os.getpid()}:worker"},
+    )
+    with child:
+        assert child.stdout is not None
+        worker = int(child.stdout.readline())
+        meter = ProcessMeter("HAL0_TEST")
+        usage = meter.sample({"a": child.pid})["a"]
+        owner = meter.group_of(worker)
+        assert child.stdin is not None
+        child.stdin.close()  # both end
+    assert owner == child.pid
+    assert usage.private_bytes is not None
+    assert usage.private_bytes > 2**25
 
 
 def test_a_real_process_and_its_child_are_measured() -> None:

@@ -60,6 +60,7 @@ def process(
     anonymous_kib: int = 0,
     file_kib: int = 0,
     shared_kib: int = 0,
+    environ: str = "",
 ) -> dict[str, str]:
     """/proc/PID/stat with `ticks` of time, half of them in the kernel, and what memory /proc/PID/status tells."""
     fields = ["S", "1", str(group), str(group), *["0"] * 7, str(ticks // 2), str(ticks - ticks // 2)]
@@ -67,4 +68,8 @@ def process(
     sizes = {"RssAnon": anonymous_kib, "RssFile": file_kib, "RssShmem": shared_kib}
     told = {"VmRSS": sum(sizes.values()), **sizes}
     status = f"Name:\t{name}\nState:\tS (sleeping)\n" + "".join(f"{key}:\t{size:8} kB\n" for key, size in told.items())
-    return {f"proc/{pid}/stat": f"{pid} ({name}) {' '.join(fields)}\n", f"proc/{pid}/status": status + "Threads:\t1\n"}
+    return {
+        f"proc/{pid}/stat": f"{pid} ({name}) {' '.join(fields)}\n",
+        f"proc/{pid}/status": status + "Threads:\t1\n",
+        f"proc/{pid}/environ": f"PATH=/bin\0{environ}\0",
+    }
