@@ -49,6 +49,8 @@ def list_crashes(args: Namespace) -> int:
 
 
 def show_crash(args: Namespace) -> int:
+    from hal0.daemon.slots.process import describe_exit
+
     daemon = Daemon.at(args.host)
     body = daemon.ask("GET", f"/api/crashes/{part(args.id)}")
     if args.json:
@@ -58,10 +60,11 @@ def show_crash(args: Namespace) -> int:
     say(Cell(bundle.error.code, "red"), f"  {bundle.error.message}")
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(bundle.at))
     memory = " ".join(figures.size(value) for value in bundle.memory_bytes[-10:])
+    has_died = "exit" in bundle.error.details  # else hal0 ended it: it hung, or answered wrongly
     known = {
         "slot": f"{bundle.slot}, run {bundle.run}, configuration r{bundle.revision}",
         "when": f"{when}, {bundle.state} for {figures.span(bundle.ran_seconds)} since its start",
-        "exit": "out of memory" if bundle.out_of_memory else str(bundle.exit),
+        "exit": describe_exit(bundle.exit, out_of_memory=bundle.out_of_memory) if has_died else "not by itself",
         "memory": memory or "not looked at yet",
         "requests": " ".join(bundle.requests) or "none in flight",
         "command": " ".join(bundle.argv),

@@ -177,7 +177,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         )
 
         async def check_room(slot: Slot, spec: SlotSpec, launch: Launch) -> None:
-            devices = services.sampler.devices
+            devices = await services.sampler.known_devices()
             appraised = await asyncio.to_thread(services.appraisal.of, spec, launch, devices)
             preview = await supervisor.room.preview(slot.name, appraised, spec.config)
             if isinstance(preview.decision, Impossible):

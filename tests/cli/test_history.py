@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from hal0.wire import CrashBundle, ErrorView
+from tests.cli.conftest import Run
+from tests.fakes.admin import FakeAdmin
 from tests.fakes.installation import Installation, installed
 
 
@@ -51,8 +54,33 @@ def test_the_bundle_named_by_the_ledger_is_shown(crashed: Installation) -> None:
     text = run(crashed, "crash", "show", bundle["id"])
     assert text.startswith("slot.crashed")
     assert "--model" in text
-    assert "exit" in text
-    assert "-9" in text
+    assert exit_line(text) == "killed by SIGKILL"
+
+
+def exit_line(text: str) -> str:
+    (line,) = (line for line in text.splitlines() if line.split()[:1] == ["exit"])
+    return " ".join(line.split()[1:])
+
+
+@pytest.mark.parametrize(
+    ("details", "exit", "out_of_memory", "words"),
+    [
+        ({"exit": -11}, -11, False, "killed by SIGSEGV"),
+        ({"exit": 3}, 3, False, "exit status 3"),
+        ({"exit": -9, "out_of_memory": True}, -9, True, "killed by the kernel, which had run out of memory"),
+        ({"exit": None}, None, False, "it has ended; how is not known, as an earlier daemon had started it"),
+        ({"seconds": 180.0}, None, False, "not by itself"),
+    ],
+)
+def test_how_a_backend_ended_is_told_in_words(
+    details: dict[str, object], exit: int | None, out_of_memory: bool, words: str, hal0: Run, admin: FakeAdmin
+) -> None:
+    error = ErrorView(code="slot.crashed", message="it crashed", details=details)
+    admin.answers["GET /api/crashes/1"] = CrashBundle(
+        id="1", at=0, slot="s", run=1, revision=1, error=error, argv=[], exit=exit, out_of_memory=out_of_memory,
+        state="ready",
+    )  # fmt: skip
+    assert exit_line(hal0("crash", "show", "1").out) == words
 
 
 def test_an_unknown_bundle_has_a_code(crashed: Installation) -> None:

@@ -11,6 +11,6 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/devices")
     async def list_devices() -> Response:
-        return list_reply("devices", services.sampler.devices)
+        return list_reply("devices", await services.sampler.known_devices())
 
     return routes

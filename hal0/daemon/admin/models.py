@@ -47,11 +47,12 @@ def make(services: Services) -> Blueprint:
         context = query_number(request.args.get("context"), "context", default=0, most=LARGEST_CONTEXT)
         parallel = query_number(request.args.get("parallel"), "parallel", default=0, most=MOST_PARALLEL)
         like = _like(model, services, request.args.get("slot"))
+        devices = await services.sampler.known_devices()
         try:
             appraised = await asyncio.to_thread(
                 appraisal.of_model,
                 model.id,
-                list(services.sampler.devices),
+                devices,
                 like=like.config if like else None,
                 context=context or None,
                 parallel=parallel or None,

@@ -66,7 +66,8 @@ def make(services: Services) -> Blueprint:
         slot = services.supervisor.get(name)
         spec = slot.plan()
         launch = slot.provider.launch(spec)
-        appraised = await asyncio.to_thread(services.appraisal.of, spec, launch, list(services.sampler.devices))
+        devices = await services.sampler.known_devices()
+        appraised = await asyncio.to_thread(services.appraisal.of, spec, launch, devices)
         return reply(fit_view(name, await services.supervisor.room.preview(name, appraised, slot.config)))
 
     @routes.get("/slots/<name>/why")

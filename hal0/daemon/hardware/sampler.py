@@ -88,6 +88,12 @@ class Sampler:
         """What the slot's present run took at most so far, or its last one if it has none; None: no look has met it."""
         return self._peaks.get(slot)
 
+    async def known_devices(self) -> list[DeviceView]:
+        """The devices as of the latest look; before the first one it looks, since what is there is to be known."""
+        if not self.devices:
+            await self.look()
+        return list(self.devices)
+
     async def run(self) -> None:
         """Sample until cancelled."""
         loop = asyncio.get_running_loop()

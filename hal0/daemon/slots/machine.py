@@ -29,11 +29,9 @@ class LocalMachine:
         self._settings = settings
 
     async def appraise(self, spec: SlotSpec, launch: Launch) -> Appraised | None:
-        sampler = self._sampler()
-        if not sampler.devices:
-            await sampler.look()  # nobody has looked yet, and its GPUs are to be known
+        devices = await self._sampler().known_devices()
         try:
-            return await asyncio.to_thread(self._appraisal.of, spec, launch, sampler.devices)
+            return await asyncio.to_thread(self._appraisal.of, spec, launch, devices)
         except Hal0Error as error:  # the backend may make more of the file, or will say what is wrong with it
             log.warning("%s: how much memory it needs is not known: %s", spec.name, error)
             return None
