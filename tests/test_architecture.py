@@ -88,6 +88,7 @@ PURE = [
     "hal0.daemon.dialects.responses_answer",
     "hal0.daemon.dialects.responses_request",
     "hal0.backends.sentences",
+    "hal0.tui.places",
     "hal0.tui.store",
     "hal0.tui.keymap",
 ]

@@ -11,11 +11,19 @@ from hal0.wire import ConfigView, DeviceView, ErrorRecord, PullView, RequestView
 
 
 @dataclass(frozen=True, slots=True)
+class SlotMemory:
+    """What a slot's processes hold, in bytes."""
+
+    ram: int
+    gpus: dict[str, int]  # by device
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSample:
     """One reading of all devices, and the memory of each slot's processes."""
 
     devices: tuple[DeviceView, ...]
-    slot_memory_bytes: dict[str, int]
+    slots: dict[str, SlotMemory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +37,11 @@ class Fact:
 
 
 def _sample(data: dict[str, Any]) -> DeviceSample:
-    memory = {
-        str(name): int(usage["memory_bytes"])
+    slots = {
+        str(name): SlotMemory(int(usage["memory_bytes"]), {str(k): int(v) for k, v in usage["gpu_bytes"].items()})
         for name, usage in data.get("slots", {}).items()
-        if usage.get("memory_bytes") is not None
     }
-    return DeviceSample(tuple(DeviceView.model_validate(device) for device in data.get("devices", ())), memory)
+    return DeviceSample(tuple(DeviceView.model_validate(device) for device in data.get("devices", ())), slots)
 
 
 def _model(model: type[BaseModel]) -> Callable[[dict[str, Any]], BaseModel]:

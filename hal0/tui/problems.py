@@ -13,7 +13,7 @@ from hal0.tui.lines import EMPTY, Frame, Line, line, span, spread
 from hal0.tui.look import Glyphs
 from hal0.tui.store import Store
 from hal0.tui.text import cells, cut, harmless, uncoloured, wrap
-from hal0.wire import ErrorRecord, Problem, SlotView
+from hal0.wire import ErrorRecord, ErrorView, Problem, SlotView
 
 LABEL_CELLS = 16
 
@@ -53,7 +53,7 @@ def troubles(store: Store) -> list[Trouble]:
     found += [_of_slot(slot, store) for slot in store.slots.values() if slot.state == "error"]
     told = {(trouble.slot, trouble.code) for trouble in found}
     records = sorted(store.errors.values(), key=lambda record: record.last_at, reverse=True)
-    found += [_of_record(record) for record in records if (record.slot, record.error.code) not in told]
+    found += [_of_record(record, store) for record in records if (record.slot, record.error.code) not in told]
     return found
 
 
@@ -109,7 +109,7 @@ def _of_failed_edit(store: Store) -> Iterator[Trouble]:
         return
     record = next((each for each in store.errors.values() if each.error.message == config.failed), None)
     if record is not None:
-        yield _of_record(record)
+        yield _of_record(record, store)
         return
     yield Trouble(
         key="config failed",
@@ -154,32 +154,49 @@ def _of_slot(slot: SlotView, store: Store) -> Trouble:
         did=did,
         cause=cause,
         remedy=remedy,
-        facts=(("model", slot.model), ("engine", slot.engine or slot.provider), ("revision", f"r{slot.revision}")),
+        facts=(
+            ("model", slot.model),
+            ("engine", slot.engine or slot.provider),
+            ("revision", f"r{slot.revision}"),
+            ("crash bundle", crash_of(slot.error)),
+            ("how it came", f"`hal0 why {slot.name}`"),
+        ),
         log=tuple(slot.log_tail),
         command=f"hal0 slot logs {slot.name}",
         slot=slot.name,
     )
 
 
-def _of_record(record: ErrorRecord) -> Trouble:
+def _of_record(record: ErrorRecord, store: Store) -> Trouble:
+    is_slot = record.slot in store.slots  # else it is a remote, or has gone
     details = {**({"slot": record.slot} if record.slot else {}), **record.error.details}
     cause, remedy = _advice(record.error.code, details)
     first = f"first {figures.clock(record.first_at)}, " if record.count > 1 else ""
     times = f"  ×{record.count}" if record.count > 1 else ""
-    facts = (("request", record.request),) if record.request else ()
+    facts = (
+        ("request", record.request),
+        ("crash bundle", crash_of(record.error)),
+        ("how it came", f"`hal0 why {record.slot}`" if is_slot else ""),
+    )
     return Trouble(
         key=f"error {record.id}",
         code=record.error.code,
-        subject=f"slot {record.slot}" if record.slot else "hal0",
+        subject=f"slot {record.slot}" if is_slot else record.slot or "hal0",
         message=record.error.message,
         when=f"{first}last {figures.clock(record.last_at)}{times}" if first else figures.clock(record.last_at),
         did="answered the request with this error" if record.request else "",
         cause=cause,
         remedy=remedy,
         facts=facts,
-        command=f"hal0 slot logs {record.slot}" if record.slot else f"hal0 explain {record.error.code}",
+        command=f"hal0 slot logs {record.slot}" if is_slot else f"hal0 explain {record.error.code}",
         slot=record.slot,
     )
+
+
+def crash_of(error: ErrorView | None) -> str:
+    """Where all is kept that was known when a backend failed; empty if nothing is."""
+    id = error.details.get("crash") if error is not None else None
+    return f"{id}: `hal0 crash show {id}`" if id else ""
 
 
 def _advice(code: str, details: Mapping[str, Any]) -> tuple[str, str]:

@@ -326,10 +326,10 @@ class Store:
         self.devices = {device.id: device for device in sample.devices}
         self._note_devices(self.now)
         self.mark("devices")
-        for name, memory in sample.slot_memory_bytes.items():
+        for name, memory in sample.slots.items():
             slot = self.slots.get(name)
-            if slot is not None and slot.memory_bytes != memory:
-                self.slots[name] = slot.model_copy(update={"memory_bytes": memory})
+            if slot is not None and (slot.memory_bytes, slot.gpu_bytes) != (memory.ram, memory.gpus):
+                self.slots[name] = slot.model_copy(update={"memory_bytes": memory.ram, "gpu_bytes": memory.gpus})
                 self.mark("slots")
 
     def _config_changed(self, config: ConfigView) -> None:

@@ -47,7 +47,7 @@ GPU0 = device(
 )  # fmt: skip
 
 STRANGERS = [
-    {"pid": 4121, "name": "hal0-llama", "memory_bytes": int(18.3 * GIB), "slot": "chat-l"},
+    {"pid": 4121, "name": "hal0-llama", "memory_bytes": int(12.2 * GIB), "slot": "chat-l"},
     {"pid": 812, "name": "python3", "memory_bytes": int(4.1 * GIB)},
     {"pid": 1033, "name": "Xorg", "memory_bytes": 212 * 2**20},
     {"pid": 77},
@@ -106,7 +106,7 @@ TOO_LONG = "40121 tokens, context is 32768"
 SLOT_ERROR = ErrorView(
     code="slot.load_failed",
     message="rerank could not load its model: unknown architecture 'bge-m4' in /srv/models/bge-reranker-v3-m3.gguf",
-    details={"slot": "rerank", "reason": "unknown architecture 'bge-m4'"},
+    details={"slot": "rerank", "reason": "unknown architecture 'bge-m4'", "crash": "20261122-123049-3f9a"},
 )
 
 
@@ -114,10 +114,12 @@ def busy_state(now: float = NOW, **more: Any) -> State:
     """A lab machine at work: every kind of state, two streams, one slot in error."""
     shift = now - NOW
     slots = [
-        slot("chat-l", "serving", model="qwen3-30b-a3b-q4_k_m", device="0", memory_bytes=int(18.3 * GIB), context=32768,
-             parallel=2, in_flight=2, tokens_per_second=61.4, ttft_ms=182.0, load_ms=38_000.0, since=now - 40),
-        slot("code-m", "serving", model="qwen3-coder-8b-q6_k", device="0", memory_bytes=int(7.9 * GIB), context=16384,
-             tokens_per_second=51.0, ttft_ms=240.0, load_ms=9_100.0, since=now - 3, port=8082, pid=4188),
+        slot("chat-l", "serving", model="qwen3-30b-a3b-q4_k_m", device="0", memory_bytes=int(1.3 * GIB), context=32768,
+             gpu_bytes={"gpu0": int(12.2 * GIB)}, parallel=2, in_flight=2, tokens_per_second=61.4, ttft_ms=182.0,
+             load_ms=38_000.0, since=now - 40),
+        slot("code-m", "serving", model="qwen3-coder-8b-q6_k", device="auto", memory_bytes=GIB, context=16384,
+             gpu_bytes={"gpu0": int(7.9 * GIB)}, tokens_per_second=51.0, ttft_ms=240.0, load_ms=9_100.0,
+             since=now - 3, port=8082, pid=4188),
         slot("embed", "ready", kind="embedding", model="bge-m3-f16", memory_bytes=int(2.2 * GIB), since=now - 7200,
              ttft_ms=12.0, port=8083, pid=4190),
         slot("vision", "warming", model="qwen2.5-vl-7b-q4_k_m", progress=0.64, memory_bytes=int(5.1 * GIB),

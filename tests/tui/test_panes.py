@@ -8,12 +8,13 @@ from hal0.tui import problems
 from hal0.tui.look import ASCII, THEME_NAMES, UNICODE, styles_of
 from hal0.tui.store import Store
 from hal0.tui.view import View, passes
+from hal0.tui.widgets import detail
 from hal0.tui.widgets.lanes import axis, lane
 from hal0.tui.widgets.slots import note_of
 from hal0.tui.widgets.stream import StreamPane, assign, example, heading
-from hal0.wire import SlotState, TokenBatch
+from hal0.wire import ErrorRecord, ErrorView, SlotState, TokenBatch
 from tests.tui.pictures import screen_lines
-from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot
+from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot, state
 from tests.tui.still import settle, showing
 
 
@@ -154,6 +155,26 @@ def test_problems_come_in_the_order_of_their_weight_and_none_twice() -> None:
     assert "rerank" in found[3].remedy
     store.load(default_state())
     assert not problems.has_troubles(store)
+
+
+def test_a_failure_of_a_slot_names_its_crash_bundle_and_its_history() -> None:
+    store = Store()
+    store.load(busy_state())
+    facts = dict(problems.troubles(store)[0].facts)
+    assert facts["crash bundle"] == "20261122-123049-3f9a: `hal0 crash show 20261122-123049-3f9a`"
+    assert facts["how it came"] == "`hal0 why rerank`"
+    rerank = store.slots["rerank"]
+    assert dict(detail.facts_of(rerank, NOW))["crash"] == facts["crash bundle"]
+
+
+def test_a_failure_of_a_remote_is_not_told_as_that_of_a_slot() -> None:
+    error = ErrorView(code="dispatch.remote_key_missing", message="openrouter cannot be reached")
+    store = Store()
+    store.load(state(errors=[ErrorRecord(id=1, error=error, slot="openrouter", first_at=NOW, last_at=NOW)]))
+    (trouble,) = problems.troubles(store)
+    assert trouble.subject == "openrouter"
+    assert trouble.command == "hal0 explain dispatch.remote_key_missing"
+    assert not any(value for _, value in trouble.facts)
 
 
 def test_a_parked_slot_says_so() -> None:

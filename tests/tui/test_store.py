@@ -150,12 +150,16 @@ def test_a_sample_updates_devices_their_history_and_the_memory_of_slots() -> Non
     busier = CPU.model_copy(update={"utilisation": 0.5})
     sample = {
         "devices": [busier.model_dump(), MEMORY.model_dump()],
-        "slots": {"primary": {"memory_bytes": 7, "cpu_percent": 3.0}, "gone": {"memory_bytes": 1}},
+        "slots": {
+            "primary": {"memory_bytes": 7, "gpu_bytes": {"gpu1": 9}, "cpu_percent": 3.0},
+            "gone": {"memory_bytes": 1, "gpu_bytes": {}},
+        },
     }
     tell(store, "device.sample", sample, at=NOW + 3)
     assert store.devices["cpu"].utilisation == 0.5
     assert store.utilisation["cpu"][-1] == (NOW + 3, 0.5)
     assert store.slots["primary"].memory_bytes == 7
+    assert store.slots["primary"].gpu_bytes == {"gpu1": 9}
     assert {"devices", "slots"} <= store.take_dirty()
 
 
@@ -171,7 +175,7 @@ def test_more_samples_than_one_a_second_are_one_point_of_the_history_their_mean(
 def test_an_unchanged_memory_figure_does_not_repaint_the_slots() -> None:
     store = loaded()
     memory = store.slots["primary"].memory_bytes
-    tell(store, "device.sample", {"devices": [], "slots": {"primary": {"memory_bytes": memory}}})
+    tell(store, "device.sample", {"devices": [], "slots": {"primary": {"memory_bytes": memory, "gpu_bytes": {}}}})
     assert "slots" not in store.take_dirty()
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from hal0.tui import figures, swaps
+from hal0.tui import figures, places, problems, swaps
 from hal0.tui.lines import Line, Span, line, span
 from hal0.tui.look import STATE_ROLE
 from hal0.tui.text import wrap
@@ -18,8 +18,8 @@ def facts_of(slot: SlotView, now: float) -> list[tuple[str, str]]:
         ("model", slot.model),
         ("kind", slot.kind),
         ("engine", slot.engine or slot.provider),
-        ("device", slot.device),
-        ("memory", figures.size(slot.memory_bytes) if slot.memory_bytes else ""),
+        ("device", places.device_of(slot)),
+        ("memory", places.memory_in_words(slot)),
         ("context", f"{slot.context} tokens x {slot.parallel}" if slot.context else ""),
         ("address", f"127.0.0.1:{slot.port}" if slot.port else ""),
         ("process", f"pid {slot.pid}, run {slot.run}" if slot.pid else f"run {slot.run}" if slot.run else ""),
@@ -31,6 +31,7 @@ def facts_of(slot: SlotView, now: float) -> list[tuple[str, str]]:
         ("failures", f"{slot.failures} of 5" if slot.failures else ""),
         ("unloads in", figures.span(slot.unload_at - now) if slot.unload_at else ""),
         ("last error" if slot.state != "error" else "error", error),
+        ("crash", problems.crash_of(slot.error)),
     ]
     return [(name, value) for name, value in facts if value]
 

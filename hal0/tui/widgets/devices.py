@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import ClassVar
 
-from hal0.tui import figures
+from hal0.tui import figures, places
 from hal0.tui.lines import Line, Span, line, padded, span, spread, width_of
 from hal0.tui.look import Glyphs
 from hal0.tui.store import Store
@@ -84,14 +84,24 @@ def heat(device: DeviceView, glyphs: Glyphs) -> list[Span]:
 
 
 def tenants(device: DeviceView, store: Store) -> str:
-    """The slots that run on a device."""
-    index = device.id.removeprefix("gpu")
+    """The slots that run on a device: those that hold its memory, and those that are told to."""
     return " ".join(
         slot.name
         for slot in store.slots.values()
         if slot.state not in ("offline", "error")
-        and (slot.device == "cpu" if device.kind == "cpu" else index in slot.device.split(","))
+        and (slot.device == "cpu" if device.kind == "cpu" else device.id in places.gpus_of(slot))
     )
+
+
+def residents(device: DeviceView, width: int) -> str:
+    """What slots hold of a GPU's memory, cut where there is no room for more of them."""
+    sizes: dict[str, int | None] = {}
+    for process in device.processes if device.kind == "gpu" else ():
+        if process.slot:
+            before, more = sizes.get(process.slot, 0), process.memory_bytes
+            sizes[process.slot] = None if before is None or more is None else before + more
+    told = ", ".join(f"{name} {figures.size(size)}" for name, size in sizes.items())
+    return cut(f"slots: {told}", width) if told else ""
 
 
 def strangers(device: DeviceView, width: int) -> str:
@@ -115,7 +125,7 @@ def note_of(device: DeviceView) -> Span:
 def remarks(device: DeviceView, width: int) -> list[Line]:
     """What is to be said of a device beside its figures, the weightiest first, in lines of at most this width."""
     note, role = note_of(device)
-    said = (span(cut(note, width), role), span(strangers(device, width), "muted"))
+    said = (span(cut(note, width), role), span(residents(device, width)), span(strangers(device, width), "muted"))
     return [line(each) for each in said if each[0]]
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 
-from hal0.tui import figures, retries
+from hal0.tui import figures, places, retries
 from hal0.tui.lines import Line, Span, line, padded, span
 from hal0.tui.look import STATE_ROLE, Glyphs
 from hal0.tui.messages import Touched
@@ -127,8 +127,8 @@ def cell_texts(slot: SlotView, load: Load, now: float, glyphs: Glyphs) -> dict[s
         "kind": span(slot.kind, "muted"),
         "model": span(slot.model),
         "engine": span(slot.engine or slot.provider, "muted"),
-        "device": span(slot.device),
-        "memory": span(figures.size(slot.memory_bytes)),
+        "device": span(places.device_of(slot)),
+        "memory": span(figures.size(places.memory_of(slot))),
         "context": span(f"{context}/{slot.parallel}" if slot.parallel > 1 else context, "muted"),
         "rate": span(figures.rate(load.tokens_per_second), "busy" if load.decoding else past),
         "ttft": span(figures.milliseconds(load.ttft_ms), past),
