@@ -1,7 +1,8 @@
 """The estimate beside what the engine of the package really takes, for models of many shapes.
 
-Measured is resident memory after a full batch, less the pages of weights that the engine copied into another order and
-needs no more in the file; it tells how many these are. Caches that fill with use are looked at in a test of their own.
+Measured is the peak of resident memory (VmHWM) up to the end of a full batch, less the pages of weights that the engine
+copied into another order and needs no more in the file; it tells how many these are. Caches that fill with use are
+looked at in a test of their own.
 """
 
 import json
@@ -72,9 +73,9 @@ class Program:
 
     def measure(self) -> Measured:
         status = dict(line.split(":", 1) for line in Path(f"/proc/{self._pid}/status").read_text().splitlines())
-        resident, private = (int(status[key].split()[0]) * 1024 for key in ("VmRSS", "RssAnon"))
+        peak, private = (int(status[key].split()[0]) * 1024 for key in ("VmHWM", "RssAnon"))
         return Measured(
-            need=resident - self._told(r"CPU_REPACK model buffer size"),
+            need=peak - self._told(r"CPU_REPACK model buffer size"),
             private=private,
             kv=self._told(r"llama_kv_cache: +CPU KV buffer size|CPU RS buffer size"),
             compute=self._told(r"CPU compute buffer size"),
