@@ -222,6 +222,15 @@ _add(
     remedy="Restore the file or correct `path` in [models.{model}]; one that hal0 had pulled, pull again.",
 )
 _add(
+    "model.no_projector",
+    409,
+    "{model} has no image projector here: {reason}",
+    cause="A model of llama.cpp sees pictures through a second file, its projector (mmproj). It is not where the "
+    "slot's `mmproj` says.",
+    remedy="Put the projector of {model} beside the model, or name its file with `mmproj`. Without that key the slot "
+    "reads text only.",
+)
+_add(
     "model.not_downloaded",
     409,
     "{slot} needs {model}, which is not on this machine: {reason}",

@@ -67,6 +67,7 @@ class SlotView(Wire):
     provider: str
     model: str  # the model id the slot serves
     engine: str = ""  # what runs it, e.g. "llama.cpp (built in)" or the path of a llama-server
+    vision: bool = False  # it takes pictures too
     device: str = ""  # "cpu", or GPU indices as "0" or "0,1"; empty until it was started once
     context: int | None = None  # tokens per request
     parallel: int = 1  # requests the backend computes at the same time
@@ -96,6 +97,11 @@ class SlotView(Wire):
     swap: SwapView | None = None  # the last one, since the daemon has run
     aliases: list[str] = []
     background: list[str] = []  # further names, for requests that no person waits for
+
+    @property
+    def use(self) -> str:
+        """Its kind, as people are told it."""
+        return "vision" if self.vision else self.kind
 
 
 class RequestView(Wire):

@@ -86,7 +86,7 @@ def print_slots(slots: list[SlotView]) -> None:
             Cell(*STATES[slot.state]),
             Cell(slot.name, "bold"),
             state_cell(slot),
-            slot.kind,
+            slot.use,
             slot.model,
             slot.device if slot.device != "cpu" else "",
             figures.size(slot.memory_bytes),

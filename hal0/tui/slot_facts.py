@@ -9,7 +9,7 @@ from hal0.wire import CommandView, SlotView
 def facts(slot: SlotView, now: float) -> list[tuple[str, str]]:
     """Labels and values; what is not known or does not apply is left out."""
     values: list[tuple[str, str | None]] = [
-        ("kind", slot.kind),
+        ("kind", slot.use),
         ("model", slot.model),
         ("also called", ", ".join(slot.aliases)),
         ("in the background", ", ".join(slot.background)),

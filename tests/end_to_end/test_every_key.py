@@ -26,6 +26,7 @@ from hal0.daemon.config.schema import Model, Remote, Settings, Slot
 from hal0.daemon.config.snapshot import keys_awaiting_restart
 from hal0.models import CARDS
 from tests.end_to_end.test_model_pull import ollama
+from tests.fakes.gguf_projector import write_projector
 from tests.fakes.installation import Installation, installed
 from tests.fakes.model_server import ModelServer
 from tests.fakes.scripted import port_range
@@ -36,6 +37,11 @@ FAKE_SERVER = ROOT / "fakes" / "llama_server.py"
 ANY_SERVER = ROOT / "fakes" / "any_server.py"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 STARTER = "hal0-starter"
+STARTER_WIDTH = 192  # of its embeddings
+# A PNG of one red pixel.
+RED_DOT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC"
+)
 LONG = {
     "messages": [{"role": "user", "content": "Tell me."}],
     "stream": True,
@@ -396,6 +402,21 @@ def slots_NAME_gpu_layers(hal0: Installation) -> None:  # noqa: N802
     assert command(hal0)["error"]["code"] == "slot.engine_missing"  # type: ignore[index]
 
 
+def slots_NAME_mmproj(hal0: Installation) -> None:  # noqa: N802
+    assert (load(hal0)["vision"], ask_about_a_picture(hal0)) == (False, 400)
+    change(hal0, mmproj=str(write_projector(hal0.folder / "eyes.gguf", width=STARTER_WIDTH)))
+    until(lambda: hal0.slot("t")["vision"] and hal0.slot("t")["state"], "ready")
+    assert ask_about_a_picture(hal0) == 200
+    change(hal0, mmproj="auto")
+    assert command(hal0)["error"]["code"] == "model.no_projector"  # type: ignore[index]
+
+
+def ask_about_a_picture(hal0: Installation) -> int:
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": RED_DOT}}]
+    body = {"model": "t", "max_tokens": 4, "messages": [{"role": "user", "content": content}]}
+    return post(hal0, "/v1/chat/completions", body).status_code
+
+
 def slots_NAME_port(hal0: Installation) -> None:  # noqa: N802
     port = port_range()[1] - 20
     assert load(hal0)["port"] != port
@@ -724,8 +745,9 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         models_folders, models_NAME_path, models_NAME_url, models_NAME_aliases, models_NAME_sha256, models_NAME_licence,
         slots_NAME_provider,
         slots_NAME_command, slots_NAME_model, slots_NAME_kind, slots_NAME_context, slots_NAME_parallel,
-        slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_port, slots_NAME_binary,
-        slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout, slots_NAME_idle_after,
+        slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_mmproj, slots_NAME_port,
+        slots_NAME_binary, slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout,
+        slots_NAME_idle_after,
         slots_NAME_unload_after, slots_NAME_drain_timeout, slots_NAME_stop_timeout, slots_NAME_aliases,
         daemon_memory_reserve, daemon_memory_limit, slots_NAME_memory, slots_NAME_pinned, slots_NAME_priority,
         slots_NAME_group, slots_NAME_exclusive, observe_capture, models_store, models_scan, daemon_auto_rollback,

@@ -35,6 +35,7 @@ WORDS: dict[tuple[str, ...], str] = {
     ("-tb", "--threads-batch"): INT,
     ("--threads-http",): INT,
     ("-n", "--predict", "--n-predict"): INT,
+    ("-mm", "--mmproj"): TEXT,
     ("-ngl", "--gpu-layers", "--n-gpu-layers"): INT,
     ("-dev", "--device"): TEXT,
     ("-fa", "--flash-attn"): TEXT,

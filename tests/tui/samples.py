@@ -122,7 +122,7 @@ def busy_state(now: float = NOW, **more: Any) -> State:
              since=now - 3, port=8082, pid=4188),
         slot("embed", "ready", kind="embedding", model="bge-m3-f16", memory_bytes=int(2.2 * GIB), since=now - 7200,
              ttft_ms=12.0, port=8083, pid=4190),
-        slot("vision", "warming", model="qwen2.5-vl-7b-q4_k_m", progress=0.64, memory_bytes=int(5.1 * GIB),
+        slot("vision", "warming", model="qwen2.5-vl-7b-q4_k_m", vision=True, progress=0.64, memory_bytes=int(5.1 * GIB),
              since=now - 21, port=8084, pid=9120),
         slot("long", "idle", model="llama-3.1-8b-q8_0", unload_at=now + 2760, memory_bytes=int(13.2 * GIB),
              tokens_per_second=33.2, ttft_ms=410.0, since=now - 840, port=8085, pid=4201),

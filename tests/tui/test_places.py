@@ -37,6 +37,13 @@ def test_what_a_slot_holds_of_its_gpus_stands_in_its_row_else_its_ram() -> None:
     assert cells(STOPPED)[0] == "auto"
 
 
+def test_a_slot_with_a_projector_is_told_as_one_that_sees() -> None:
+    sees = slot("eyes", vision=True)
+    assert cell_texts(sees, Load(0, 0, None, None, decoding=False), NOW, GLYPHS)["kind"][0] == "vision"
+    assert dict(facts_of(sees, NOW))["kind"] == "vision"
+    assert (CPU_ONLY.use, CPU_ONLY.kind, sees.kind) == ("chat", "chat", "chat")
+
+
 def test_the_facts_of_a_slot_tell_each_gpu_and_ram() -> None:
     assert dict(facts_of(AUTO, NOW))["memory"] == "2.0G of gpu1, 1.0G of gpu10, 1.0G of RAM"
     assert dict(facts_of(CPU_ONLY, NOW))["memory"] == "3.0G"

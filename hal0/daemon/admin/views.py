@@ -5,6 +5,8 @@ import socket
 import time
 
 from hal0 import __version__
+from hal0.daemon.providers.llama_load import PROJECTOR
+from hal0.daemon.providers.words import last_value
 from hal0.daemon.services import Services
 from hal0.daemon.slots.slot import Slot
 from hal0.wire import SlotView, State
@@ -16,6 +18,7 @@ def slot_view(slot: Slot, services: Services) -> SlotView:
     usage = services.sampler.slots.get(slot.name) if slot.process_group else None
     return slot.view().model_copy(
         update={
+            "vision": _sees(slot),
             "tokens_per_second": tokens_per_second,
             "ttft_ms": ttft_ms,
             "swap": services.swaps.view_of(slot.name),
@@ -24,6 +27,17 @@ def slot_view(slot: Slot, services: Services) -> SlotView:
             "gpu_bytes": dict(usage.gpu_bytes) if usage else {},
         }
     )
+
+
+def _sees(slot: Slot) -> bool:
+    """Whether a projector for images was, or will be, given to its llama-server."""
+    config = slot.config
+    if config.provider != "llama":
+        return False
+    launch = slot.run.launch if slot.run else None
+    if launch is None:
+        return config.mmproj is not None or last_value(config.args, PROJECTOR) is not None
+    return last_value([word.text for word in launch.command], PROJECTOR) is not None
 
 
 def state_view(services: Services) -> State:

@@ -22,6 +22,7 @@ EFFECTIVE: Mapping[str, tuple[str, ...]] = {
     "threads": ("llama", "kokoro"),
     "gpus": ("llama", "vllm", "comfyui", "command"),
     "gpu_layers": ("llama",),
+    "mmproj": ("llama",),
     "binary": ("llama", "vllm", "flm", "comfyui"),
     "args": ("llama", "vllm", "flm", "moonshine", "comfyui"),
     "command": ("command",),

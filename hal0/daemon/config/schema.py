@@ -66,6 +66,10 @@ def _model(value: str, info: ValidationInfo) -> str:
     return _beside_the_file(value, info) if value.startswith(("/", "~", "./", "../")) else value
 
 
+def _projector(value: str, info: ValidationInfo) -> str:
+    return value if value == "auto" else _beside_the_file(value, info)
+
+
 def _split(value: object) -> object:
     """A command line in one text becomes its words, as a shell splits them; nothing else of a shell is done."""
     if not isinstance(value, str):
@@ -335,6 +339,11 @@ class Slot(Table):
         None,
         description="GPUs it may use, all of one vendor, by the numbers of `hal0 status`; [] = CPU only; left out: its "
         "program chooses.",
+    )
+    mmproj: Annotated[Text, AfterValidator(_projector)] | None = Field(
+        None,
+        description="The image projector with which a chat model of llama sees pictures: its GGUF file, or `auto`, the "
+        "one beside the model; left out: none.",
     )
     gpu_layers: Annotated[int | None, Unit("layers")] = Field(
         None, ge=0, le=10_000, description="Layers put on the GPU; left out: as many as fit."

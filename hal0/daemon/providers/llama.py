@@ -7,12 +7,13 @@ the engine of the package. Both get the same words, and all of them say where th
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.http.endpoint import Endpoint
+from hal0.daemon.models.projectors import projector_of
 from hal0.daemon.providers.base import (
     Api,
     Launch,
@@ -104,7 +105,10 @@ class LlamaProvider:
         self._python = python
 
     def model(self, slot: str, config: SlotConfig, find: Callable[[str], ModelFile]) -> ModelFile:
-        return find(named_model(slot, config))
+        found = find(named_model(slot, config))
+        if config.mmproj is None:
+            return found
+        return replace(found, projector=projector_of(found.path, config.mmproj, name=found.id))
 
     def apis(self, kind: Kind) -> frozenset[Api]:
         return APIS.get(kind, frozenset())
@@ -138,6 +142,8 @@ class LlamaProvider:
         add("provider llama", *self._for_kind(spec.kind, context))
         if engine.is_builtin and spec.kind == "chat":
             add("machine", "--cache-ram", str(self._prompt_cache_mib(spec)))
+        if spec.model.projector is not None:
+            add(from_slot + "mmproj", "--mmproj", str(spec.model.projector))
         if config.gpu_layers is not None and not engine.is_builtin:
             add(from_slot + "gpu_layers", "-ngl", str(config.gpu_layers))
         if config.gpus == () and not engine.is_builtin:
@@ -165,6 +171,9 @@ class LlamaProvider:
         if spec.kind not in USES.get(spec.model.kind, ()):
             reason = f"{spec.model.id} is a model for {spec.model.kind}; it cannot be used for {spec.kind}"
             raise Hal0Error("config.invalid", place=f"{where}.kind", reason=reason)
+        if spec.config.mmproj is not None and spec.kind != "chat":
+            reason = f"only chat models see pictures, and the slot is for {spec.kind}"
+            raise Hal0Error("config.invalid", place=f"{where}.mmproj", reason=reason)
         for word in spec.config.args:
             if (instead := RESERVED.get(word.partition("=")[0])) is not None:
                 raise Hal0Error("config.invalid", place=f"{where}.args", reason=f"{word} is hal0's own; use {instead}")

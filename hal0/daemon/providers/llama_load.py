@@ -32,7 +32,8 @@ SWITCHES: Mapping[str, tuple[str, object]] = {
 LAYERS = ("-ngl", "--gpu-layers", "--n-gpu-layers")
 FLASH = ("-fa", "--flash-attn")
 PROMPT_CACHE = ("-cram", "--cache-ram")
-FILES = ("-mm", "--mmproj", "-md", "--model-draft", "--lora", "--control-vector")
+PROJECTOR = ("-mm", "--mmproj")
+FILES = (*PROJECTOR, "-md", "--model-draft", "--lora", "--control-vector")
 # What moves memory about in ways that are not followed here.
 VAGUE = ("-ot", "--override-tensor", "--lora-scaled", "-sm", "--split-mode", "--rpc", "-cd", "--ctx-size-draft")
 

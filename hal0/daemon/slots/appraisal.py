@@ -89,6 +89,9 @@ class Appraisal:
         words = [word.text for word in launch.command]
         load = load_of(words, device=launch.device if gpus else "cpu", is_builtin=launch.engine == BUILTIN_ENGINE)
         identity_, layout = self._layout(spec.model.path)
+        if (eyes := spec.model.projector) is not None:
+            with _translated(eyes):
+                identity_ += "|" + identity({eyes: os.stat(eyes)})
         key = PeakKey(
             model=identity_,
             context=load.context // load.parallel,

@@ -16,7 +16,7 @@ def facts_of(slot: SlotView, now: float) -> list[tuple[str, str]]:
     facts = [
         ("now", slot.remark),
         ("model", slot.model),
-        ("kind", slot.kind),
+        ("kind", slot.use),
         ("engine", slot.engine or slot.provider),
         ("device", places.device_of(slot)),
         ("memory", places.memory_in_words(slot)),

@@ -124,7 +124,7 @@ def cell_texts(slot: SlotView, load: Load, now: float, glyphs: Glyphs) -> dict[s
     return {
         "slot": span(name_of(slot, glyphs), "strong"),
         "state": span(state_word(slot, now), STATE_ROLE[slot.state]),
-        "kind": span(slot.kind, "muted"),
+        "kind": span(slot.use, "muted"),
         "model": span(slot.model),
         "engine": span(slot.engine or slot.provider, "muted"),
         "device": span(places.device_of(slot)),
@@ -196,7 +196,7 @@ def table(view: View, width: int, height: int, top: int, *, focused: bool) -> tu
         "model": max((cells(text) for slot in slots for text in (slot.model, _code(slot))), default=0),
         "engine": max((cells(slot.engine or slot.provider) for slot in slots), default=0),
         "state": 13,
-        "kind": max((len(slot.kind) for slot in slots), default=0),
+        "kind": max((len(slot.use) for slot in slots), default=0),
     }
     columns = fitting(width, wanted)
     lines = [header(columns)]

@@ -9,10 +9,11 @@ from hal0.daemon.config.schema import Slot
 from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.providers import make_providers
-from hal0.daemon.providers.base import Api, Launch, SlotSpec
+from hal0.daemon.providers.base import Api, Launch, SlotSpec, spec_of
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
+from tests.fakes.gguf_files import write_model
 
 GIB = 2**30
 X86 = frozenset({"sse2", "avx2", "fma", "f16c", "bmi2"})
@@ -207,6 +208,20 @@ def test_without_a_choice_a_llama_server_chooses_its_devices_itself() -> None:
 def test_gpu_layers_are_passed_on() -> None:
     launch = provider(on_path=("llama-server",)).launch(spec(gpu_layers=20))
     assert (value(launch, "-ngl"), origin(launch, "-ngl")) == ("20", "config slots.s.gpu_layers")
+
+
+def test_a_projector_is_looked_for_with_the_model_and_passed_on(tmp_path: Path) -> None:
+    llama, file = provider(), write_model(tmp_path / "m.gguf")
+    eyes = write_model(tmp_path / "mmproj-m-f16.gguf", {"general.architecture": "clip"})
+    slot = Slot(model="m", mmproj="auto")
+    asked = spec_of("s", slot, provider=llama, find=lambda name: ModelFile(name, file, "chat", 4 * GIB))
+    launch = llama.launch(asked)
+    assert (value(launch, "--mmproj"), origin(launch, "--mmproj")) == (str(eyes), "config slots.s.mmproj")
+
+
+def test_only_a_slot_for_chat_takes_a_projector() -> None:
+    with pytest.raises(Hal0Error, match=r"slots\.s\.mmproj.*embedding"):
+        provider().launch(spec(kind="embedding", mmproj="/m/eyes.gguf"))
 
 
 @pytest.mark.parametrize("config", [{"gpus": (0,)}, {"gpu_layers": 10}])

@@ -17,6 +17,7 @@ from hal0.daemon.slots.admission import need_of
 from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.models import CARDS
 from hal0.wire import DeviceView
+from tests.fakes.gguf_projector import write_projector
 from tests.fakes.programs import install_fake_llama_server, install_stand_in, write_model_folder
 
 MIB, GIB = 2**20, 2**30
@@ -81,6 +82,16 @@ def test_one_for_cuda_needs_nothing_of_a_card_of_another_vendor(house: House) ->
 def test_one_that_does_not_tell_is_expected_on_the_first_vendors_cards(house: House) -> None:
     house.llama = "/bin/false"
     assert house.of_llama().gpus == ("gpu0", "gpu1")
+
+
+def test_a_projector_counts_and_its_runs_are_remembered_apart(house: House) -> None:
+    plain = house.of_llama()
+    eyes = write_projector(house.folder / "eyes.gguf", width=192)
+    seeing = house.of_llama(mmproj=str(eyes))
+    assert seeing.needs is not None
+    assert plain.needs is not None
+    assert seeing.needs.ram.weights_bytes - plain.needs.ram.weights_bytes == eyes.stat().st_size
+    assert seeing.key != plain.key
 
 
 def test_a_machine_without_gpus_asks_no_program_where_it_computes(house: House) -> None:
