@@ -2,7 +2,7 @@
 
 import shlex
 
-from hal0.tui import figures, swaps
+from hal0.tui import figures, places, swaps
 from hal0.wire import CommandView, SlotView
 
 
@@ -14,7 +14,7 @@ def facts(slot: SlotView, now: float) -> list[tuple[str, str]]:
         ("also called", ", ".join(slot.aliases)),
         ("in the background", ", ".join(slot.background)),
         ("engine", f"{slot.provider}: {slot.engine}" if slot.engine else slot.provider),
-        ("device", slot.device),
+        ("device", places.device_of(slot)),
         ("context", f"{slot.context} tokens, {slot.parallel} at a time" if slot.context else None),
         ("process", _process(slot)),
         ("memory", _memory(slot)),

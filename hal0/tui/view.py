@@ -45,7 +45,7 @@ class View:
 
 def passes(slot: SlotView, expression: str) -> bool:
     """Whether a slot fits every word of a filter: `word` is in it, `!word` is not, `~word` has its letters in order."""
-    words = (slot.name, slot.state, slot.model, slot.use, slot.provider, slot.device, *slot.aliases)
+    words = (slot.name, slot.state, slot.model, slot.kind, slot.use, slot.provider, slot.device, *slot.aliases)
     text = " ".join(words).casefold()
     for term in expression.casefold().split():
         sign, word = (term[0], term[1:]) if term[0] in "!~" else ("", term)

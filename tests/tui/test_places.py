@@ -1,6 +1,6 @@
 """Where a slot is said to be, and how much of a GPU's memory it is said to hold."""
 
-from hal0.tui import places
+from hal0.tui import places, slot_facts
 from hal0.tui.look import Look
 from hal0.tui.store import Load, Store
 from hal0.tui.widgets.detail import facts_of
@@ -47,6 +47,7 @@ def test_a_slot_with_a_projector_is_told_as_one_that_sees() -> None:
 def test_the_facts_of_a_slot_tell_each_gpu_and_ram() -> None:
     assert dict(facts_of(AUTO, NOW))["memory"] == "2.0G of gpu1, 1.0G of gpu10, 1.0G of RAM"
     assert dict(facts_of(CPU_ONLY, NOW))["memory"] == "3.0G"
+    assert dict(slot_facts.facts(AUTO, NOW))["device"] == dict(facts_of(AUTO, NOW))["device"] == "1,10"
     assert places.memory_in_words(STOPPED) == ""
 
 
