@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format coverage docs snapshots clean
+.PHONY: run test check format coverage compat docs snapshots clean
 
 run: $(VENV)/.run
 	@$(BIN)/hal0 up
@@ -37,6 +37,10 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.run
 
+# The real clients, each in an environment of its own: openai (npm), langchain-openai, litellm, llm, aider. Needs npm.
+compat: $(VENV)/.dev
+	@$(BIN)/python -m tests.compat.run $(ARGS)
+
 # Every page and picture that is made from the source; tests fail when one is out of date.
 docs: $(VENV)/.dev
 	@for page in $(wildcard scripts/*_docs.py scripts/*_schema.py); do $(BIN)/python -m scripts.$$(basename $$page .py) || exit 1; done
@@ -46,4 +50,4 @@ snapshots: $(VENV)/.dev
 	@HAL0_UPDATE_SNAPSHOTS=1 $(BIN)/pytest -q tests/tui/test_pictures.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .compat build dist *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis

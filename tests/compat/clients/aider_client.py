@@ -1,0 +1,23 @@
+# pip: aider-chat>=0.86,<1
+"""Aider, asked one question with `--message`."""
+
+import os
+import subprocess
+
+ended = subprocess.run(
+    [
+        "aider", "--message", "What is a function?", "--model", "openai/primary",
+        "--openai-api-base", os.environ["HAL0_URL"] + "/v1", "--openai-api-key", "none",
+        "--no-git", "--yes-always", "--no-check-update", "--analytics-disable", "--no-show-model-warnings",
+        "--no-pretty", "--no-auto-lint", "--map-tokens", "0", "--edit-format", "ask",
+    ],
+    capture_output=True,
+    text=True,
+    timeout=240,
+    env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+    check=False,
+    stdin=subprocess.DEVNULL,
+)  # fmt: skip
+assert ended.returncode == 0, ended.stdout + ended.stderr
+assert "Tokens:" in ended.stdout, ended.stdout + ended.stderr  # it counts what was sent and received
+assert "Error" not in ended.stdout, ended.stdout
