@@ -453,6 +453,14 @@ _add(
     remedy="Wait and try again, or name what stands in for it with `fallback` in its table.",
 )
 _add(
+    "dispatch.upstream_overloaded",
+    503,
+    "{slot} is overloaded: {reason}",
+    retryable=True,
+    cause="The remote has more to do than it can, whoever asks.",
+    remedy="Wait and try again, or name what stands in for it with `fallback` in its table.",
+)
+_add(
     "dispatch.upstream_rejected",
     400,
     "{slot} rejected the request: {reason}",
@@ -581,8 +589,10 @@ _add(
 _add(
     "dispatch.context_exceeded",
     400,
-    "the prompt does not fit {slot}: {reason}",
-    cause="Prompt and wanted answer together are longer than the slot's context.",
+    # Clients tell this failure from others by OpenAI's word for it, and by what several APIs say in its place.
+    "the prompt is longer than the model's context length on {slot} (context_length_exceeded): {reason}",
+    cause="Prompt and wanted answer together are longer than the context. `details` has `prompt_tokens` and "
+    "`context_tokens` where the backend tells them.",
     remedy="Shorten the prompt, or raise `context` of the slot if its model allows more.",
 )
 _add(

@@ -23,6 +23,8 @@ TYPES = {
     504: "timeout_error",
 }
 
+TOO_LONG = "prompt is too long"  # how Anthropic's clients tell that failure from others
+
 
 class MessagesAnswer(ChatAnswer):
     """One message, block by block."""
@@ -143,6 +145,9 @@ class MessagesAnswer(ChatAnswer):
 
 def failure(error: Hal0Error, *, request: str | None = None) -> dict[str, Any]:
     """A failure as Anthropic tells of one, with our code and facts beside it."""
+    message = error.message
+    if error.code == "dispatch.context_exceeded":
+        message = f"{TOO_LONG}: {message}"
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
-    told = {"type": kind, "message": error.message, "code": error.code, "details": error.details, "param": error.param}
+    told = {"type": kind, "message": message, "code": error.code, "details": error.details, "param": error.param}
     return {"type": "error", "error": told, **({"request_id": request} if request else {})}

@@ -13,8 +13,24 @@ from hal0.daemon.providers.base import Api
 from hal0.errors import Hal0Error
 
 # Words of llama.cpp's server (b11549) in errors that it gives a status of 500 or 501.
+# Then those of vLLM, OpenAI and OpenRouter, Anthropic, Google, and servers of embeddings.
 TOO_LONG = re.compile(
-    r"exceeds? the available context|exceed_context|too large to process|larger than the max|context size", re.I
+    r"exceeds? the (?:available )?context|exceed_context|too large to process|larger than the max|context size|"
+    r"maximum context length|maximum model length|context_length_exceeded|"
+    r"prompt is too long|exceed context limit|input token count|too many tokens|"
+    r"must have less than \d+ tokens",
+    re.I,
+)
+CONTEXT_CODES = ("context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded")
+CONTEXT_TOKENS = re.compile(
+    r"(?:maximum context length|maximum model length)(?: is| of) (\d{1,12})|> (\d{1,12}) maximum|"
+    r"maximum number of tokens allowed \((\d{1,12})\)|less than (\d{1,12}) tokens",
+    re.I,
+)
+PROMPT_TOKENS = re.compile(
+    r"(?:resulted in|you requested(?: about)?|prompt \(length|request has|input token count \() ?(\d{1,12})|"
+    r"too long: (\d{1,12}) tokens|given: (\d{1,12})",
+    re.I,
 )
 WRONG_KIND = re.compile(
     r"does not support (chat|completions?|embeddings?|rerank)|start it with(out)? `?--(embedding|rerank)", re.I
@@ -35,6 +51,20 @@ OWN_WORDS = frozenset(
         "system.state_unwritable",
     }
 )
+TOO_BUSY = 529  # Anthropic's, for an overload that is not the caller's doing
+# The status of a failure that is told in the middle of a stream, where HTTP has had its say: by its `type` or `code`.
+STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "timeout_error": 504,
+    "overloaded_error": TOO_BUSY,
+}
 NESTED = 500  # brackets; far from where Python's own JSON gives up
 UPSTREAM_CHARACTERS = 4_000  # of a body that is not JSON, kept in `details.upstream`
 
@@ -54,12 +84,14 @@ def fault(
         "upstream_status": status,
         "upstream": upstream,
     }
-    if TOO_LONG.search(reason) or _type(upstream) == "exceed_context_size_error":
-        return Hal0Error("dispatch.context_exceeded", **facts)
+    if status < TOO_BUSY and (TOO_LONG.search(reason) or any(word in CONTEXT_CODES for word in _names(upstream))):
+        return Hal0Error("dispatch.context_exceeded", **facts, **_lengths(upstream, reason))
     if WRONG_KIND.search(reason):
         return Hal0Error("dispatch.capability_mismatch", kind=kind, path=api.value, **facts)
     if status == 429:
         return Hal0Error("dispatch.upstream_limited", retry_after_seconds=retry_after_seconds, **facts)
+    if status == TOO_BUSY:
+        return Hal0Error("dispatch.upstream_overloaded", retry_after_seconds=retry_after_seconds, **facts)
     if status in (401, 402, 403):  # the key between hal0 and its backend; the caller has nothing to do with it
         return Hal0Error("dispatch.upstream_failed", **facts)
     if 400 <= status < 500 or (status >= 500 and CALLERS.search(reason)):
@@ -73,6 +105,12 @@ def own_fault(body: bytes, *, slot: str) -> Hal0Error | None:
     if error is not None:
         error.details["slot"] = slot
     return error
+
+
+def told_fault(*, slot: str, kind: str, api: Api, body: bytes) -> Hal0Error:
+    """Our error for what an upstream told of in the middle of its stream."""
+    status = next((STATUSES[name] for name in _names(_read(body)) if name in STATUSES), 500)
+    return fault(slot=slot, kind=kind, api=api, status=status, body=body)
 
 
 def is_the_upstreams(error: Hal0Error) -> bool:
@@ -104,6 +142,25 @@ def _param(upstream: Any) -> str | None:
     return param[:100] if isinstance(param, str) else None
 
 
-def _type(upstream: Any) -> str:
+def _names(upstream: Any) -> list[str]:
+    """What the error is called, by its `type` and its `code`."""
     error = upstream.get("error") if isinstance(upstream, dict) else None
-    return str(error.get("type", "")) if isinstance(error, dict) else ""
+    return [str(error.get(name, "")) for name in ("type", "code")] if isinstance(error, dict) else []
+
+
+def _lengths(upstream: Any, reason: str) -> dict[str, Any]:
+    """How long the prompt is and may be, in tokens, as far as it was told: llama.cpp has fields, others sentences."""
+    error = upstream.get("error") if isinstance(upstream, dict) else None
+    fields = error if isinstance(error, dict) else {}
+    found: dict[str, Any] = {}
+    for name, field, sentence in (
+        ("prompt_tokens", "n_prompt_tokens", PROMPT_TOKENS),
+        ("context_tokens", "n_ctx", CONTEXT_TOKENS),
+    ):
+        value = fields.get(field)
+        match = sentence.search(reason)
+        if type(value) is int:
+            found[name] = value
+        elif match is not None:
+            found[name] = int(next(filter(None, match.groups())))
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hal0.daemon.http.client import BrokenAnswer
 from hal0.daemon.providers.base import Api
-from hal0.daemon.proxy.faults import fault
+from hal0.daemon.proxy.faults import told_fault
 from hal0.daemon.proxy.seams import Answer, Spec
 from hal0.daemon.proxy.translation import ToldFailure, Translator
 from hal0.errors import Hal0Error
@@ -52,6 +52,6 @@ class Translated:
             return self._translator.feed(data)
         except ToldFailure as told:
             spec = self._spec
-            raise fault(slot=spec.name, kind=spec.kind, api=self._api, status=500, body=told.body) from told
+            raise told_fault(slot=spec.name, kind=spec.kind, api=self._api, body=told.body) from told
         except ValueError as error:
             raise Hal0Error("slot.bad_response", slot=self._spec.name, reason=str(error)) from error
