@@ -131,6 +131,7 @@ class RequestView(Wire):
     tokens_per_second: float | None = None
     doing: str = ""  # what its backend does, where that takes long and is told: "step 3/20"
     progress: float | None = None  # 0..1, with it
+    cost: float | None = None  # dollars, of a remote whose prices are known
     prompt: str = ""  # the last user message, cut; empty when capture is off
     text: str = ""  # the last of the answer; empty when capture is off
 
@@ -187,6 +188,10 @@ class RemoteView(Wire):
     models: list[str] = []  # ids that may be asked for, as its list says
     aliases: list[str] = []
     in_flight: int = 0
+    requests: int = 0  # that ended, since the daemon started; so are the following
+    prompt_tokens: int = 0
+    tokens: int = 0  # of answers
+    cost: float | None = None  # dollars; None: no price of what was asked is known
     fetched_at: float | None = None  # when its list came, since the daemon started
     blocked_seconds: float | None = None  # it failed too often and is left alone for so long
     error: ErrorView | None = None  # its key is missing, or its list could not be fetched

@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 
 from hal0.daemon.config.expectation import Shape, as_toml, shape_of_field, words_for
 from hal0.daemon.config.placeholders import PLACEHOLDERS
-from hal0.daemon.config.schema import EMBEDDED_SLOTS, Model, Remote, Settings, Slot, Table
+from hal0.daemon.config.schema import EMBEDDED_SLOTS, Model, Price, Remote, Settings, Slot, Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
 
@@ -117,6 +117,7 @@ def page() -> str:
             parts.append(_section("slots.NAME", Slot))
         if name == "remotes":
             parts.append(_section("remotes.NAME", Remote))
+            parts.append(_section("remotes.NAME.prices.GLOB", Price))
     return "\n".join(parts)
 
 
@@ -138,7 +139,7 @@ def _row(key: str, info: FieldInfo) -> str:
 
 def _takes(shape: Shape) -> str:
     """Short, for the page explains durations and sizes once."""
-    if shape.type is float:
+    if shape.type is float and shape.unit != "dollars":
         return "duration above 0" if shape.above == 0 else "duration"
     words = words_for(shape)
     if shape.unit == "bytes":

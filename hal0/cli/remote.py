@@ -44,10 +44,21 @@ def list_remotes(args: Namespace) -> int:
         say("no remotes; [remotes.NAME] in hal0.toml makes one")
         return 0
     rows = (
-        (Cell(each.name, "bold"), each.kind, each.url, str(len(each.models)), str(each.in_flight), _state(each))
+        (
+            Cell(each.name, "bold"),
+            each.kind,
+            each.url,
+            str(len(each.models)),
+            str(each.in_flight),
+            str(each.requests or ""),
+            f"{figures.count(each.prompt_tokens)} + {figures.count(each.tokens)}" if each.requests else "",
+            "" if each.cost is None else figures.dollars(each.cost),
+            _state(each),
+        )
         for each in remotes
     )
-    table(("REMOTE", "KIND", "URL", "MODELS", "IN FLIGHT", "STATE"), rows, right=frozenset({"MODELS", "IN FLIGHT"}))
+    headers = ("REMOTE", "KIND", "URL", "MODELS", "IN FLIGHT", "REQUESTS", "TOKENS", "COST", "STATE")
+    table(headers, rows, right=frozenset({"MODELS", "IN FLIGHT", "REQUESTS", "TOKENS", "COST"}))
     return 0
 
 

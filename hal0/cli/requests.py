@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
 
 
 def print_requests(requests: list[RequestView], *, now: float) -> None:
-    headers = ("ID", "SLOT", "PATH", "CLASS", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "FROM", "KEY", "NOTE")
+    headers = ("ID", "SLOT", "PATH", "CLASS", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "COST", "FROM", "KEY", "NOTE")
     rows = (
         (
             request.id,
@@ -65,13 +65,14 @@ def print_requests(requests: list[RequestView], *, now: float) -> None:
             figures.count(request.tokens),
             figures.rate(request.tokens_per_second),
             figures.milliseconds(request.ttft_ms),
+            "" if request.cost is None else figures.dollars(request.cost),
             request.client,
             request.key,
             Cell(request.error.code, "red") if request.error else "",
         )
         for request in requests
     )
-    table(headers, rows, right=frozenset({"TIME", "TOKENS", "TOK/S", "TTFT"}), whole=frozenset({"ID"}))
+    table(headers, rows, right=frozenset({"TIME", "TOKENS", "TOK/S", "TTFT", "COST"}), whole=frozenset({"ID"}))
 
 
 def _name(text: str) -> str:

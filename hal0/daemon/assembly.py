@@ -28,6 +28,7 @@ from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.hardware.gpus import gpu_meters
 from hal0.daemon.hardware.processes import ProcessMeter
 from hal0.daemon.hardware.sampler import Sampler
+from hal0.daemon.idioms import IDIOMS
 from hal0.daemon.image_files import ImageFiles
 from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
@@ -174,6 +175,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             env=env,
             folder=paths.state / "remotes",
             on_failure=lambda remote, error: errors.record(error, slot=remote.name),
+            idioms=IDIOMS,
         )
 
         async def check_room(slot: Slot, spec: SlotSpec, launch: Launch) -> None:

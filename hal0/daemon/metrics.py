@@ -68,14 +68,19 @@ def _requests(services: Services, families: Any) -> Iterator[Any]:
     failures = families.CounterMetricFamily(
         "hal0_slot_failures", "Failures of backends, and of their starts.", labels=["slot", "code"]
     )
+    cost = families.CounterMetricFamily(
+        "hal0_remote_cost_dollars", "What remotes took, as far as their prices are known.", labels=["slot"]
+    )
     for name, slot in meter.slots.items():
+        if slot.dollars is not None:
+            cost.add_metric([name], slot.dollars)
         for (path, outcome), count in slot.requests.items():
             total.add_metric([name, path, outcome], count)
         for code, count in slot.failures.items():
             failures.add_metric([name, code], count)
         tokens.add_metric([name], slot.tokens)
         prompt.add_metric([name], slot.prompt_tokens)
-    yield from (total, tokens, prompt, failures)
+    yield from (total, tokens, prompt, failures, cost)
     for name, text, field in COUNTED:
         family = families.HistogramMetricFamily(name, text, labels=["slot"])
         for slot_name, slot in meter.slots.items():

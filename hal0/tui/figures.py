@@ -87,6 +87,15 @@ def tokens_of(value: int | None) -> str:
     return f"{kilo:.0f}k" if kilo >= 10 or kilo == int(kilo) else f"{kilo:.1f}k"
 
 
+def dollars(value: float) -> str:
+    """What something cost: `$0.0042`, `$0.31`, `$12.40`, `$1,204`."""
+    if value >= 999.5:
+        return f"${value:,.0f}"
+    if value >= 0.1 or value == 0:
+        return f"${value:.2f}"
+    return f"${value:.4f}" if value >= 0.00005 else "<$0.0001"
+
+
 def percent(fraction: float | None) -> str:
     """Always four cells, so that nothing moves: ` 97%`."""
     return f"{MISSING:>4}" if fraction is None else f"{min(max(fraction, 0.0), 9.99):4.0%}"

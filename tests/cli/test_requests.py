@@ -1,6 +1,7 @@
 """`hal0 requests` stays a table, whatever clients ask for."""
 
 from hal0.cli.requests import NAME_CHARACTERS
+from hal0.wire import RemoteView
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
 from tests.fakes.admin import FakeAdmin
@@ -43,3 +44,23 @@ def test_an_id_is_never_broken_over_lines(admin: FakeAdmin, terminal: OpenTermin
     screen = terminal("requests", COLUMNS="60")
     assert screen.wait() == 0
     assert ID in screen.screen
+
+
+def test_what_a_request_cost_is_shown_where_any_cost_something(hal0: Run, admin: FakeAdmin) -> None:
+    free, paid = pictures.request("req-1"), pictures.request("req-2", cost=0.0042)
+    admin.answers["GET /api/requests"] = {"requests": [free.model_dump(mode="json")]}
+    assert "COST" not in hal0("requests").out
+    admin.answers["GET /api/requests"] = {"requests": [each.model_dump(mode="json") for each in (free, paid)]}
+    shown = hal0("requests").out
+    assert "COST" in shown
+    assert "$0.0042" in shown
+
+
+def test_the_list_of_remotes_sums_up_what_they_took(hal0: Run, admin: FakeAdmin) -> None:
+    view = RemoteView(name="far", kind="anthropic", url="https://x/v1", requests=3, prompt_tokens=12_400, tokens=763)
+    admin.answers["GET /api/remotes"] = {"remotes": [view.model_dump(mode="json")]}
+    assert "COST" not in hal0("remote", "list").out
+    admin.answers["GET /api/remotes"] = {"remotes": [{**view.model_dump(mode="json"), "cost": 1.5}]}
+    shown = hal0("remote", "list").out
+    assert "12.4k + 763" in shown
+    assert "$1.50" in shown

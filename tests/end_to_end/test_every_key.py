@@ -66,6 +66,14 @@ ELSEWHERE = {
         ]
     },
     "remotes.NAME.refresh": "daemon/remotes/test_remotes.py::test_a_list_is_fetched_again_after_refresh",
+    "remotes.NAME.idle_timeout": "end_to_end/test_remotes.py::"
+    "test_silence_within_a_stream_is_ended_by_the_limit_of_the_remote",
+    "remotes.NAME.prices": "end_to_end/test_remotes.py::"
+    "test_what_it_costs_is_told_by_the_configuration_the_list_or_the_answer",
+    **{
+        f"remotes.NAME.{key}": "end_to_end/test_remotes.py::test_a_request_is_shaped_on_its_way"
+        for key in ["max_tokens", "defaults", "set", "strip"]
+    },
     "daemon.state_dir": AT_THE_START,
     "server.host": AT_THE_START,
     "server.port": AT_THE_START,
@@ -523,6 +531,39 @@ def daemon_unload_after(hal0: Installation) -> None:
     hal0.wait_for_slot("t", "offline", seconds=5)
 
 
+def generated(hal0: Installation, **more: Any) -> int:
+    answer = post(hal0, "/v1/chat/completions", {**HELLO, "model": "t", "max_tokens": None, **more})
+    assert answer.status_code == 200, answer.text
+    count: int = answer.json()["usage"]["completion_tokens"]
+    return count
+
+
+def slots_NAME_max_tokens(hal0: Installation) -> None:  # noqa: N802
+    assert generated(hal0, max_tokens=4) == 4
+    change(hal0, max_tokens=2)
+    assert generated(hal0) == generated(hal0, max_tokens=4) == 2
+
+
+def slots_NAME_defaults(hal0: Installation) -> None:  # noqa: N802
+    change(hal0, defaults={"max_tokens": 2})
+    assert generated(hal0) == 2
+    assert generated(hal0, max_tokens=4) == 4
+
+
+def slots_NAME_set(hal0: Installation) -> None:  # noqa: N802
+    load(hal0)
+    pid = hal0.slot("t")["pid"]
+    change(hal0, set={"max_tokens": 3})
+    assert generated(hal0, max_tokens=4) == 3
+    assert hal0.slot("t")["pid"] == pid  # nothing of it needs a restart
+
+
+def slots_NAME_strip(hal0: Installation) -> None:  # noqa: N802
+    assert generated(hal0, max_tokens=4, temperature=0) == 4
+    change(hal0, strip=["max_tokens"])
+    assert generated(hal0, max_tokens=4, temperature=0) > 4
+
+
 def fit(hal0: Installation, slot: str = "t") -> dict[str, Any]:
     """Whether the slot would fit now."""
     found: dict[str, Any] = hal0.admin("GET", f"/api/models/{STARTER}?slot={slot}")["fit"]
@@ -748,6 +789,7 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_mmproj, slots_NAME_port,
         slots_NAME_binary, slots_NAME_args, slots_NAME_env, slots_NAME_autostart, slots_NAME_start_timeout,
         slots_NAME_idle_after,
+        slots_NAME_max_tokens, slots_NAME_defaults, slots_NAME_set, slots_NAME_strip,
         slots_NAME_unload_after, slots_NAME_drain_timeout, slots_NAME_stop_timeout, slots_NAME_aliases,
         daemon_memory_reserve, daemon_memory_limit, slots_NAME_memory, slots_NAME_pinned, slots_NAME_priority,
         slots_NAME_group, slots_NAME_exclusive, observe_capture, models_store, models_scan, daemon_auto_rollback,

@@ -211,6 +211,85 @@ def test_silence_is_ended_by_the_limit_of_the_remote(hal0: Installation, far: Re
     assert (answer.status_code, code(answer)) == (504, "dispatch.upstream_timeout")
 
 
+def test_silence_within_a_stream_is_ended_by_the_limit_of_the_remote(hal0: Installation, far: RemoteServer) -> None:
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {"remotes.far.idle_timeout": 0.3}})
+    far.stalls = True
+    answer = ask(hal0, "far/big", stream=True)
+    far.stalls = False
+    assert "dispatch.stream_stalled" in answer.text
+
+
+def test_a_remote_ranks_as_a_slot_does(hal0: Installation, far: RemoteServer) -> None:
+    documents = ["of cats", {"text": "config writes"}, "atomic config writes"]
+    body = {"model": "far/big", "query": "atomic config writes", "documents": documents, "top_n": 2}
+    answer = httpx.post(f"{hal0.url}/v1/rerankings", json={**body, "return_documents": True}, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert [(each["index"], each["document"]) for each in answer.json()["results"]] == [
+        (2, {"text": "atomic config writes"}),
+        (1, {"text": "config writes"}),
+    ]
+    (path, _, sent) = far.asked[-1]
+    assert path == "/v1/rerank"
+    assert sent["documents"] == ["of cats", "config writes", "atomic config writes"]
+
+
+def test_a_request_is_shaped_on_its_way(hal0: Installation, far: RemoteServer) -> None:
+    keys = {"max_tokens": 3, "defaults": {"top_p": 0.5}, "set": {"seed": 7}, "strip": ["logit_bias"]}
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {f"remotes.far.{key}": value for key, value in keys.items()}})
+    assert ask(hal0, "far/big", max_tokens=50, seed=1, logit_bias={}).status_code == 200
+    (_, _, sent) = far.chats[-1]
+    assert sent == {"model": "big", "messages": HELLO, "max_tokens": 3, "top_p": 0.5, "seed": 7}
+
+
+def test_what_it_costs_is_told_by_the_configuration_the_list_or_the_answer(
+    hal0: Installation, far: RemoteServer
+) -> None:
+    def cost_of_a_chat() -> float | None:
+        assert ask(hal0, "far/big").status_code == 200  # 2 tokens in, 4 out
+        found: float | None = hal0.admin("GET", "/api/requests")["requests"][0]["cost"]
+        return found
+
+    def change(**keys: Any) -> None:
+        with hal0.client() as client:
+            client.patch("/api/config", json={"set": {f"remotes.far.{key}": value for key, value in keys.items()}})
+
+    assert cost_of_a_chat() is None
+    far.pricing = {"prompt": "0.000001", "completion": "0.000002", "request": "0"}
+    hal0.admin("POST", "/api/remotes/far/test", {})
+    assert cost_of_a_chat() == pytest.approx(2 * 1e-6 + 4 * 2e-6)
+    change(prices={"b*": {"input": 100, "output": 200}, "*": {"input": 1}})
+    assert cost_of_a_chat() == pytest.approx(2 * 100e-6 + 4 * 200e-6)
+    far.cost = 0.25
+    assert cost_of_a_chat() == pytest.approx(2 * 100e-6 + 4 * 200e-6)  # not everybody's word for it is dollars
+    change(kind="openrouter")
+    assert cost_of_a_chat() == 0.25
+    assert view(hal0)["cost"] == pytest.approx(0.25 + 2 * 1e-6 + 4 * 2e-6 + 2 * (2 * 100e-6 + 4 * 200e-6))
+
+
+def test_responses_pass_to_openai_as_they_came(hal0: Installation, far: RemoteServer) -> None:
+    with hal0.client() as client:
+        client.patch("/api/config", json={"set": {"remotes.far.kind": "openai"}})
+    until(lambda: view(hal0)["kind"] == "openai" and view(hal0)["fetched_at"])
+    gpt = openai.OpenAI(base_url=f"{hal0.url}/v1", api_key="x", max_retries=0)
+    answer = gpt.responses.create(model="clever", input="go on", previous_response_id="resp_1")
+    assert (answer.id, answer.output_text) == ("resp_far", "stored and answered")
+    (path, headers, sent) = far.asked[-1]
+    assert (path, sent) == (
+        "/v1/responses",
+        {"model": "vendor/model-a", "input": "go on", "previous_response_id": "resp_1"},
+    )
+    assert {name.lower(): value for name, value in headers.items()}["authorization"] == "Bearer sk-remote"
+    events = list(gpt.responses.create(model="clever", input="go on", stream=True))
+    assert events[-1].type == "response.completed"
+    for seen in hal0.admin("GET", "/api/requests")["requests"][:2]:
+        assert (seen["tokens"], seen["prompt_tokens"], seen["prompt"]) == (3, 11, "go on")
+        assert (seen["outcome"], seen["text"]) == ("ok", "stored and answered")
+    with pytest.raises(openai.BadRequestError, match="keeps no answers"):  # nor does a stand-in, or a slot
+        gpt.responses.create(model="primary", input="go on", previous_response_id="resp_1")
+
+
 def test_a_client_that_leaves_is_noticed_and_holds_nothing(hal0: Installation, far: RemoteServer) -> None:
     far.silent.set()
     with pytest.raises(httpx.ReadTimeout):

@@ -65,6 +65,7 @@ class FakeLease:
     load_ms: float = 12.0
     engine: str = "an engine"
     is_remote: ClassVar[bool] = False
+    terms: ClassVar[None] = None
 
     def carried_by(self, line: Connection) -> None:
         pass
@@ -77,6 +78,7 @@ class FakeSlot:
     """A slot that is always ready, unless `ready` is cleared."""
 
     is_remote = False
+    native: frozenset[str] = frozenset()
 
     def __init__(self, name: str, endpoint: Endpoint, *, kind: Kind = "chat", model: str = "tiny") -> None:
         self.name = name

@@ -20,6 +20,9 @@ class RemoteServer(Server):
         self.status = 200
         self.more_headers: dict[str, str] = {}
         self.breaks_off = False
+        self.pricing: dict[str, str] | None = None  # as OpenRouter's list has it
+        self.cost: float | None = None  # what its answers say that they took
+        self.stalls = False  # in the middle of a stream
         self.silent = threading.Event()  # set: it accepts, and says nothing
         self.asked: list[tuple[str, dict[str, str], Any]] = []
 
@@ -43,7 +46,8 @@ class RemoteHandler(Handler):
         if not self.is_allowed():
             self.fail(401, "Incorrect API key provided")
         elif self.path == "/v1/models":
-            data = [{"id": id, "object": "model", "context_length": 4096} for id in self.server.models]
+            more = {"pricing": self.server.pricing} if self.server.pricing else {}
+            data = [{"id": id, "object": "model", "context_length": 4096, **more} for id in self.server.models]
             self.answer(200, {"object": "list", "data": data})
         else:
             self.fail(404, "Not Found")
@@ -61,7 +65,45 @@ class RemoteHandler(Handler):
         for name, value in self.server.more_headers.items():
             self.send_header(name, value)
 
+    def answer(self, status: int, body: Any) -> None:
+        if self.server.cost is not None and "usage" in body:
+            body["usage"]["cost"] = self.server.cost
+        super().answer(status, body)
+
+    def do_POST(self) -> None:  # noqa: N802 - the library's name
+        if self.path == "/v1/responses" and self.is_allowed():
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.server.asked.append((self.path, dict(self.headers), body))
+            self.respond(body)
+        else:
+            super().do_POST()
+
+    def respond(self, body: dict[str, Any]) -> None:
+        """OpenAI's Responses API, as far as a request that passes through needs it."""
+        part = {"type": "output_text", "text": "stored and answered", "annotations": []}
+        item = {"id": "msg_far", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+        usage = {"input_tokens": 11, "output_tokens": 3, "total_tokens": 14}
+        whole = {"id": "resp_far", "object": "response", "status": "completed", "model": body["model"]}
+        whole |= {"output": [item], "usage": {**usage, "input_tokens_details": {"cached_tokens": 4}}}
+        if not body.get("stream"):
+            self.answer(200, whole)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for number, word in enumerate(("stored ", "and ", "answered")):
+            self.event({"type": "response.output_text.delta", "sequence_number": number, "delta": word})
+        self.event({"type": "response.completed", "sequence_number": 3, "response": whole})
+        self.wfile.write(b"0\r\n\r\n")
+
+    def event(self, event: dict[str, Any]) -> None:
+        data = json.dumps(event, separators=(",", ":"))
+        self.chunk(f"event: {event['type']}\ndata: {data}\n\n".encode())
+
     def stream(self, head: dict[str, Any], words: Iterable[str]) -> None:
+        if self.server.stalls:
+            self.server.silent.set()
         if self.server.breaks_off:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
@@ -72,6 +114,11 @@ class RemoteHandler(Handler):
             self.close_connection = True
             return
         super().stream(head, words)
+
+    def chunk(self, data: bytes) -> None:
+        super().chunk(data)
+        while self.server.stalls and self.server.silent.is_set():
+            time.sleep(0.01)
 
 
 @contextmanager

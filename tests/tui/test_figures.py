@@ -85,3 +85,11 @@ def test_a_bucket_that_is_past_does_not_change() -> None:
 
 def test_a_graph_of_two_rows_splits_its_values() -> None:
     assert graph([0.25, 0.75, 1.0, None], 2, STEPS) == [" ▅█ ", "▅██ "]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "$0.00"), (0.00001, "<$0.0001"), (0.0042, "$0.0042"), (0.31, "$0.31"), (12.4, "$12.40"), (1204.3, "$1,204")],
+)
+def test_dollars(value: float, shown: str) -> None:
+    assert figures.dollars(value) == shown

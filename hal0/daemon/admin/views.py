@@ -7,9 +7,10 @@ import time
 from hal0 import __version__
 from hal0.daemon.providers.llama_load import PROJECTOR
 from hal0.daemon.providers.words import last_value
+from hal0.daemon.remotes.remote import Remote
 from hal0.daemon.services import Services
 from hal0.daemon.slots.slot import Slot
-from hal0.wire import SlotView, State
+from hal0.wire import RemoteView, SlotView, State
 
 
 def slot_view(slot: Slot, services: Services) -> SlotView:
@@ -38,6 +39,19 @@ def _sees(slot: Slot) -> bool:
     if launch is None:
         return config.mmproj is not None or last_value(config.args, PROJECTOR) is not None
     return last_value([word.text for word in launch.command], PROJECTOR) is not None
+
+
+def remote_view(remote: Remote, services: Services) -> RemoteView:
+    """A remote with what was asked of it since the daemon started."""
+    meter = services.requests.meter.of(remote.name)
+    return remote.view().model_copy(
+        update={
+            "requests": meter.requests.total(),
+            "prompt_tokens": meter.prompt_tokens,
+            "tokens": meter.tokens,
+            "cost": meter.dollars,
+        }
+    )
 
 
 def state_view(services: Services) -> State:

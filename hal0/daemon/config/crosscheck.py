@@ -11,6 +11,7 @@ from hal0.daemon.config.document import dotted
 from hal0.daemon.config.findings import Finding, nearest, shown
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.remotes import remotes
+from hal0.daemon.config.request_fields import request_fields
 from hal0.daemon.config.schema import EMBEDDED_SLOTS
 
 
@@ -27,6 +28,8 @@ def crosscheck(tree: Mapping[str, Any], *, server_port: int) -> Iterator[Finding
     yield from _tls(tree.get("server"))
     yield from _default_slots(tree.get("dispatch"), slots)
     yield from remotes(tree, slots)
+    yield from request_fields("slots", slots)
+    yield from request_fields("remotes", _tables(tree.get("remotes")))
 
 
 def _tables(value: object) -> dict[str, Mapping[str, Any]]:

@@ -88,6 +88,10 @@ def words_for(shape: Shape) -> str:
         return shape.like
     if shape.type is bool:
         return "true or false"
+    if shape.type is Any:
+        return shape.like
+    if shape.type is float and shape.unit == "dollars":
+        return f"a number {_range(shape)}"
     if shape.type is float:
         bound = " above 0" if shape.above == 0 else ""
         return f'a duration{bound} in seconds or such as "30s", "5m", "1h30m"'
@@ -131,5 +135,7 @@ def as_toml(value: object, unit: str = "") -> str:
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case tuple() | list():
             return "[" + ", ".join(as_toml(each) for each in value) + "]"
+        case Mapping() if value:
+            return "{ " + ", ".join(f"{name} = {as_toml(each)}" for name, each in value.items()) + " }"
         case _:
             return "{}"

@@ -6,7 +6,7 @@ from typing import Any
 from hal0.daemon.config.document import dotted
 from hal0.daemon.config.findings import Finding, shown
 
-WITHOUT_URL = ("openai", "openrouter")
+WITHOUT_URL = ("openai", "openrouter", "anthropic")
 
 
 def remotes(tree: Mapping[str, Any], slots: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

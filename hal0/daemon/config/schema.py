@@ -4,14 +4,24 @@ Values only: no file is read here. Unknown keys are refused; `docs/config.md` is
 A field marked `AT_START` is read once, when the daemon starts; every other change has its effect at once.
 """
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from hal0.daemon.config.units import parse_bytes, parse_seconds
 
@@ -84,6 +94,20 @@ def _program_first(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, .
     return (_program(value[0], info), *value[1:])
 
 
+def _json(value: object) -> object:
+    """What a request can hold: dates and endless numbers are TOML's, and JSON has neither."""
+    match value:
+        case bool() | int() | str():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case list() | tuple():
+            return tuple(_json(each) for each in value)
+        case dict():
+            return {str(name): _json(each) for name, each in value.items()}
+    raise ValueError("no date and no endless number can stand in a request")
+
+
 K = TypeVar("K")
 V = TypeVar("V")
 Named = Annotated[Mapping[K, V], AfterValidator(MappingProxyType), PlainSerializer(dict)]
@@ -154,6 +178,27 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), Lik
 HeaderValue = Annotated[
     str, Field(pattern=r"^[\x20-\x7e]*$"), Like("the value of an HTTP header: printable ASCII on one line")
 ]
+# A glob over ids of models.
+Glob = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9*?!._:/@+\[\]-]{1,128}$"), Like('a model id, or a glob such as "claude-*"')
+]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), Unit("dollars")]
+# Fields of a request, as clients send them, and their values.
+FieldName = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"), Like('a field of a request such as "temperature"')
+]
+FieldValue = Annotated[
+    Any,
+    AfterValidator(_json),
+    Like("a number, a text, true, false, a list or a table"),
+    WithJsonSchema({"anyOf": [{"type": name} for name in ("boolean", "number", "string", "array", "object")]}),
+]
+Fields = Named[FieldName, FieldValue]
+MostTokens = Annotated[int | None, Unit("tokens")]
+
+
+def _no_fields() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 class Table(BaseModel):
@@ -446,13 +491,44 @@ class Slot(Table):
         description="What answers instead if it cannot, in this order: names as in `model` of a request. Only before "
         "the first byte of an answer.",
     )
+    max_tokens: MostTokens = Field(
+        None,
+        ge=1,
+        le=2**24,
+        description="The most tokens an answer may have: what a request does not limit, or limits higher, ends there.",
+    )
+    defaults: Fields = Field(
+        default_factory=_no_fields,
+        description="Fields for chats and completions that do not have them, such as `temperature`, `top_p`, `seed`, "
+        "`max_tokens`.",
+    )
+    set: Fields = Field(
+        default_factory=_no_fields,
+        description="Fields that chats and completions get whatever they ask for.",
+    )
+    strip: tuple[FieldName, ...] = Field(
+        (), description="Fields that are taken out of chats and completions, for a backend that does not take them."
+    )
+
+
+class Price(Table):
+    """What a million tokens cost, in dollars."""
+
+    input: Dollars = Field(description="Tokens of the prompt.")
+    output: Dollars = Field(0.0, description="Tokens of the answer.")
+    cached: Dollars | None = Field(None, description="Tokens of the prompt that come from a cache; left out: `input`.")
+    cache_write: Dollars | None = Field(
+        None, description="Tokens of the prompt that are put into a cache; left out: `input`."
+    )
 
 
 class Remote(Table):
-    """A provider elsewhere that speaks OpenAI's API, or another hal0."""
+    """A provider elsewhere that speaks OpenAI's API or Anthropic's, or another hal0."""
 
-    kind: Literal["openai", "openrouter", "custom"] = Field(
-        "custom", description="Who it is; openai and openrouter have their `url` already, custom is any other."
+    kind: Literal["openai", "openrouter", "anthropic", "custom"] = Field(
+        "custom",
+        description="Who it is; openai, openrouter and anthropic have their `url` already, custom is any other that "
+        "speaks OpenAI's API.",
     )
     url: RemoteUrl | None = Field(
         None, description="Where its API begins, up to and with `/v1`; left out: the kind's own."
@@ -477,7 +553,33 @@ class Remote(Table):
     )
     connect_timeout: Seconds = Field(10.0, gt=0, description="How long a connection to it may take.")
     first_byte_timeout: Seconds = Field(120.0, gt=0, description="How long it may take to begin an answer.")
+    idle_timeout: Seconds | None = Field(
+        None, gt=0, description="Its longest silence in an answer; left out: `stream_idle_timeout` of [dispatch]."
+    )
     refresh: Seconds = Field(3600.0, ge=10, description="How often its list of models is fetched.")
+    prices: Named[Glob, Price] = Field(
+        default_factory=lambda: MappingProxyType({}),
+        description='What a million tokens of its models cost, in dollars: `"glob" = { input = 3, output = 15 }`, also '
+        "`cached` and `cache_write`; the first glob that matches counts. Left out: what its list says.",
+    )
+    max_tokens: MostTokens = Field(
+        None,
+        ge=1,
+        le=2**24,
+        description="The most tokens an answer may have: what a request does not limit, or limits higher, ends there.",
+    )
+    defaults: Fields = Field(
+        default_factory=_no_fields,
+        description="Fields for chats and completions that do not have them, such as `temperature`, `top_p`, `seed`, "
+        "`max_tokens`.",
+    )
+    set: Fields = Field(
+        default_factory=_no_fields,
+        description="Fields that chats and completions get whatever they ask for.",
+    )
+    strip: tuple[FieldName, ...] = Field(
+        (), description="Fields that are taken out of chats and completions, for a backend that does not take them."
+    )
     fallback: tuple[Text, ...] = Field(
         (), description="What answers instead if it cannot, in this order: names as in `model` of a request."
     )

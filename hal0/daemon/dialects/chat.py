@@ -7,15 +7,15 @@ Its subclasses say it in the words of their API. Backends differ in what they le
 import json
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hal0.daemon.dialects.events import EventData
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.translation import ToldFailure, Translation, Translator
 from hal0.errors import Hal0Error
 
-HELD_BYTES = 16 * 2**20  # of one event
 DONE = b"[DONE]"
 TEXT, REASONING = "text", "reasoning"
 
@@ -54,7 +54,7 @@ class ChatAnswer(ABC):
         self.pieces = 0  # of the answer so far
         self.finish = ""  # why the backend ended; empty while it goes on
         self.stop: str | None = None  # the stop sequence that it came to, if the backend tells
-        self._held = b""
+        self._events = EventData()
         self._out: list[bytes] = []
         self._open: object = None  # TEXT, REASONING, or the index of a tool call: what the last piece belonged to
         self._call: ToolCall | None = None
@@ -101,7 +101,7 @@ class ChatAnswer(ABC):
         return self._said()
 
     def feed(self, data: bytes) -> bytes:
-        for event in self._events(data):
+        for event in self._events.feed(data):
             if self._has_ended:
                 break
             if event == DONE:
@@ -168,16 +168,6 @@ class ChatAnswer(ABC):
             self._out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), as_json(event)))
 
     # The backend's events
-
-    def _events(self, data: bytes) -> Iterator[bytes]:
-        """The data of each event that is whole; comments and other fields pass unseen."""
-        lines = (self._held + data).split(b"\n")
-        self._held = lines.pop()
-        if len(self._held) > HELD_BYTES:
-            raise ValueError(f"an event of its stream is longer than {HELD_BYTES} bytes")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
 
     def _take_event(self, event: dict[str, Any]) -> None:
         if event.get("error"):

@@ -57,6 +57,19 @@ class Conversation:
         return self.messages
 
 
+def last_text(messages: list[Any]) -> str:
+    """The last of what a user wrote, for people; whatever else is among the messages."""
+    for message in reversed(messages):
+        content = message.get("content") if isinstance(message, dict) and message.get("role") == "user" else None
+        if isinstance(content, str):
+            return content
+        parts = content if isinstance(content, list) else []
+        texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+        if texts:
+            return "\n".join(texts)
+    return ""
+
+
 def text_part(text: str) -> Part:
     return {"type": "text", "text": text}
 

@@ -1,15 +1,14 @@
 """Anthropic's Messages API: what is asked there, how it is answered, how it fails, and its counting of tokens."""
 
 import json
-from dataclasses import replace
 
 from hal0.daemon.dialects.chat import as_json
 from hal0.daemon.dialects.counting import Counting
 from hal0.daemon.dialects.messages_answer import MessagesAnswer, failure
 from hal0.daemon.dialects.messages_request import MessagesBody, chat_of
 from hal0.daemon.dialects.refusals import invalid
-from hal0.daemon.providers.base import Api
-from hal0.daemon.proxy.body import Call, checked, parse
+from hal0.daemon.dialects.saying import said_in_chat
+from hal0.daemon.proxy.body import Call, Native, checked
 from hal0.daemon.proxy.seams import Wording
 from hal0.errors import Hal0Error
 
@@ -37,5 +36,5 @@ class MessagesDialect:
             asked = asked.model_copy(update={"stream": None})
         elif asked.max_tokens is None:
             raise invalid("max_tokens", "the field is missing")
-        call = parse(Api.CHAT, as_json(chat_of(asked)))
-        return replace(call, translation=Counting() if path == COUNT_PATH else MessagesAnswer(asked))
+        translation = Counting() if path == COUNT_PATH else MessagesAnswer(asked)
+        return said_in_chat(asked, lambda: as_json(chat_of(asked)), translation, Native(path, raw))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from hal0.daemon.dialects.conversation import Conversation, Part, image_part, text_part
+from hal0.daemon.dialects.conversation import Conversation, Part, image_part, last_text, text_part
 from hal0.daemon.dialects.refusals import invalid, kind_of, list_of, quoted, text_of, unsupported
 from hal0.daemon.proxy.body import Body
 
@@ -38,6 +38,13 @@ class MessagesBody(Body):
     metadata: dict[str, Any] | None = None
     output_config: dict[str, Any] | None = None
     output_format: dict[str, Any] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        return bool(self.stream)
+
+    def prompt(self) -> str:
+        return last_text(self.messages)
 
 
 def chat_of(asked: MessagesBody) -> dict[str, Any]:

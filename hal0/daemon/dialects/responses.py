@@ -3,14 +3,13 @@
 Its failures before a stream look like those of chat completions.
 """
 
-from dataclasses import replace
-
 from hal0.daemon.dialects.chat import as_json
 from hal0.daemon.dialects.counting import Counting
 from hal0.daemon.dialects.responses_answer import ResponsesAnswer
 from hal0.daemon.dialects.responses_request import ResponsesBody, chat_of
+from hal0.daemon.dialects.saying import said_in_chat
 from hal0.daemon.providers.base import Api
-from hal0.daemon.proxy.body import Call, checked, parse
+from hal0.daemon.proxy.body import Call, Native, checked, parse
 from hal0.daemon.proxy.seams import Wording
 
 COUNT_PATH = "/v1/responses/input_tokens"
@@ -25,10 +24,9 @@ class ResponsesDialect:
         asked = checked(ResponsesBody, raw)
         if path == COUNT_PATH:
             asked = asked.model_copy(update={"stream": None})
-        call = as_chat(asked)
-        if path == COUNT_PATH:
-            return replace(call, translation=Counting(object="response.input_tokens"))
-        return replace(call, translation=ResponsesAnswer(asked))
+        counts = path == COUNT_PATH
+        translation = Counting(object="response.input_tokens") if counts else ResponsesAnswer(asked)
+        return said_in_chat(asked, lambda: as_json(chat_of(asked)), translation, Native(path, raw))
 
 
 def as_chat(asked: ResponsesBody) -> Call:

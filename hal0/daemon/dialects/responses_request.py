@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from hal0.daemon.dialects.conversation import Conversation, Part, image_part, text_part
+from hal0.daemon.dialects.conversation import Conversation, Part, image_part, last_text, text_part
 from hal0.daemon.dialects.refusals import invalid, kind_of, list_of, quoted, text_of, unsupported
 from hal0.daemon.proxy.body import Body
 from hal0.errors import Hal0Error
@@ -43,6 +43,13 @@ class ResponsesBody(Body):
     previous_response_id: str | None = None
     conversation: Any = None
     prompt_: Any = Field(None, alias="prompt")
+
+    @property
+    def is_stream(self) -> bool:
+        return bool(self.stream)
+
+    def prompt(self) -> str:
+        return self.input if isinstance(self.input, str) else last_text(self.input or [])
 
 
 def chat_of(asked: ResponsesBody) -> dict[str, Any]:

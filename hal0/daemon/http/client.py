@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
     It may be used again if `is_reusable` after the end of an answer; in every other case `close` it.
     """
 
+    counted: None = None  # the bytes of an answer tell its tokens
+
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.last_heard = 0.0  # loop time of the last bytes that came

@@ -7,6 +7,7 @@ person, likewise; or its client left, upon which the task is cancelled and the b
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,20 @@ from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy import audio, headers
 from hal0.daemon.proxy.body import Call, check_content_type, parse
 from hal0.daemon.proxy.bounds import bytes_allowed
-from hal0.daemon.proxy.faults import fault, is_the_upstreams, own_fault
+from hal0.daemon.proxy.faults import fault, is_the_upstreams, own_fault, told_fault
+from hal0.daemon.proxy.native import NATIVE
 from hal0.daemon.proxy.passage import Passage, Receive
 from hal0.daemon.proxy.progress import PROGRESS_TYPE, relay_answer
-from hal0.daemon.proxy.relay import TooSlow, Watch, has_ended, relay_bytes, relay_events
+from hal0.daemon.proxy.relay import TooSlow, Watch, relay_bytes, relay_events
 from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.proxy.seams import Adapter, Answer, Carrier, Choice, Dialect, Dispatcher, Lease
+from hal0.daemon.proxy.shaping import shaped
 from hal0.daemon.proxy.translated import Translated
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
 from hal0.forms import read_form
-from hal0.wire import Outcome
+from hal0.wire import Kind, Outcome
 
 PATHS: Mapping[str, Api] = {
     **{api.value: api for api in Api},
@@ -136,7 +139,7 @@ class ProxyApp:
         await self._reply(scope, send, self._settings(), request=headers.request_id(scope["headers"])).fail(error)
 
     def _client_left(self, passage: Passage) -> None:
-        if has_ended(passage.request.tap):  # it has all of its answer and did not wait for the last empty chunk
+        if passage.request.tap.has_all:  # it has all of its answer and did not wait for the last empty chunk
             passage.request.finish("ok", status=passage.reply.status)
             return
         left = Hal0Error("dispatch.cancelled", by="its client")
@@ -192,12 +195,16 @@ class ProxyApp:
         answer = await self._open(passage, call, lease)
         lease.carried_by(answer)
         try:
-            with self._watch(passage, answer):
+            with self._watch(passage, answer, lease):
                 await self._refuse_error(answer, call, lease)
-                await self._relay(passage, answer, call, lease)
+                if _is_native(call, lease):
+                    await self._relay_natively(passage, answer, call, lease)
+                else:
+                    await self._relay(passage, answer, call, lease)
         except (BrokenAnswer, TooSlow) as error:
             raise await self._broken(lease, error, begun=passage.reply.status is not None) from error
         finally:
+            passage.request.counted = answer.counted
             self._carrier(lease).release(answer)
 
     # 1 enter
@@ -264,6 +271,8 @@ class ProxyApp:
                 error.details["path"] = passage.path
             raise
         upstream = choice.upstream
+        if call.refusal is not None and not (call.native is not None and call.native.path in upstream.native):
+            raise call.refusal
         passage.request.background |= choice.background
         passage.request.dispatched(slot=upstream.name, rule=choice.rule, is_up=upstream.state in UP)
         return choice
@@ -273,6 +282,8 @@ class ProxyApp:
     def _leased(self, passage: Passage, choice: Choice, lease: Lease) -> None:
         model = lease.spec.model.id
         passage.request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms)
+        if lease.terms is not None:
+            passage.request.billed(lease.terms.price, tells_cost=lease.terms.tells_cost)
         passage.reply.headers += [
             (b"x-hal0-remote" if lease.is_remote else b"x-hal0-slot", headers.ascii_value(choice.upstream.name)),
             (b"x-hal0-model", headers.ascii_value(model)),
@@ -289,12 +300,17 @@ class ProxyApp:
         """Send the request and read the head of the answer; every failure up to here is still a clean error."""
         if call.form is not None:
             return await self._ask(passage, lease, call.api.value, audio.for_model(call.form, lease.spec.model.id))
-        adapter = self._adapter(call, lease)
+        spec, adapter = lease.spec, self._adapter(call, lease)
         if adapter is not None:
-            path, body = adapter.request(call, kind=lease.spec.kind, model=lease.spec.model.id)
-        else:
-            named = lease.endpoint.names_model or call.translation is not None  # llama-server counts for a named model
-            path, body = call.api.value, call.for_model(lease.spec.model.id, named=named)
+            path, body = adapter.request(call, kind=_kind(call, lease), model=spec.model.id)
+            return await self._ask(passage, lease, path, body)
+        if call.native is not None and _is_native(call, lease):
+            path = call.native.path
+            body = shaped(call.natively(spec.model.id), path, spec.config)
+            return await self._ask(passage, lease, path, body, natively=True)
+        named = lease.endpoint.names_model or call.translation is not None  # llama-server counts for a named model
+        path = call.api.value
+        body = shaped(call.for_model(spec.model.id, named=named), path, spec.config)
         if call.translation is None:
             return await self._ask(passage, lease, path, body)
         return await self._ask_translated(passage, lease, call.translation, body)
@@ -308,9 +324,11 @@ class ProxyApp:
             self._carrier(lease).release(connection)
             translation = other
 
-    async def _ask(self, passage: Passage, lease: Lease, path: str, body: Body) -> Answer:
+    async def _ask(self, passage: Passage, lease: Lease, path: str, body: Body, *, natively: bool = False) -> Answer:
         media = b"application/json" if isinstance(body, bytes) else body.content_type.encode()
-        upward = headers.to_backend(passage.headers, request_id=passage.request.id, content_type=media)
+        upward = headers.to_backend(
+            passage.headers, request_id=passage.request.id, content_type=media, natively=natively
+        )
         if lease.endpoint.speaks_hal0:
             upward += headers.for_pictures(passage.headers, folder=self._pictures, path=PICTURES)
         limit = passage.settings.dispatch.stream_idle_timeout
@@ -329,14 +347,19 @@ class ProxyApp:
         return self._remotes if lease.is_remote else self._pool
 
     def _adapter(self, call: Call, lease: Lease) -> Adapter | None:
-        if lease.is_remote:  # what backends lack, remotes have
+        if lease.is_remote and call.api is not Api.RERANK:  # what backends lack, remotes have
             return None
         adapter = self._adapters.get(call.api)
-        return adapter if adapter is not None and adapter.applies_to(call, lease.spec.kind) else None
+        return adapter if adapter is not None and adapter.applies_to(call, _kind(call, lease)) else None
 
-    def _watch(self, passage: Passage, connection: Answer) -> Watch:
+    def _watch(self, passage: Passage, connection: Answer, lease: Lease) -> Watch:
         limits = passage.settings.dispatch
-        return Watch(connection, idle_seconds=limits.stream_idle_timeout, total_seconds=limits.stream_total_timeout)
+        idle = None if lease.terms is None else lease.terms.idle_seconds
+        return Watch(
+            connection,
+            idle_seconds=limits.stream_idle_timeout if idle is None else idle,
+            total_seconds=limits.stream_total_timeout,
+        )
 
     async def _broken(self, lease: Lease, error: Exception, *, begun: bool) -> Hal0Error:
         """What a backend's breaking off is called, before and after the head."""
@@ -397,6 +420,18 @@ class ProxyApp:
             error.details["slot"] = lease.spec.name
             raise
 
+    async def _relay_natively(self, passage: Passage, connection: Answer, call: Call, lease: Lease) -> None:
+        """What a remote answers in the words of the client's own API passes as it comes, a failure in it as well."""
+        assert call.native is not None
+        stream = None if call.translation is None else call.translation.stream
+        if stream is not None:
+            passage.reply.last_event = stream.fail
+        tap = passage.request.listens_for(NATIVE[call.native.path])
+        await self._relay(passage, connection, replace(call, translation=None), lease)
+        if (told := tap.failure()) is not None:
+            spec = lease.spec
+            raise told_fault(slot=spec.name, kind=spec.kind, api=call.api, body=told)
+
     async def _whole(self, connection: Answer, call: Call, lease: Lease, *, limit_bytes: int) -> bytes:
         body = await connection.read_all(limit_bytes)
         if body.startswith(ERROR_INSTEAD):
@@ -413,6 +448,16 @@ class ProxyApp:
         try:
             if call.translation is not None:
                 body = call.translation.whole(body)
-            return body if adapter is None else await adapter.answer(call, kind=lease.spec.kind, body=body)
+            return body if adapter is None else await adapter.answer(call, kind=_kind(call, lease), body=body)
         except ValueError as error:
             raise Hal0Error("slot.bad_response", slot=lease.spec.name, reason=str(error)) from error
+
+
+def _is_native(call: Call, lease: Lease) -> bool:
+    """Whether the upstream has the API that the request came in."""
+    return lease.terms is not None and call.native is not None and call.native.path in lease.terms.native
+
+
+def _kind(call: Call, lease: Lease) -> Kind:
+    """What the upstream is for this call; a remote is whatever its model is."""
+    return "rerank" if lease.is_remote and call.api is Api.RERANK else lease.spec.kind

@@ -249,6 +249,14 @@ Kind = TypeVar("Kind", bound=Body)
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A request in the words of another API, as it came."""
+
+    path: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request of a client, read and checked."""
 
@@ -257,6 +265,8 @@ class Call:
     raw: bytes  # what a backend gets, but for `model`
     translation: Translation | None = None  # of a request that came in the words of another API
     form: Form | None = None  # of a request that is one, and has no `raw`
+    native: Native | None = None  # the same as it came, for who has that API itself
+    refusal: Hal0Error | None = None  # why it is for those alone: chat completions have no words for it
 
     @property
     def model(self) -> str | None:
@@ -275,6 +285,14 @@ class Call:
         if self.model is None:
             return _and_model(self.raw, model) if named else self.raw
         return self.raw if self.model == model else _with_model(self.raw, self.model, model)
+
+    def natively(self, model: str) -> bytes:
+        """The same as it came, for a remote that has its API."""
+        assert self.native is not None
+        raw = self.native.raw
+        if self.model is None:
+            return _and_model(raw, model)
+        return raw if self.model == model else _with_model(raw, self.model, model)
 
 
 def check_content_type(value: bytes | None) -> None:

@@ -14,6 +14,8 @@ from hal0.errors import Hal0Error
 Headers = tuple[tuple[bytes, bytes], ...]
 
 TO_BACKEND = frozenset({b"content-type", b"accept", b"user-agent", b"traceparent", b"tracestate"})
+# To a remote that has the API the client speaks: which of its forms is meant. No secret is in these.
+TO_NATIVE = frozenset({b"anthropic-version", b"anthropic-beta"})
 TO_CLIENT = frozenset(
     {
         b"content-type",
@@ -67,9 +69,14 @@ def new_request_id() -> str:
 
 
 def to_backend(
-    headers: Iterable[tuple[bytes, bytes]], *, request_id: str, content_type: bytes = b"application/json"
+    headers: Iterable[tuple[bytes, bytes]],
+    *,
+    request_id: str,
+    content_type: bytes = b"application/json",
+    natively: bool = False,
 ) -> Headers:
-    kept = [(name, value) for name, value in headers if name in TO_BACKEND and name != b"content-type"]
+    passing = TO_BACKEND | TO_NATIVE if natively else TO_BACKEND
+    kept = [(name, value) for name, value in headers if name in passing and name != b"content-type"]
     return ((b"content-type", content_type), (b"x-request-id", request_id.encode()), *kept)
 
 

@@ -39,13 +39,25 @@ class Histogram:
 class SlotMeter:
     """What was counted of one slot."""
 
-    __slots__ = ("failures", "gaps", "loads", "prompt_tokens", "queue", "requests", "tokens", "ttft", "whole")
+    __slots__ = (
+        "dollars",
+        "failures",
+        "gaps",
+        "loads",
+        "prompt_tokens",
+        "queue",
+        "requests",
+        "tokens",
+        "ttft",
+        "whole",
+    )
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str]] = Counter()  # by path and outcome
         self.failures: Counter[str] = Counter()  # of its backend, by code
         self.tokens = 0
         self.prompt_tokens = 0
+        self.dollars: float | None = None  # what a remote took, as far as its prices are known
         self.queue = Histogram(WAIT_BOUNDS)
         self.ttft = Histogram(WAIT_BOUNDS)
         self.whole = Histogram(WAIT_BOUNDS)

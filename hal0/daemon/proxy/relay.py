@@ -13,8 +13,6 @@ from hal0.daemon.proxy.seams import Answer
 from hal0.daemon.proxy.tap import Events, Tap
 from hal0.daemon.proxy.translated import Translated
 
-ENDS = (b"[DONE]", b'"speech.audio.done"', b'"transcript.text.done"')  # what the last event of a stream has in it
-
 
 class TooSlow(Exception):  # noqa: N818 - says what the backend was
     """The backend fell silent, or took too long as a whole."""
@@ -61,15 +59,10 @@ async def relay_events(
             if whole := turn(data):
                 await reply.part(whole)
     head = await connection.head()
-    if head.until_close and not has_ended(tap):
+    if head.until_close and not tap.has_all:
         raise BrokenAnswer("the connection ended in the middle of its answer")
     rest = events.rest()
     await reply.end(rest if translated is None else translated.ended(rest))
-
-
-def has_ended(tap: Tap) -> bool:
-    """Whether the whole of a stream has come."""
-    return any(tap.ended_with(end) for end in ENDS)
 
 
 async def relay_bytes(connection: Answer, reply: Reply, tap: Tap, *, on_first: Callable[[], None]) -> None:

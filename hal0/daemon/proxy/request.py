@@ -6,7 +6,10 @@ from typing import Any, Protocol
 
 from hal0.daemon.events import EventBus
 from hal0.daemon.proxy.meter import Meter
-from hal0.daemon.proxy.tap import Tap
+from hal0.daemon.proxy.native import Marks, NativeTap
+from hal0.daemon.proxy.tap import Tap, Usage
+from hal0.daemon.remotes.idiom import Counted
+from hal0.daemon.remotes.offer import Price
 from hal0.errors import Hal0Error
 from hal0.wire import Outcome, Phase, RequestView
 
@@ -52,6 +55,10 @@ class Request:
         self.load_ms: float | None = None
         self.prompt_tokens: int | None = None
         self.tap = Tap(keeps_text=owner.captures())
+        self.counted: Counted | None = None  # by a remote, where its bytes do not tell
+        self.cost: float | None = None  # dollars
+        self._price: Price | None = None
+        self._tells_cost = False
         self.interruption: Hal0Error | None = None
         self._owner = owner
         self._begun = owner.clock()
@@ -78,6 +85,16 @@ class Request:
             self._owner.bus.publish("request.phase", self.facts(with_text=False))
         else:
             self._announce()
+
+    def billed(self, price: Price | None, *, tells_cost: bool) -> None:
+        """It is answered by somebody who wants money for it; `tells_cost`: and says how much."""
+        self._price, self._tells_cost = price, tells_cost
+
+    def listens_for(self, marks: Marks) -> NativeTap:
+        """The answer comes in the words of another API."""
+        tap = NativeTap(marks, keeps_text=self._owner.captures())
+        tap.gaps, self.tap = self.tap.gaps, tap
+        return tap
 
     def decoding(self) -> None:
         self.phase = "decoding"
@@ -109,9 +126,14 @@ class Request:
         """The last thing that happens to a request."""
         usage = self.tap.usage()
         self.tap.end()
+        if (counted := self.counted) is not None:
+            usage = Usage(
+                counted.completion, counted.prompt, cached=counted.cached, cache_written=counted.cache_written
+            )
         self._tokens, self.prompt_tokens, self._speed = usage.tokens, usage.prompt_tokens, usage.tokens_per_second
         if self._speed is None:
             self._speed = self._measured_speed()
+        self.cost = self._cost(usage)
         self.outcome, self.status, self.error = outcome, status, error
         self.doing, self.progress = "", None
         self.finished_at = time.time()
@@ -169,6 +191,7 @@ class Request:
             "tokens_per_second": self.tokens_per_second,
             "doing": self.doing,
             "progress": self.progress,
+            "cost": self.cost,
             "prompt": self.prompt if with_text else "",
             "text": self.tap.text if with_text else "",
         }
@@ -186,11 +209,25 @@ class Request:
         meter.requests[self.path, self.outcome or ""] += 1
         meter.tokens += self.tokens
         meter.prompt_tokens += self.prompt_tokens or 0
+        if self.cost is not None:
+            meter.dollars = (meter.dollars or 0.0) + self.cost
         meter.whole.observe(self._owner.clock() - self._begun)
         if self.queue_ms is not None:
             meter.queue.observe(self.queue_ms / 1000)
         if self.ttft_ms is not None:
             meter.ttft.observe(self.ttft_ms / 1000)
+
+    def _cost(self, usage: Usage) -> float | None:
+        if self._tells_cost and usage.dollars is not None:
+            return usage.dollars
+        if self._price is None or usage.prompt_tokens is None:
+            return None
+        return self._price.of(
+            prompt=usage.prompt_tokens,
+            completion=usage.tokens or 0,
+            cached=usage.cached,
+            cache_written=usage.cache_written,
+        )
 
     def _measured_speed(self) -> float | None:
         first, tokens = self.tap.first_at, self.tap.tokens

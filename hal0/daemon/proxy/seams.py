@@ -11,6 +11,9 @@ from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.body import Call
 from hal0.daemon.proxy.headers import Headers
+from hal0.daemon.proxy.shaping import Shaping
+from hal0.daemon.remotes.idiom import Counted
+from hal0.daemon.remotes.terms import Terms
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
@@ -31,6 +34,8 @@ class Spec(Protocol):
     def kind(self) -> Kind: ...
     @property
     def model(self) -> Model: ...
+    @property
+    def config(self) -> Shaping: ...
 
 
 class Endpoint(Protocol):
@@ -45,6 +50,11 @@ class Endpoint(Protocol):
 
 class Answer(Protocol):
     """An answer that has begun to come."""
+
+    @property
+    def counted(self) -> Counted | None:
+        """Its tokens, where its bytes do not tell."""
+        ...
 
     @property
     def paused(self) -> bool: ...
@@ -91,6 +101,10 @@ class Lease(Protocol):
 
     @property
     def is_remote(self) -> bool: ...
+    @property
+    def terms(self) -> Terms | None:
+        """What is special about a remote; None of a slot."""
+        ...
 
     async def failure(self, reason: str) -> Hal0Error: ...
     def carried_by(self, line: Any) -> None: ...
@@ -105,6 +119,10 @@ class Upstream(Protocol):
     def state(self) -> str: ...
     @property
     def is_remote(self) -> bool: ...
+    @property
+    def native(self) -> frozenset[str]:
+        """Paths of other APIs than chat completions that it has itself."""
+        ...
 
     def lease(self, *, request: str, background: bool) -> AbstractAsyncContextManager[Lease]: ...
 

@@ -5,6 +5,7 @@ by `decode`, off the path of the stream.
 """
 
 import json
+import math
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ NO_TOKEN = (b'"content":null', b'"delta":{}', b'"choices":[]')
 TEXT = re.compile(
     rb'"transcript\.text\.done"[^\n]*|"(content|text|arguments|reasoning_content|delta)"\s*:\s*("(?:[^"\\]|\\.)*")'
 )
+# What the last event of a stream has in it.
+ENDS = (b"[DONE]", b'"speech.audio.done"', b'"transcript.text.done"')
+REASONING = (b"reasoning_content", b"thinking")
 NUMBER = re.compile(rb"\s*:\s*([0-9.eE+-]+)")
 
 
@@ -59,7 +63,10 @@ class Usage:
 
     tokens: int | None
     prompt_tokens: int | None
-    tokens_per_second: float | None
+    tokens_per_second: float | None = None
+    cached: int = 0  # of the prompt's, from a cache
+    cache_written: int = 0  # of the prompt's, put into a cache
+    dollars: float | None = None  # what OpenRouter says it took for it
 
 
 class Tap:
@@ -78,6 +85,7 @@ class Tap:
         "is_sound",
         "text",
         "tokens",
+        "words",
     )
 
     def __init__(self, *, keeps_text: bool) -> None:
@@ -85,6 +93,7 @@ class Tap:
         self.first_at: float | None = None  # when the first of them came
         self.is_sound = False  # set if the answer is no text: then it is only noted when it began
         self.gaps: Histogram | None = None  # where the seconds between tokens are counted
+        self.words = TEXT  # where text stands in what comes
         self.text = ""  # the last of the answer that was decoded, reasoning and tool arguments included
         self._keeps_text = keeps_text
         self._last_at = 0.0
@@ -106,6 +115,9 @@ class Tap:
         new = data.count(b"data: {")
         for mark in NO_TOKEN:
             new -= data.count(mark)
+        return self._count(new, data, now)
+
+    def _count(self, new: int, data: bytes, now: float) -> bool:
         self.tokens += new
         self._keep(data)
         if self.first_at is None:
@@ -140,9 +152,14 @@ class Tap:
     def usage(self) -> Usage:
         """The backend's own figures; llama.cpp gives them in the last event before the end mark."""
         last = self._start + (self._before_last + self._last)[-RAW_BYTES:]
-        tokens, prompt = _number(last, b'"completion_tokens"'), _number(last, b'"prompt_tokens"')
-        speed = _number(last, b'"predicted_per_second"')
-        return Usage(None if tokens is None else int(tokens), None if prompt is None else int(prompt), speed)
+        return Usage(
+            _count(last, b'"completion_tokens"'),
+            _count(last, b'"prompt_tokens"'),
+            tokens_per_second=number_of(last, b'"predicted_per_second"'),
+            cached=_count(last, b'"cached_tokens"') or 0,
+            cache_written=_count(last, b'"cache_write_tokens"') or 0,
+            dollars=number_of(last, b'"cost"'),
+        )
 
     def end(self) -> None:
         """Nothing more comes, and `usage` was asked: drop what was kept for it. Text may still be decoded."""
@@ -154,9 +171,11 @@ class Tap:
         self._raw.clear()
         self.text = ""
 
-    def ended_with(self, mark: bytes) -> bool:
-        """Whether the mark is in the last of what came."""
-        return mark in (self._before_last + self._last)[-4096:]
+    @property
+    def has_all(self) -> bool:
+        """Whether the last of what came is the end of a stream."""
+        last = (self._before_last + self._last)[-4096:]
+        return any(end in last for end in ENDS)
 
     def decode(self) -> tuple[str, str]:
         """Decode what came since the last time; gives the new text and the new reasoning."""
@@ -168,12 +187,12 @@ class Tap:
         text: list[str] = []
         reasoning: list[str] = []
         both: list[str] = []
-        for name, literal in TEXT.findall(raw):
+        for name, literal in self.words.findall(raw):
             if not literal:
                 continue
             piece = _unquote(literal)
             both.append(piece)
-            (reasoning if name == b"reasoning_content" else text).append(piece)
+            (reasoning if name in REASONING else text).append(piece)
         self.text = (self.text + "".join(both))[-TEXT_CHARACTERS:]
         return "".join(text), "".join(reasoning)
 
@@ -188,11 +207,17 @@ def _unquote(literal: bytes) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _number(data: bytes, key: bytes) -> float | None:
+def _count(data: bytes, key: bytes) -> int | None:
+    number = number_of(data, key)
+    return None if number is None else int(number)
+
+
+def number_of(data: bytes, key: bytes) -> float | None:
     """The value of the last such key; in a JSON string its quotes would be escaped."""
     at = data.rfind(key)
     found = NUMBER.match(data, at + len(key)) if at >= 0 else None
     try:
-        return float(found[1]) if found else None
+        number = float(found[1]) if found else None
     except ValueError:
         return None
+    return number if number is None or math.isfinite(number) else None

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hal0.daemon.config.schema import Remote as RemoteConfig
@@ -14,8 +15,11 @@ from hal0.daemon.http.endpoint import API_PATH
 from hal0.daemon.http.payload import Body
 from hal0.daemon.providers.base import Api
 from hal0.daemon.remotes.breaker import Breaker
+from hal0.daemon.remotes.idiom import OPENAI, PLAIN, Idiom
 from hal0.daemon.remotes.keys import key_of
-from hal0.daemon.remotes.offer import Offered, let_in, read_list, recall, remember
+from hal0.daemon.remotes.offer import Offered, let_in, price_of, read_list, recall, remember
+from hal0.daemon.remotes.spoken import TurnedStream, WholeAnswer, turned
+from hal0.daemon.remotes.terms import Terms
 from hal0.errors import Hal0Error
 from hal0.wire import ErrorView, Kind, RemoteView
 
@@ -27,8 +31,18 @@ if TYPE_CHECKING:
 URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
     "openrouter": "https://openrouter.ai/api/v1",
+    "anthropic": "https://api.anthropic.com/v1",
 }
-APIS = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH, Api.TRANSCRIPTION, Api.IMAGES})
+OF_OPENAI = frozenset({Api.CHAT, Api.COMPLETION, Api.EMBEDDINGS, Api.SPEECH, Api.TRANSCRIPTION, Api.IMAGES})
+# Rerank is no API of OpenAI's; those that have it agree on its path and its words.
+APIS: Mapping[str, frozenset[Api]] = {
+    "openai": OF_OPENAI,
+    "openrouter": OF_OPENAI | {Api.RERANK},
+    "anthropic": frozenset({Api.CHAT}),
+    "custom": OF_OPENAI | {Api.RERANK},
+}
+MOST_PAGES = 50  # of a list of models
+OK = 200
 CURRENT_FAILURE = 500  # statuses from here on speak of the remote, not of the request
 TOO_MANY = 429
 
@@ -46,6 +60,7 @@ class RemoteSpec:
     name: str
     kind: Kind
     model: RemoteModel
+    config: RemoteConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,7 @@ class RemoteEndpoint:
     """Where the remote is asked."""
 
     remote: "Remote" = field(repr=False)
+    model: str
     names_model: ClassVar[bool] = True
     speaks_hal0: ClassVar[bool] = False
 
@@ -66,6 +82,7 @@ class RemoteLease:
 
     endpoint: RemoteEndpoint
     spec: RemoteSpec
+    terms: Terms
     queue_ms: float = 0.0
     load_ms: float = 0.0
     engine: ClassVar[str] = ""
@@ -85,9 +102,20 @@ class Remote:
     is_remote: ClassVar[bool] = True
     state: ClassVar[str] = "ready"  # nothing has to be started
 
-    def __init__(self, name: str, config: RemoteConfig, *, env: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: RemoteConfig,
+        *,
+        env: Mapping[str, str],
+        folder: Path,
+        idioms: Mapping[str, Idiom] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.config = config
+        self._idiom = {"openai": OPENAI, **idioms}.get(config.kind, PLAIN)
+        self.native = self._idiom.native
+        self.apis = APIS[config.kind]
         self.url = (config.url or URLS[config.kind]).rstrip("/")
         self.in_flight = 0
         self._env = env
@@ -131,13 +159,32 @@ class Remote:
         self._breaker.entered()
         self.in_flight += 1
         try:
-            yield RemoteLease(RemoteEndpoint(self), RemoteSpec(self.name, "chat", RemoteModel(model)))
+            spec = RemoteSpec(self.name, "chat", RemoteModel(model), self.config)
+            yield RemoteLease(RemoteEndpoint(self, model), spec, self._terms(model))
         finally:
             self.in_flight -= 1
             self._breaker.abandoned()
 
-    async def ask(self, path: str, *, body: Body, headers: Mapping[bytes, bytes], seconds: float) -> "RemoteAnswer":
-        """POST and wait for the head, `first_byte_timeout` or `seconds` at most. Raises `dispatch.upstream_*`."""
+    def _terms(self, model: str) -> Terms:
+        return Terms(
+            native=self.native,
+            idle_seconds=self.config.idle_timeout,
+            price=price_of(self.config.prices, self.offered.get(model), model),
+            tells_cost=self.config.kind == "openrouter",
+        )
+
+    async def ask(
+        self, path: str, *, model: str, body: Body, headers: Mapping[bytes, bytes], seconds: float
+    ) -> "RemoteAnswer | WholeAnswer | TurnedStream":
+        """POST and wait for the head, `first_byte_timeout` or `seconds` at most.
+
+        Raises `dispatch.*` or, of an answer in another API that is read whole, TimeoutError or BrokenAnswer.
+        """
+        spoken = None
+        if isinstance(body, bytes):
+            spoken = self._idiom.spoken(path, body, remote=self.name, model=self.offered.get(model))
+        if spoken is not None:
+            path, body = spoken.path, spoken.body
         transport, client = await self._opened()
         try:
             answer: RemoteAnswer = await transport.ask(
@@ -157,7 +204,9 @@ class Remote:
             self.broke_off()
         elif status != TOO_MANY:
             self._breaker.succeeded()
-        return answer
+        if spoken is None or status != OK:
+            return answer
+        return await turned(answer, spoken, remote=self.name, seconds=seconds)
 
     def broke_off(self) -> None:
         self._breaker.failed(time.monotonic())
@@ -168,8 +217,7 @@ class Remote:
         """Fetch the list. A failure keeps the one before and is told in the view; raises nothing but cancellation."""
         try:
             transport, client = await self._opened()
-            body = await transport.fetch_list(client, name=self.name, headers=self._authorization())
-            self._all = read_list(body)
+            self._all = await self._fetched(transport, client)
         except Hal0Error as error:
             self._list_error = error
         except ValueError as error:
@@ -180,6 +228,18 @@ class Remote:
             self._breaker.succeeded()
             self.offered = self._let_in()
             await asyncio.to_thread(remember, self._file, self.url, self._all)
+
+    async def _fetched(self, transport: Any, client: "httpx.AsyncClient") -> tuple[Offered, ...]:
+        """All pages of the list; raises `dispatch.*`, or ValueError for what is no list."""
+        found: tuple[Offered, ...] = ()
+        path: str | None = self._idiom.list_path
+        for _ in range(MOST_PAGES):
+            body = await transport.fetch_list(client, path, name=self.name, headers=self._authorization())
+            found += read_list(body)
+            path = self._idiom.next_page(body)
+            if path is None:
+                return found
+        raise ValueError(f"it has more than {MOST_PAGES} pages")
 
     @property
     def is_listed(self) -> bool:
@@ -230,7 +290,7 @@ class Remote:
             made: httpx.AsyncClient = await asyncio.to_thread(  # it reads the certificates of the system
                 transport.make_client,
                 self.url,
-                self.config.headers,
+                {**self._idiom.headers, **{name.lower(): value for name, value in self.config.headers.items()}},
                 name=self.name,
                 connect_seconds=self.config.connect_timeout,
             )
@@ -239,7 +299,7 @@ class Remote:
 
     def _authorization(self) -> dict[bytes, bytes]:
         key = self.key()
-        return {b"authorization": b"Bearer " + key.encode()} if key else {}
+        return self._idiom.authorization(key) if key else {}
 
     def _close_later(self, response: "httpx.Response") -> None:
         """Closing waits for the network a little; whoever is done with the answer does not."""
@@ -264,8 +324,10 @@ class Carrier:
         body: Body,
         headers: tuple[tuple[bytes, bytes], ...],
         timeout_seconds: float,
-    ) -> "RemoteAnswer":
-        return await endpoint.remote.ask(path, body=body, headers=dict(headers), seconds=timeout_seconds)
+    ) -> "RemoteAnswer | WholeAnswer | TurnedStream":
+        return await endpoint.remote.ask(
+            path, model=endpoint.model, body=body, headers=dict(headers), seconds=timeout_seconds
+        )
 
-    def release(self, answer: "RemoteAnswer") -> None:
+    def release(self, answer: "RemoteAnswer | WholeAnswer | TurnedStream") -> None:
         answer.close()

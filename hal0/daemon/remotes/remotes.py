@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from hal0.daemon.config.schema import Remote as RemoteConfig
+from hal0.daemon.remotes.idiom import Idiom
 from hal0.daemon.remotes.remote import Remote
 from hal0.errors import Hal0Error, did_you_mean
 
@@ -25,7 +27,9 @@ class Remotes:
         env: Mapping[str, str],
         folder: Path,
         on_failure: Callable[[Remote, Hal0Error], object],
+        idioms: Mapping[str, Idiom] = MappingProxyType({}),
     ) -> None:
+        self._idioms = idioms
         self._env = env
         self._folder = folder
         self._on_failure = on_failure
@@ -61,7 +65,7 @@ class Remotes:
             else:
                 if remote is not None:
                     self._leaving.add(remote)
-                self._remotes[name] = Remote(name, config, env=self._env, folder=self._folder)
+                self._remotes[name] = Remote(name, config, env=self._env, folder=self._folder, idioms=self._idioms)
             self._due[name] = 0.0  # also for the sake of another key
             self._failures[name] = 0
         self._changed.set()

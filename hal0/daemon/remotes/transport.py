@@ -13,6 +13,7 @@ import httpx
 from hal0 import __version__
 from hal0.daemon.http.client import BrokenAnswer, Head
 from hal0.daemon.http.payload import Body, Payload
+from hal0.daemon.remotes.idiom import Counted
 from hal0.errors import Hal0Error
 
 LIST_SECONDS = 30.0
@@ -84,10 +85,10 @@ async def _paced(body: Payload, limit: asyncio.Timeout, seconds: float) -> Async
     limit.reschedule(clock() + seconds)
 
 
-async def fetch_list(client: httpx.AsyncClient, *, name: str, headers: Mapping[bytes, bytes]) -> Any:
-    """The remote's answer to `GET /models`. Raises `dispatch.upstream_*`."""
+async def fetch_list(client: httpx.AsyncClient, path: str, *, name: str, headers: Mapping[bytes, bytes]) -> Any:
+    """The remote's answer to `GET /models`, or a page of it. Raises `dispatch.upstream_*`."""
     try:
-        async with asyncio.timeout(LIST_SECONDS), client.stream("GET", "models", headers=headers) as response:
+        async with asyncio.timeout(LIST_SECONDS), client.stream("GET", path, headers=headers) as response:
             parts, size = [], 0
             async for part in response.aiter_raw():
                 size += len(part)
@@ -123,6 +124,7 @@ class RemoteAnswer:
         self._reading: asyncio.Timeout | None = None
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
+        self.counted: Counted | None = None  # its bytes tell
         self.paused = False
         self.last_heard = self._loop.time()  # of the last bytes that came
         headers = tuple((name.lower(), value) for name, value in response.headers.raw)
@@ -171,7 +173,11 @@ class RemoteAnswer:
         """Give the rest of the body to `sink` as it comes; return at its end."""
         while data := await self.read():
             sink(data)
-            await self._may_go_on.wait()
+            await self.may_go_on()
+
+    async def may_go_on(self) -> None:
+        """Return once whoever reads is no longer behind."""
+        await self._may_go_on.wait()
 
     def pause(self) -> None:
         self.paused = True

@@ -15,7 +15,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
 from hal0.daemon.remotes.offer import is_let_in
-from hal0.daemon.remotes.remote import APIS, Remote, RemoteLease
+from hal0.daemon.remotes.remote import Remote, RemoteLease
 from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.rules import Candidate, RemoteCandidate, choose, choose_within
 from hal0.daemon.slots.slot import Slot
@@ -37,6 +37,10 @@ class RemoteUpstream:
     @property
     def state(self) -> str:
         return self.remote.state
+
+    @property
+    def native(self) -> frozenset[str]:
+        return self.remote.native
 
     def lease(self, *, request: str, background: bool) -> AbstractAsyncContextManager[RemoteLease]:
         return self.remote.lease(self.model)
@@ -120,6 +124,6 @@ def _remote_candidate(remote: Remote, settings: Settings) -> RemoteCandidate:
         aliases=config.aliases,
         offers=remote.offered.__contains__,
         lets_in=partial(is_let_in, models=config.models, exclude=config.exclude),
-        apis=APIS,
+        apis=remote.apis,
         is_listed=remote.is_listed or bool(config.models or config.exclude),
     )

@@ -30,6 +30,7 @@ class Lease:
     run: Run
     hold: Hold
     is_remote: ClassVar[bool] = False
+    terms: ClassVar[None] = None
 
     @property
     def engine(self) -> str:

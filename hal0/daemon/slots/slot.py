@@ -42,6 +42,7 @@ class Slot:
     """One named workload. `start_task` runs a coroutine whose parent awaits it; `on_change` hears of every change."""
 
     is_remote: ClassVar[bool] = False
+    native: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,

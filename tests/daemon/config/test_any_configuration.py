@@ -86,7 +86,13 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             return TEXTS
         case "array":
             least = schema.get("minItems", 0)
-            return st.lists(values(schema["items"]), min_size=least, max_size=least + 2, unique_by=repr)
+            return st.lists(
+                values(schema.get("items", {"type": "number"})), min_size=least, max_size=least + 2, unique_by=repr
+            )
+        case "object" if "properties" in schema:
+            return st.fixed_dictionaries({name: values(each) for name, each in schema["properties"].items()})
+        case "object" if "patternProperties" not in schema:
+            return st.dictionaries(st.sampled_from(["a", "b"]), st.integers(), max_size=2)
         case "object":
             ((names, each),) = schema["patternProperties"].items()
             return st.dictionaries(st.from_regex(names.removesuffix("$") + r"\Z"), values(each), max_size=2)

@@ -1,6 +1,7 @@
 """What two configurations have different, and what waits for a restart of the daemon."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,3 +121,16 @@ def test_keys_read_at_the_start_wait_for_a_restart_until_they_are_set_back(tmp_p
     now = settings(tmp_path, edited + "threads = 3\n[slots.c]\nmodel = 'm'\n[daemon]\nports = [9100, 9101]\n")
     assert keys_awaiting_restart(started, now) == ("server.host", "server.port")
     assert keys_awaiting_restart(started, settings(tmp_path, BASE)) == ()
+
+
+def test_values_that_are_named_by_the_user_are_compared_too() -> None:
+    def with_fields(**fields: Any) -> Settings:
+        return Settings.model_validate({"remotes": {"r": {"kind": "openai", **fields}}})
+
+    old = with_fields(aliases={"a": "m", "b": "n"}, set={"seed": 1}, prices={"*": {"input": 1.0}})
+    new = with_fields(aliases={"a": "other", "b": "n"}, set={"seed": 2}, prices={"*": {"input": 2.0}})
+    assert compare(old, new).lines == (
+        'remotes.r.aliases.a: "m" → "other"',
+        'remotes.r.prices."*".input: 1.0 → 2.0',
+        "remotes.r.set.seed: 1 → 2",
+    )

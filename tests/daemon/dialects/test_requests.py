@@ -16,7 +16,11 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
 def call(path: str, body: Any) -> Call:
-    return DIALECTS[path].call(path, json.dumps(body).encode())
+    """The request as a backend for chat completions gets it; raises why it cannot."""
+    made = DIALECTS[path].call(path, json.dumps(body).encode())
+    if made.refusal is not None:
+        raise made.refusal
+    return made
 
 
 def chat(path: str, **fields: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_it_counts_deltas_and_reads_the_backends_own_figures_at_the_end() -> Non
     assert tap.first_at == 1.0
     usage = tap.usage()
     assert (usage.tokens, usage.prompt_tokens, usage.tokens_per_second) == (9, 4, 12.5)
-    assert tap.ended_with(b"[DONE]")
+    assert tap.has_all
 
 
 def test_text_and_reasoning_are_told_apart_and_kept_together() -> None:

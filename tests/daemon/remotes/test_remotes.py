@@ -204,7 +204,7 @@ async def test_a_proxy_that_cannot_be_used_costs_its_remote_and_no_other(
             remotes.apply({"far": config(url=far.url)})
             await until(lambda: remotes.get("far").list_error)
             with pytest.raises(Hal0Error) as refused:
-                await remotes.get("far").ask("/chat/completions", body=b"{}", headers={}, seconds=5)
+                await remotes.get("far").ask("/chat/completions", model="big", body=b"{}", headers={}, seconds=5)
             assert refused.value.code == "dispatch.upstream_unavailable"
             monkeypatch.delenv("ALL_PROXY")
             remotes.apply({"far": config(url=far.url), "near": config(url=far.url)})
@@ -216,6 +216,7 @@ async def test_a_header_of_a_client_passes_as_the_bytes_it_is(tmp_path: Path) ->
         remote = Remote("far", config(url=far.url), env={"KEY": "sk-remote"}, folder=tmp_path)
         answer = await remote.ask(
             "/chat/completions",
+            model="big",
             body=b'{"model": "big", "messages": [{"role": "user", "content": "hello"}]}',
             headers={b"content-type": b"application/json", b"user-agent": "café".encode()},
             seconds=5,
