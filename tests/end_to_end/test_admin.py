@@ -178,3 +178,21 @@ def test_capture_can_be_turned_off_while_it_runs(hal0: Installation) -> None:
     finally:
         hal0.config.write_text(text)
         hal0.admin("POST", "/api/config/reload", {})
+
+
+def test_answers_are_those_of_the_openapi_document(hal0: Installation) -> None:
+    document = hal0.admin("GET", "/api/openapi.json")
+    schemas = document["components"]["schemas"]
+    asked = 0
+    for path, methods in document["paths"].items():
+        content = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if not path.startswith("/api/") or "{" in path or "application/json" not in content:
+            continue
+        asked += 1
+        answer, schema = hal0.admin("GET", path), content["application/json"]["schema"]
+        if "$ref" in schema:
+            schema = schemas[schema["$ref"].rpartition("/")[2]]
+        if "properties" in schema:
+            assert set(schema.get("required", ())) <= set(answer), path
+            assert set(answer) - {"running"} <= set(schema["properties"]), path
+    assert asked > 10

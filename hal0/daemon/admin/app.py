@@ -12,6 +12,7 @@ from hal0.daemon.admin import (
     events,
     keys,
     models,
+    openapi,
     pulls,
     remotes,
     requests,
@@ -39,7 +40,21 @@ def make_admin(services: Services) -> Quart:
     async def admit() -> None:
         await check_caller(services.config.current.settings, services.keys.ring)
 
-    for module in (state, events, slots, slot_tables, requests, config, devices, crashes, models, pulls, remotes, keys):
+    for module in (
+        state,
+        events,
+        slots,
+        slot_tables,
+        requests,
+        config,
+        devices,
+        crashes,
+        keys,
+        models,
+        openapi,
+        pulls,
+        remotes,
+    ):
         app.register_blueprint(module.make(services), url_prefix="/api")
     app.register_error_handler(Hal0Error, error_reply)
     app.register_error_handler(HTTPException, _http_error)
