@@ -58,7 +58,8 @@ def hal0(shared: Installation, far: AnthropicServer) -> Iterator[Installation]:
     far.asked.clear()
     yield shared
     far.failure = far.fails_in_the_middle = None
-    far.breaks_off = False
+    far.breaks_off = far.stalls = False
+    far.left.clear()
     shared.admin("POST", "/api/remotes/claude/test", {})  # a success closes the breaker
 
 
@@ -254,9 +255,9 @@ def test_thoughts_come_as_reasoning_and_go_back_signed(
     ]
     gpt.chat.completions.create(model=model, messages=turns, tools=[EMPTY], reasoning_effort="medium")
     assert "thinking" in far.bodies[-1]
-    del turns[1]["thinking_blocks"]  # a client that does not keep them is answered without thoughts
+    del turns[1]["thinking_blocks"]  # of a client that does not keep them; an older model is to think no more then
     gpt.chat.completions.create(model=model, messages=turns, tools=[EMPTY], reasoning_effort="medium")
-    assert "thinking" not in far.bodies[-1]
+    assert ("thinking" in far.bodies[-1]) == (model == NEW)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +331,50 @@ def test_a_stream_that_fails_keeps_what_came_and_has_no_end(hal0: Installation, 
     assert 'finish_reason":"stop' not in text
     seen = request(hal0)
     assert (seen["outcome"], seen["error"]["code"]) == ("failed", code)
+
+
+def test_a_client_that_leaves_ends_the_work_there(hal0: Installation, far: AnthropicServer) -> None:
+    far.stalls = True
+    body = {"model": NEW, "messages": HELLO, "stream": True}
+    with httpx.stream("POST", f"{hal0.url}/v1/chat/completions", json=body, timeout=30) as answer:
+        next(answer.iter_lines())
+    assert far.left.wait(15)
+    assert until(lambda: request(hal0)["outcome"]) == "cancelled"
+    assert until(lambda: view(hal0)["in_flight"] == 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["primary", NEW, OLD])
+def test_a_slot_and_a_remote_answer_alike(gpt: OpenAI, model: str, stream: bool) -> None:
+    def ask(**fields: Any) -> Any:
+        asked = {"model": model, "messages": HELLO, "max_tokens": 200, **fields}
+        if not stream:
+            return gpt.chat.completions.create(**asked)
+        with gpt.chat.completions.stream(**asked, stream_options={"include_usage": True}) as events:
+            return events.get_final_completion()
+
+    plain = ask()
+    assert plain.choices[0].message.content
+    assert plain.choices[0].finish_reason in ("stop", "length")
+    assert plain.usage.total_tokens == plain.usage.prompt_tokens + plain.usage.completion_tokens > 0
+    try:
+        assert ask(max_tokens=1).choices[0].finish_reason == "length"
+    except openai.LengthFinishReasonError:  # how the package says so of a stream
+        assert stream
+    place = {"type": "object", "properties": {"city": {"enum": ["Paris"]}}, "required": ["city"]}
+    function = {"type": "function", "function": {"name": "get_weather", "parameters": place, "strict": True}}
+    asking = [{"role": "user", "content": "Weather in Paris?"}]
+    called = ask(messages=asking, temperature=0, tools=[function], tool_choice="required").choices[0]
+    assert called.finish_reason == "tool_calls"
+    assert json.loads(called.message.tool_calls[0].function.arguments) == {"city": "Paris"}
+    format = {"type": "json_schema", "json_schema": {"name": "place", "schema": place, "strict": True}}
+    assert json.loads(ask(messages=asking, temperature=0, response_format=format).choices[0].message.content) == {
+        "city": "Paris"
+    }
+    for wrong in ({"messages": []}, {"temperature": "hot"}):
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(**wrong)
+        assert caught.value.code == "dispatch.invalid_request"
 
 
 def test_it_stands_in_for_a_slot_and_has_no_embeddings(hal0: Installation) -> None:

@@ -85,10 +85,12 @@ def _thinking(body: dict[str, Any]) -> None:
     thinking = body.get("thinking")
     if thinking is None or thinking["type"] == "disabled":
         return
-    if thinking["type"] == "enabled" and not 1024 <= thinking["budget_tokens"] < body.get("max_tokens", 10**9):
-        raise Refused("thinking.budget_tokens: must be at least 1024 and less than max_tokens")
     if body.get("tool_choice", {}).get("type") in ("any", "tool"):
         raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
+    if thinking["type"] != "enabled":
+        return
+    if not 1024 <= thinking["budget_tokens"] < body.get("max_tokens", 10**9):
+        raise Refused("thinking.budget_tokens: must be at least 1024 and less than max_tokens")
     last = body["messages"][-1]
     results = isinstance(last["content"], list) and any(block["type"] == "tool_result" for block in last["content"])
     if results and body["messages"][-2]["content"][0]["type"] not in ("thinking", "redacted_thinking"):

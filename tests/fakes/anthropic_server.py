@@ -58,6 +58,8 @@ class AnthropicServer(ThreadingHTTPServer):
         self.failure: tuple[int, str, str] | None = None  # status, type, message
         self.fails_in_the_middle: tuple[str, str] | None = None  # type, message
         self.breaks_off = False
+        self.stalls = False
+        self.left = threading.Event()  # set: a client that was kept waiting has closed its connection
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that leave are part of the tests."""
@@ -157,7 +159,10 @@ class Handler(BaseHTTPRequestHandler):
                 kind, words = self.server.fails_in_the_middle
                 self._event("error", error={"type": kind, "message": words})
                 break
-            if self.server.breaks_off:
+            if self.server.stalls:
+                self.connection.recv(1)  # nothing more is due from it but its end
+                self.server.left.set()
+            if self.server.breaks_off or self.server.stalls:
                 self.close_connection = True
                 return
         else:

@@ -33,9 +33,11 @@ def thinking_of(
         raise unsupported("reasoning_effort", f"the effort {effort!r:.40}")
     if model is not None and model.thinking and not {"adaptive", "enabled"} & set(model.thinking):
         return body  # it never thinks
-    if _is_between_tools(body["messages"]):
-        return body
+    if body.get("tool_choice", {}).get("type") in ("any", "tool"):
+        return body  # an order, where thinking is a wish; not every model takes both
     if model is not None and "enabled" in model.thinking and "adaptive" not in model.thinking:
+        if _is_between_tools(body["messages"]):
+            return body
         return _with_budget(body, BUDGETS[effort or "medium"], model=model, is_most_asked=is_most_asked)
     made = {**body, "thinking": {"type": "adaptive", "display": "summarized"}}
     if effort is not None and (level := _effort(effort, model)):
@@ -67,7 +69,10 @@ def _with_budget(body: dict[str, Any], budget: int, *, model: Offered, is_most_a
 
 
 def _is_between_tools(messages: list[dict[str, Any]]) -> bool:
-    """Whether a turn with calls of tools goes on whose thoughts the client did not keep: those must come first then."""
+    """Whether a turn with calls of tools goes on whose thoughts the client did not keep.
+
+    With a budget they must come first then; a model that decides for itself does not insist.
+    """
     if len(messages) < 2 or not any(block["type"] == "tool_result" for block in messages[-1]["content"]):
         return False
     return not any(block["type"].endswith("thinking") for block in messages[-2]["content"])

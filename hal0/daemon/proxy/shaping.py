@@ -15,6 +15,8 @@ class Shaping(Protocol):
     """The keys of a slot or a remote."""
 
     @property
+    def kind(self) -> str | None: ...
+    @property
     def max_tokens(self) -> int | None: ...
     @property
     def defaults(self) -> Mapping[str, Any]: ...
@@ -52,7 +54,7 @@ def shaped(raw: bytes, path: str, config: Shaping) -> bytes:
     words = WORDS.get(path)
     if words is None:
         return raw
-    if path == Api.CHAT.value and getattr(config, "kind", "") == "openai":
+    if path == Api.CHAT.value and config.kind == "openai":
         words = OPENAI
     body: dict[str, Any] = json.loads(raw)
     for name in _named(config.strip, words):

@@ -84,6 +84,11 @@ EFFORTS: dict[str, tuple[dict[str, Any], Offered | None, dict[str, Any]]] = {
         NEWER,
         {"type": "adaptive", "display": "summarized"},
     ),
+    "a tool that must be called": (
+        {"reasoning_effort": "high", "tools": [TOOL], "tool_choice": "required"},
+        NEWER,
+        {},
+    ),
     "its own field": (
         {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 3000, "reasoning_effort": "high"},
         NEWER,
