@@ -58,7 +58,7 @@ def hal0(shared: Installation, far: AnthropicServer) -> Iterator[Installation]:
     far.asked.clear()
     yield shared
     far.failure = far.fails_in_the_middle = None
-    far.breaks_off = far.stalls = False
+    far.breaks_off = far.ends_early = far.stalls = False
     far.left.clear()
     shared.admin("POST", "/api/remotes/claude/test", {})  # a success closes the breaker
 
@@ -316,9 +316,9 @@ def test_what_breaks_the_rules_is_told_with_its_own_words(gpt: OpenAI) -> None:
         gpt.chat.completions.create(model=NEW, messages=[{"role": "assistant", "content": "Hi!"}, *HELLO])
 
 
-@pytest.mark.parametrize("how", ["tells", "breaks off"])
+@pytest.mark.parametrize("how", ["tells", "breaks off", "ends early"])
 def test_a_stream_that_fails_keeps_what_came_and_has_no_end(hal0: Installation, far: AnthropicServer, how: str) -> None:
-    far.breaks_off = how == "breaks off"
+    far.breaks_off, far.ends_early = how == "breaks off", how == "ends early"
     far.fails_in_the_middle = ("overloaded_error", "Overloaded") if how == "tells" else None
     body = {"model": NEW, "messages": HELLO, "stream": True}
     text = httpx.post(f"{hal0.url}/v1/chat/completions", json=body, timeout=30).text

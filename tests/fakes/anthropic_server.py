@@ -58,6 +58,7 @@ class AnthropicServer(ThreadingHTTPServer):
         self.failure: tuple[int, str, str] | None = None  # status, type, message
         self.fails_in_the_middle: tuple[str, str] | None = None  # type, message
         self.breaks_off = False
+        self.ends_early = False  # in the middle of a stream, as if that were its end
         self.stalls = False
         self.left = threading.Event()  # set: a client that was kept waiting has closed its connection
 
@@ -162,6 +163,8 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.stalls:
                 self.connection.recv(1)  # nothing more is due from it but its end
                 self.server.left.set()
+            if self.server.ends_early:
+                break
             if self.server.breaks_off or self.server.stalls:
                 self.close_connection = True
                 return
