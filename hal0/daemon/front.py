@@ -26,6 +26,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 MODELS = "/v1/models"
 HEALTH = "/health"
 METRICS = "/metrics"
+FACTS = (HEALTH, METRICS, MODELS, VOICES)  # what may be read here,
+BELOW = (MODELS + "/", PICTURES)  # and all that is below these
 READS = ("GET", "HEAD", "OPTIONS")
 JSON_TYPE = b"application/json"
 
@@ -105,8 +107,8 @@ class Front:
     def _check_path(self, scope: Any) -> None:
         """Raises `system.not_found` or `system.method_not_allowed`."""
         path, method = scope["path"], scope["method"]
-        known = (HEALTH, METRICS, MODELS, VOICES, *PATHS)
-        if path not in (HEALTH, METRICS, MODELS, VOICES) and not path.startswith((MODELS + "/", PICTURES)):
+        known = (*FACTS, *PATHS)
+        if path not in FACTS and not path.startswith(BELOW):
             raise Hal0Error("system.not_found", path=path, nearest=did_you_mean(path, known))
         if method not in READS:
             raise Hal0Error("system.method_not_allowed", path=path, method=method, allowed="GET")

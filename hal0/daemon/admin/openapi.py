@@ -87,7 +87,7 @@ def _operation(route: Route, tag: str, named: dict[type[BaseModel], Any]) -> dic
         operation["parameters"] = parameters
     if route.body is not None:
         is_needed = any(field.is_required() for field in route.body.model_fields.values())
-        operation["requestBody"] = {"required": is_needed, "content": {JSON: {"schema": named[route.body]}}}
+        operation["requestBody"] = {"required": is_needed, "content": {route.takes: {"schema": named[route.body]}}}
     return operation
 
 

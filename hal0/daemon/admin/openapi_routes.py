@@ -6,16 +6,17 @@ A test holds it against the routes that there are. No I/O here.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from hal0.daemon.admin.bodies import Body
 from hal0.daemon.admin.config import Keys, Proposed, Rollback, Text
+from hal0.daemon.admin.keys import Wanted as WantedKey
 from hal0.daemon.admin.pulls import Reference, Wanted
 from hal0.daemon.admin.slot_tables import Pin, SlotKeys, SwapTo
 from hal0.daemon.admin.slots import Stop
 from hal0.daemon.dialects.messages_request import MessagesBody
 from hal0.daemon.dialects.responses_request import ResponsesBody
-from hal0.daemon.proxy.body import ChatBody, CompletionBody, EmbeddingsBody, RerankBody
+from hal0.daemon.proxy.body import ChatBody, CompletionBody, EmbeddingsBody, ImagesBody, RerankBody, SpeechBody
 from hal0.wire import (
     Accepted,
     CommandView,
@@ -26,10 +27,12 @@ from hal0.wire import (
     DeviceView,
     ErrorRecord,
     FitView,
+    KeysView,
     LedgerEntry,
     LogLines,
     ModelDetail,
     ModelList,
+    NewKey,
     PlanView,
     Problem,
     PullView,
@@ -43,6 +46,17 @@ from hal0.wire import (
 )
 
 JSON, EVENTS, TEXT = "application/json", "text/event-stream", "text/plain"
+AUDIO, PICTURE, FORM = "audio/*", "image/png", "multipart/form-data"
+
+
+class Recording(BaseModel):
+    """A form; fields that OpenAI documents beside these pass to the backend."""
+
+    model_config = ConfigDict(extra="allow")
+
+    file: bytes
+    model: str
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,7 @@ class Route:
     status: int = 200
     query: Mapping[str, str] | None = None  # name → what it is for
     media: tuple[str, ...] = (JSON,)
+    takes: str = JSON  # the media type of the body
     writes: bool = False  # it takes If-Match, the ETag or the revision that its writer saw
 
 
@@ -77,6 +92,16 @@ RELAYS = (
     Route("POST", "/v1/rerank", "As /v1/rerankings", body=RerankBody),
     Route("POST", "/v1/reranking", "As /v1/rerankings", body=RerankBody),
     Route("POST", "/rerank", "As /v1/rerankings", body=RerankBody),
+    Route("POST", "/v1/audio/speech", "A text spoken", body=SpeechBody, media=(AUDIO, EVENTS)),
+    Route(
+        "POST",
+        "/v1/audio/transcriptions",
+        "A recording (the field `file`) as text",
+        body=Recording,
+        media=(JSON, TEXT, EVENTS),
+        takes=FORM,
+    ),
+    Route("POST", "/v1/images/generations", "Pictures", body=ImagesBody),
     Route("POST", "/v1/responses", "OpenAI's Responses", body=ResponsesBody, media=(JSON, EVENTS)),
     Route("POST", "/v1/responses/input_tokens", "Tokens of a request to Responses", body=ResponsesBody),
     Route("POST", "/v1/messages", "Anthropic's Messages", body=MessagesBody, media=(JSON, EVENTS)),
@@ -85,6 +110,8 @@ RELAYS = (
 FACTS = (
     Route("GET", "/v1/models", "The names that `model` of a request can have"),
     Route("GET", "/v1/models/{name}", "One of them; it may hold slashes"),
+    Route("GET", "/v1/audio/voices", "The voices of slots for speech", query={"model": "of one of them alone"}),
+    Route("GET", "/v1/images/files/{name}", "A picture that was answered as a URL", media=(PICTURE,)),
     Route("GET", "/health", "Whether the daemon is well, and the state of each slot"),
     Route("GET", "/metrics", "For Prometheus", media=(TEXT,)),
 )
@@ -168,6 +195,12 @@ OTHERS = (
     Route("GET", "/api/crashes/{id}", "One of them", CrashBundle),
     Route("GET", "/api/openapi.json", "This document"),
 )
+KEYS = (
+    Route("GET", "/api/keys", "The API keys, without their texts", KeysView),
+    Route("POST", "/api/keys", "Make one; its text is told here alone", NewKey, WantedKey, 201),
+    Route("DELETE", "/api/keys/{name}", "Revoke one", KeysView),
+    Route("DELETE", "/api/keys", "Remove all, so that none is wanted", KeysView),
+)
 # By the tag that a reader finds them under.
 ROUTES: Mapping[str, tuple[Route, ...]] = {
     "inference": RELAYS,
@@ -175,5 +208,6 @@ ROUTES: Mapping[str, tuple[Route, ...]] = {
     "slots": SLOTS,
     "configuration": CONFIG,
     "models": MODELS,
+    "keys": KEYS,
     "observation": OTHERS,
 }

@@ -9,7 +9,7 @@ import pytest
 from hal0.daemon.admin.app import make_admin
 from hal0.daemon.admin.openapi import document
 from hal0.daemon.admin.openapi_routes import ROUTES
-from hal0.daemon.front import HEALTH, METRICS, MODELS
+from hal0.daemon.front import BELOW, FACTS
 from hal0.daemon.proxy.app import PATHS
 
 DOCUMENT = json.loads(json.dumps(document()))
@@ -24,7 +24,7 @@ class Nothing:
 
 def real_routes() -> set[tuple[str, str]]:
     found = {("POST", path) for path in PATHS}
-    found |= {("GET", path) for path in (HEALTH, METRICS, MODELS, MODELS + "/{name}")}
+    found |= {("GET", path) for path in (*FACTS, *(f"{each}{{name}}" for each in BELOW))}
     for rule in make_admin(cast(Any, Nothing())).url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         found |= {(method, path) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
