@@ -58,7 +58,9 @@ def _check(body: dict[str, Any], version: str, counts: bool) -> None:
 def _system(system: Any) -> None:
     if system is None or (isinstance(system, str) and system):
         return
-    if not isinstance(system, list) or not all(block.get("type") == "text" and block["text"] for block in system):
+    if not isinstance(system, list) or not all(
+        block.get("type") == "text" and block["text"].strip() for block in system
+    ):
         raise Refused("system: text content blocks must be non-empty")
 
 
@@ -141,8 +143,8 @@ def _block(block: dict[str, Any], role: str, place: str, has_tools: bool) -> Non
     kind = block["type"]
     if kind not in BLOCKS[role]:
         raise Refused(f"{place}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
-    if kind == "text" and not block["text"]:
-        raise Refused(f"{place}: text content blocks must be non-empty")
+    if kind == "text" and not block["text"].strip():
+        raise Refused(f"{place}: text content blocks must contain non-whitespace text")
     if kind in ("tool_use", "tool_result") and not has_tools:
         raise Refused("Requests which include `tool_use` or `tool_result` blocks must define tools")
     if kind == "tool_use" and (not ID.match(block["id"]) or not isinstance(block["input"], dict)):

@@ -190,14 +190,13 @@ class _Conversation:
 
     def ended(self) -> list[dict[str, Any]]:
         """The turns that say something, one after the other of each role."""
-        said = self._turns
-        if said and said[-1]["role"] == "assistant":  # the beginning of the answer, which must not end with blanks
-            last = said[-1]["content"][-1] if said[-1]["content"] else {}
-            if last.get("type") == "text":
-                last["text"] = last["text"].rstrip()
-        if not any(turn["content"] for turn in said):
+        said = [turn for turn in self._turns if turn["content"]]
+        if not said:
             raise invalid("messages", "there is no message with something in it")
-        return [turn for turn in said if turn["content"]]
+        last = said[-1]["content"][-1]
+        if said[-1]["role"] == "assistant" and last["type"] == "text":
+            last["text"] = last["text"].rstrip()  # the beginning of the answer, which must not end with blanks
+        return said
 
     def _turn(self, role: str) -> list[Block]:
         """The blocks of this role's turn, a new one if it was the other's."""
@@ -265,11 +264,11 @@ def _texts(content: Any, field: str) -> list[Block]:
 
 
 def _blocks(content: Any, field: str) -> list[Block]:
-    """What a message says; empty texts, which Anthropic refuses, say nothing."""
+    """What a message says; texts without a visible character, which Anthropic refuses, say nothing."""
     if content is None or isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
+        return [{"type": "text", "text": content}] if content and content.strip() else []
     blocks = [_block(part, f"{field}.{number}") for number, part in enumerate(list_of(content, field))]
-    return [block for block in blocks if block.get("text") != ""]
+    return [block for block in blocks if block["type"] != "text" or block["text"].strip()]
 
 
 def _block(part: Any, field: str) -> Block:

@@ -58,7 +58,7 @@ def test_any_conversation_keeps_the_rules(turns: list[list[dict[str, Any]]]) -> 
     for message in messages:
         content = message["content"]
         for text in [content] if isinstance(content, str) else [part["text"] for part in content or ()]:
-            assert json.dumps(text.rstrip(), ensure_ascii=False)[1:-1] in said  # nothing is lost
+            assert json.dumps(text.rstrip(), ensure_ascii=False)[1:-1] in said  # nothing that can be seen is lost
 
 
 EFFORTS: dict[str, tuple[dict[str, Any], Offered | None, dict[str, Any]]] = {
