@@ -22,7 +22,7 @@ import pytest
 
 from hal0.daemon.config.expectation import Shape, shape_of_field
 from hal0.daemon.config.file import judge
-from hal0.daemon.config.schema import Model, Remote, Settings, Slot
+from hal0.daemon.config.schema import Model, Price, Remote, Settings, Slot
 from hal0.daemon.config.snapshot import keys_awaiting_restart
 from hal0.models import CARDS
 from tests.end_to_end.test_model_pull import ollama
@@ -73,6 +73,10 @@ ELSEWHERE = {
     **{
         f"remotes.NAME.{key}": "end_to_end/test_remotes.py::test_a_request_is_shaped_on_its_way"
         for key in ["max_tokens", "defaults", "set", "strip"]
+    },
+    **{
+        f"remotes.NAME.prices.GLOB.{key}": "end_to_end/test_anthropic_remote.py::test_a_stream_is_a_stream_of_chat"
+        for key in ["input", "output", "cached", "cache_write"]
     },
     "daemon.state_dir": AT_THE_START,
     "server.host": AT_THE_START,
@@ -817,6 +821,7 @@ def every_key() -> dict[str, Shape]:
             found |= {f"{name}.{key}": shape_of_field(each) for key, each in shape.type.model_fields.items()}
     for name, table in (("slots", Slot), ("models", Model), ("remotes", Remote)):
         found |= {f"{name}.NAME.{key}": shape_of_field(each) for key, each in table.model_fields.items()}
+    found |= {f"remotes.NAME.prices.GLOB.{key}": shape_of_field(each) for key, each in Price.model_fields.items()}
     return found
 
 

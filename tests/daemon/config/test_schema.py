@@ -108,7 +108,7 @@ def _values(shape: Shape) -> Iterator[str]:
             "[1]" if shape.parts[0].type is int else '["https://x.lan"]' if "origin" in shape.parts[0].like else '["x"]'
         )
     elif shape.parts:
-        yield '{ A = "1" }'
+        yield "{ A = { input = 1 } }" if shape.parts[1].is_table else '{ A = "1" }'
     else:
         yield from shape.like.split(" or ")
 
