@@ -245,7 +245,8 @@ class Slot:
     # What people, the configuration and the daemon ask --------------------------------------------------------
 
     def load(self, *, by: str) -> None:
-        """Start it unless it runs; by hand this also forgets earlier failures."""
+        """Start it unless it runs; by hand this also forgets earlier failures. Raises what it was shut for."""
+        self._check_open()
         self._failures = 0
         run = self.run
         if run is None:
@@ -288,6 +289,10 @@ class Slot:
         """Nobody can start it until `reopen`: who wants to, or waits for it, is told `why`."""
         self._closed = why
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise self._closed.again()
+
     def hurry(self) -> None:
         """Its process, when it is stopped, is given no time to end by itself."""
         if self.run is not None and self.run.process is not None:
@@ -302,7 +307,8 @@ class Slot:
         return self.run is None and not self._is_stuck()
 
     def restart(self, *, by: str, drain: Drain = "grace") -> None:
-        """Drain, stop, start. Asked again while it drains, the sharper of the two limits holds."""
+        """Drain, stop, start. Asked again while it drains, the sharper of the two limits holds. Raises as `load`."""
+        self._check_open()
         self._failures = 0
         if self.run is None:
             self._start(by=by)
@@ -388,8 +394,7 @@ class Slot:
     # How it changes -------------------------------------------------------------------------------------------
 
     def _start(self, *, by: str, delay_seconds: float = 0.0, request: str = "", found: Record | None = None) -> Run:
-        if self._closed:
-            raise self._closed.again()
+        self._check_open()
         self._runs += 1
         self._next_by = None
         run = Run(

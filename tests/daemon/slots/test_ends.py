@@ -9,6 +9,7 @@ import pytest
 
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.slots.slot import Slot
+from hal0.errors import Hal0Error
 from tests.daemon.slots.town import Town
 from tests.fakes.machine import GIB
 from tests.fakes.scripted_process import Script
@@ -132,6 +133,21 @@ def test_requests_in_line_for_a_removed_slot_are_told_so_and_start_nothing(town:
     town.loop.sleep(1.0)
     assert (inside.answer, in_line.answer) == ("served", "slot.not_found")
     assert town.world.started("s") == 1
+
+
+def test_a_removed_slot_that_still_ends_is_not_started_again(town: Town) -> None:
+    slot = add(town)
+    inside = town.ask(slot)
+    town.loop.settle()
+    town.apply({}, revision=2)
+    for deed in (slot.load, slot.restart):
+        with pytest.raises(Hal0Error) as caught:
+            town.loop.do(lambda deed=deed: deed(by="a swap that was just written"))  # type: ignore[misc]
+        assert caught.value.code == "slot.not_found"
+    in_line = town.ask(slot)
+    town.release(inside)
+    town.loop.settle()
+    assert (in_line.answer, town.world.started("s")) == ("slot.not_found", 1)
 
 
 def test_a_slot_that_is_back_at_once_can_be_started(town: Town) -> None:
