@@ -22,8 +22,10 @@ CONFIG = """
 ports = @PORTS@
 [slots.primary]
 model = "hal0-starter"
+background = ["titles"]
 [slots.other]
 model = "hal0-starter"
+background = ["tags"]
 [remotes.far]
 url = "{url}"
 key_file = "./key"
@@ -96,7 +98,8 @@ def test_a_key_reaches_what_it_is_for(hal0: Installation, keys: dict[str, str]) 
     assert got(ask(hal0, keys["all"])) == got(ask(hal0, keys["boss"])) == "primary"
     assert got(ask(hal0, keys["some"])) == "403 system.forbidden"
     assert "the key 'some' is not for 'primary'" in ask(hal0, keys["some"]).text
-    assert got(ask(hal0, keys["some"], "other")) == "other"
+    assert got(ask(hal0, keys["some"], "other")) == got(ask(hal0, keys["some"], "tags")) == "other"
+    assert got(ask(hal0, keys["some"], "titles")) == "403 system.forbidden"
     assert got(ask(hal0, keys["some"], "hal0-starter")) == "other"  # of two slots with the model
     assert got(ask(hal0, keys["some"], "far/big")) == "far"
     assert got(ask(hal0, keys["some"], "nowhere")) == "404 dispatch.no_route"
@@ -109,8 +112,8 @@ def test_the_list_has_what_can_be_asked_for(hal0: Installation, keys: dict[str, 
 
     assert {"primary", "other", "hal0-starter", "all-minilm-l6-v2", "big"} <= set(listed(keys["all"]))
     some = listed(keys["some"])
-    assert {"other", "hal0-starter", "big"} <= set(some)
-    assert not {"primary", "all-minilm-l6-v2"} & set(some)
+    assert {"other", "tags", "hal0-starter", "big"} <= set(some)
+    assert not {"primary", "titles", "all-minilm-l6-v2"} & set(some)
     assert some["hal0-starter"]["slots"] == ["other"]
     answer = httpx.get(f"{hal0.url}/v1/models/primary", headers={"authorization": f"Bearer {keys['some']}"})
     assert answer.json()["error"]["code"] == "model.not_found"
