@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hal0.cli.configuration import Configuration
+from hal0.daemon.config.schema import EMBEDDED_SLOTS
 from hal0.daemon.instance import claim
 from hal0.errors import Hal0Error
 from hal0.paths import Paths
@@ -113,7 +114,7 @@ def test_without_a_file_one_comes_with_the_embedded_slots(hal0: Run, tmp_path: P
     assert hal0("slot", "create", "third", "hal0-starter").status == 0
     text = (tmp_path / "home" / ".config" / "hal0" / "hal0.toml").read_text()
     assert [line for line in text.splitlines() if line.startswith("[")] == [
-        "[slots.primary]", "[slots.embed]", "[slots.tts]", "[slots.third]",
+        *(f"[slots.{name}]" for name in EMBEDDED_SLOTS), "[slots.third]",
     ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from tests.fakes.installation import Installation, installed
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parents[1] / ".compat"
 NEEDS = re.compile(r"(?:#|//) (pip|npm): (.+)")
+NOWHERE = "http://127.0.0.1:9"
 RUN_SECONDS = 300
 INSTALL_SECONDS = 1_200
 
@@ -86,6 +87,8 @@ def ask(client: Client, hal0: Installation, folder: Path) -> str:
         "NODE_PATH": str(client.home / "node_modules"),
         "PATH": f"{client.home / 'bin'}:{os.environ.get('PATH', '')}",
         "NO_COLOR": "1",
+        "HTTPS_PROXY": NOWHERE,  # some clients look for prices and versions elsewhere: nothing leaves this machine
+        "NO_PROXY": "127.0.0.1,localhost",
     }
     try:
         ended = subprocess.run(

@@ -2,6 +2,7 @@
 """Aider, asked one question with `--message`."""
 
 import os
+import re
 import subprocess
 
 ended = subprocess.run(
@@ -19,5 +20,7 @@ ended = subprocess.run(
     stdin=subprocess.DEVNULL,
 )  # fmt: skip
 assert ended.returncode == 0, ended.stdout + ended.stderr
-assert "Tokens:" in ended.stdout, ended.stdout + ended.stderr  # it counts what was sent and received
-assert "Error" not in ended.stdout, ended.stdout
+counted = re.search(r"Tokens: (\d+) sent, (\d+) received", ended.stdout)
+assert counted, ended.stdout + ended.stderr
+assert int(counted[2]) > 0, ended.stdout
+assert "litellm." not in ended.stdout, ended.stdout  # how it tells of failures
