@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -281,6 +282,25 @@ def test_a_read_only_file_is_refused_with_a_code(hal0: Installation) -> None:
     assert "config.read_only" in cli(hal0, "slot", "edit", "primary", "idle_after=1m", status=1)
     assert hal0.config.read_text() == text
     assert [name for name in os.listdir(hal0.folder) if "new" in name] == []
+
+
+def test_a_disk_that_takes_no_more_is_told_by_api_and_command_and_the_file_is_whole(
+    hal0: Installation, tmp_path: Path
+) -> None:
+    text = hal0.config.read_text()
+    assert hal0.process is not None
+    limit = resource.prlimit(hal0.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(hal0.process.pid, resource.RLIMIT_FSIZE, (32_000, limit[1]))
+    longer = text + "# " + "x" * 40_000 + "\n"
+    answer = ask(hal0, "PUT", "config", {"text": longer}, if_match="*")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "config.write_failed")
+    said = cli(hal0, "config", "edit", EDITOR=editor(tmp_path, f"$ s/$/ # {'x' * 40_000}/"), status=1)
+    assert "config.write_failed" in said
+    assert hal0.config.read_text() == text
+    assert [name for name in os.listdir(hal0.folder) if "new" in name] == []
+    resource.prlimit(hal0.process.pid, resource.RLIMIT_FSIZE, limit)
+    assert ask(hal0, "PUT", "config", {"text": longer}, if_match="*").status_code == 200
+    assert hal0.config.read_text() == longer
 
 
 BODIES: list[tuple[str, str, bytes]] = [

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,38 @@ def test_a_file_without_write_bits_is_refused(tmp_path: Path, file: Path) -> Non
     assert caught.value.code == "config.read_only"
     assert file.read_bytes() == OLD
     assert os.listdir(tmp_path) == ["hal0.toml"]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What the system is told about the disk: the call, and the name of the file or folder."""
+    told: list[tuple[str, str]] = []
+    real = {"fsync": os.fsync, "replace": os.replace, "unlink": os.unlink}
+
+    def fsync(descriptor: int) -> None:
+        told.append(("fsync", os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        real["fsync"](descriptor)
+
+    def replace(source: str, target: str, **more: Any) -> None:
+        told.append(("replace", os.path.basename(target)))
+        real["replace"](source, target, **more)
+
+    def unlink(path: str, **more: Any) -> None:
+        real["unlink"](path, **more)
+        told.append(("unlink", os.path.basename(path)))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "unlink", unlink)
+    return told
+
+
+def test_a_file_is_on_the_disk_before_its_name_is_and_its_name_before_anybody_is_told(
+    file: Path, calls: list[tuple[str, str]]
+) -> None:
+    """After a power cut the name must not lead to an empty file; no test can cut it, so the order is looked at."""
+    replace_file(file, NEW, expected=OLD)
+    assert calls == [("fsync", ".hal0.toml.hal0-new"), ("replace", "hal0.toml"), ("fsync", file.parent.name)]
 
 
 def write_in_a_child(file: Path, prepare: str) -> str:
@@ -181,6 +214,24 @@ def test_several_files_are_one_write_and_nothing_is_left_of_it(
     assert sorted(os.listdir(tmp_path)) == ["a.toml", "d", "state"]
     assert os.listdir(tmp_path / "d") == ["b.toml"]
     assert os.listdir(tmp_path / "state") == []
+
+
+def test_of_several_files_what_is_to_be_done_is_on_the_disk_before_the_first_is_touched(
+    changes: list[Change], journal: Journal, calls: list[tuple[str, str]]
+) -> None:
+    make_changes(changes, journal)
+    noted = calls.index(("replace", journal.path.name))
+    assert calls[noted + 1] == ("fsync", journal.path.parent.name)
+    touched = [
+        calls.index(("replace", "a.toml")),
+        calls.index(("replace", "b.toml")),
+        calls.index(("unlink", "c.toml")),
+    ]
+    for name in (f".{journal.path.name}.new", ".a.toml.hal0-new", ".b.toml.hal0-new"):
+        assert ("fsync", name) in calls[:noted]
+    assert min(touched) > noted + 1
+    assert all(calls[at + 1][0] == "fsync" for at in touched)
+    assert calls.index(("unlink", journal.path.name)) > max(touched) + 1
 
 
 def test_one_file_that_cannot_be_written_leaves_all_as_they_were(changes: list[Change], journal: Journal) -> None:
