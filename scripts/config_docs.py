@@ -43,6 +43,11 @@ unload_after = "30m"
 - `HAL0_HOST` and `HAL0_PORT` win over `[server]`, `HAL0_STATE_DIR` over `state_dir` in `[daemon]`.
 - A key that hal0 does not know is an error, which names the nearest one that it knows.
 
+
+**Editors** that know JSON schemas (VS Code with Even Better TOML, all that use taplo) complete keys, tell what they are
+for and mark mistakes while you type: `hal0 config schema > ~/.config/hal0/hal0.schema.json` puts the schema beside the
+file, whose first line is then `#:schema ./hal0.schema.json`. hal0 itself looks closer, also across keys.
+
 **Editing while hal0 runs** is enough: the file is read once it is saved, judged as a whole, and either taken over
 in one step, or refused while the last good one goes on. `hal0 config check FILE` judges a file without a daemon, with
 file, line and column of every problem. A file that vanished, became empty, lost all its slots or now ends before a

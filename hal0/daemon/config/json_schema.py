@@ -51,6 +51,8 @@ def _as_written(prop: dict[str, Any], shape: Shape) -> dict[str, Any]:
     elif alternatives:
         prop["anyOf"] = alternatives
     prop = {name: value for name, value in prop.items() if name not in ("title", "ge", "le")}
+    if "patternProperties" in prop:
+        prop["additionalProperties"] = False  # a name that does not fit is a mistake
     text = {"seconds": DURATION, "bytes": SIZE}.get(shape.unit)
     if text is not None:
         bounds = {name: prop.pop(name) for name in ("minimum", "maximum", "exclusiveMinimum") if name in prop}

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from hal0.daemon.config.backends import EFFECTIVE
 from hal0.daemon.config.edits import Edit
@@ -34,17 +35,23 @@ args = [
   "--flash-attn",  # 7 faster
 ]
 
-# 8 Only for the search.
-[slots.b]
-model = 'n'
-
-[remotes.r]   # 9
+[remotes.r]   # 8
 kind = "openrouter"
-# 10 The end.
+# 9 The end.
 """
+DROP_IN = """\
+# 10 A program of somebody's.
+[slots.b]
+provider = "command" # 11
+command = ["serve", "--port", "${port}", "--context", "${ctx}"]
+# 12 In a file of its own.
+"""
+BESIDE = Path("/nowhere/hal0.d/b.toml")
+PROVIDERS = {"a": "llama", "b": "command"}
 NAMED = {"slots": ["a", "b"], "remotes": ["r"]}
-COMMENTS = [f"# {number}" for number in range(1, 11)]
+COMMENTS = [f"# {number}" for number in range(1, 13)]
 SCHEMA = json_schema()
+VALIDATOR = Draft202012Validator(SCHEMA)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0$~"), min_size=1, max_size=12)
 # What only goes together with other keys is chosen by the tests of those.
 TIED = {
@@ -54,6 +61,7 @@ TIED = {
     "dispatch.embedding",
     "daemon.ports",
     "slots.provider",
+    "slots.command",
     "remotes.kind",
 }
 
@@ -107,9 +115,10 @@ def keys() -> dict[tuple[str, ...], st.SearchStrategy[Any]]:
         reference = holder.get("$ref") or next(iter(holder["patternProperties"].values()))["$ref"]
         definition = reference.rpartition("/")[2]
         for key, schema in SCHEMA["$defs"][definition]["properties"].items():
-            is_effective = table != "slots" or "llama" in EFFECTIVE.get(key, ("llama",))
-            if f"{table}.{key}" not in TIED and is_effective:
-                found |= {(*path, key): values(schema) for path in paths}
+            for path in paths if f"{table}.{key}" not in TIED else ():
+                provider = PROVIDERS[path[1]] if table == "slots" else ""
+                if provider in EFFECTIVE.get(key, (provider,)) or table != "slots":
+                    found[*path, key] = values(schema)
     for key, schema in SCHEMA["$defs"]["Model"]["properties"].items():
         found["models", "some/Model:Q4", key] = values(schema)
     return found
@@ -133,6 +142,7 @@ def test_any_configuration_that_is_written_is_read_back_equal_with_its_comments(
         chosen = [*chosen, ("models", "some/Model:Q4", "path")]
     wanted = {key: data.draw(KEYS[key], label=".".join(key)) for key in chosen}
     tree = tomllib.loads(BASE)
+    tree["slots"] |= tomllib.loads(DROP_IN)["slots"]
     for (*way, last), value in wanted.items():
         table = tree
         for name in way:
@@ -142,14 +152,17 @@ def test_any_configuration_that_is_written_is_read_back_equal_with_its_comments(
         expected = Settings.model_validate(as_read(tree), context={"folder": MAIN.parent})
     except ValueError:
         assume(False)
-    before = Sources((Source(MAIN, BASE.encode()),), (), True)
+    before = Sources((Source(MAIN, BASE.encode()), Source(BESIDE, DROP_IN.encode())), (), True)
     after = with_edits([Edit(key, value) for key, value in wanted.items()])(before, MAIN)
     judged = judge_sources(MAIN, after, env={})
     if judged.settings is None:  # keys that contradict one another, which is not what this is about
         assert all(problem.code in ("config.clash", "config.invalid") for problem in judged.problems)
         assume(False)
     assert judged.settings == expected
-    text = after.files[0].raw.decode()
+    VALIDATOR.validate(tree)
+    assert [source.path for source in after.files] == [MAIN, BESIDE]
+    assert (b"[slots.b]" in after.files[0].raw) is False, "a table stays in its file"
+    text = "".join(source.raw.decode() for source in after.files)
     gone = {"# 7"} if ("slots", "a", "args") in wanted else set()  # inside of the value that was replaced
     left = iter(re.findall(r"# \d+\b", text))
     assert all(comment in left for comment in COMMENTS if comment not in gone), "each, in its order"

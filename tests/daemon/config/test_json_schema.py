@@ -1,10 +1,19 @@
 """docs/hal0.schema.json is what the schema says, and takes what the daemon takes."""
 
+import re
+import tomllib
+from pathlib import Path
 from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
 
 from hal0.daemon.config.json_schema import json_schema
 from hal0.daemon.config.schema import Slot
 from scripts.config_schema import FILE, text
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+VALIDATOR = Draft202012Validator(json_schema())
 
 
 def test_the_file_is_current() -> None:
@@ -25,3 +34,34 @@ def test_durations_and_sizes_are_numbers_or_texts() -> None:
     tables = json_schema()["$defs"]
     assert {each["type"] for each in tables["Slot"]["properties"]["idle_after"]["anyOf"]} == {"number", "string"}
     assert {each["type"] for each in tables["Server"]["properties"]["body_limit"]["anyOf"]} == {"integer", "string"}
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_the_configurations_in_pages_fit_it(page: Path) -> None:
+    for example in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        VALIDATOR.validate(tomllib.loads(example))
+
+
+MISTAKES = {
+    "an unknown table": "[sevrer]\n",
+    "an unknown key": "[server]\nprot = 1\n",
+    "an unknown key of a slot": "[slots.a]\nmodle = 'x'\n",
+    "another type": "[server]\nport = 'many'\n",
+    "out of range": "[server]\nport = 99999\n",
+    "not a duration": "[slots.a]\nmodel = 'x'\nidle_after = 'soon'\n",
+    "not a size": "[server]\nbody_limit = '3 apples'\n",
+    "not one of the words": "[daemon]\nlog_level = 'loud'\n",
+    "no name of a slot": "[slots.A]\nmodel = 'x'\n",
+    "no checksum": "[models.m]\npath = '/m'\nsha256 = 'x'\n",
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_an_editor_marks_what_is_wrong_by_itself(name: str) -> None:
+    assert not VALIDATOR.is_valid(tomllib.loads(MISTAKES[name]))
