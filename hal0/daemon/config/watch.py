@@ -108,8 +108,10 @@ async def _notified(path: Path, look: Callable[[], Awaitable[None]], look_anyway
 
     watched = watched_for(path)
     outdated = asyncio.Event()
+    # A folder that may be passed but not read can have no watch. To ignore such refusals is no way: watchfiles then
+    # ignores each, also that the user has no watches left.
     notices = awatch(
-        *sorted(watched.folders),
+        *sorted(folder for folder in watched.folders if os.access(folder, os.R_OK)),
         watch_filter=None,
         debounce=SETTLE_LIMIT_MS,
         step=SETTLE_MS,
@@ -118,7 +120,6 @@ async def _notified(path: Path, look: Callable[[], Awaitable[None]], look_anyway
         yield_on_timeout=True,
         recursive=False,
         force_polling=False,
-        ignore_permission_denied=True,
     )
 
     async def look_first() -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.daemon.config.test_watch import Watching, followed, text
 
 LIMIT_SECONDS = 20.0
+VIM = "vim" if shutil.which("vim") else "vim.tiny"  # as Debian's smallest package has it
 
 
 @pytest.fixture
@@ -31,9 +32,7 @@ def by_vim(path: Path, seconds: int, *options: str) -> None:
     options = ("backupskip=", *options)  # by default there are no backups below /tmp
     commands = [f"set {option}" for option in options] + [f"%s/idle_after = .*/idle_after = {seconds}/", "wq"]
     words = [word for command in commands for word in ("-c", command)]
-    subprocess.run(
-        ["vim", "-N", "-u", "NONE", "-i", "NONE", "-es", *words, str(path)], check=True, timeout=LIMIT_SECONDS
-    )
+    subprocess.run([VIM, "-N", "-u", "NONE", "-i", "NONE", "-es", *words, str(path)], check=True, timeout=LIMIT_SECONDS)
 
 
 def by_vim_that_renames(path: Path, seconds: int) -> None:
@@ -86,9 +85,9 @@ def drawn(screen: int, patience_seconds: float) -> None:
 
 
 EDITORS: list[tuple[str, Callable[[Path, int], None]]] = [
-    ("vim", by_vim_that_renames),
-    ("vim", by_vim_that_copies),
-    ("vim", by_vim_that_keeps_a_backup),
+    (VIM, by_vim_that_renames),
+    (VIM, by_vim_that_copies),
+    (VIM, by_vim_that_keeps_a_backup),
     ("nano", by_nano),
 ]
 

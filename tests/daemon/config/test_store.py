@@ -101,6 +101,19 @@ async def test_a_mistake_keeps_the_running_snapshot_and_is_told_once(tmp_path: P
     assert scene.events()[0].data == view
 
 
+async def test_the_log_tells_each_problem_with_its_place_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene(tmp_path)
+    await scene.save(A + "contxt = 1\nparallel = 0\n")
+    await scene.store.reload()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told[0] == "the configuration is refused, revision 1 goes on"
+    assert [line.partition(": ")[0] for line in told[1:]] == [f"{scene.path}:6:1", f"{scene.path}:7:12"]
+    assert "did you mean `context`?" in told[1]
+    caplog.clear()
+    await scene.save(A)
+    assert [record.getMessage() for record in caplog.records if record.name == "hal0.config"] == []
+
+
 async def test_another_mistake_is_told_anew_and_a_mended_file_clears_it(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     await scene.save(A + "contxt = 1\n")

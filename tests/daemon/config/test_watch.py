@@ -402,6 +402,47 @@ def test_without_a_watch_from_the_kernel_the_files_are_polled(tmp_path: Path) ->
     assert "cannot be watched" in done.stderr
 
 
+def test_where_a_user_has_no_watches_left_the_files_are_polled(tmp_path: Path) -> None:
+    """As where fs.inotify.max_user_watches is used up, here by the limit of a user namespace of its own."""
+    path = tmp_path / "hal0.toml"
+    path.write_text(text(1))
+    limited = 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"'
+    words = ["unshare", "--user", "--map-root-user", "sh", "-c", limited, "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("user namespaces are not to be had here; the other limit is tested above")
+    program = WITHOUT_INOTIFY.replace("(max(spare) + 1, hard)", "(hard, hard)")
+    done = subprocess.run(
+        [*words, sys.executable, "-c", program, path], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "seen\n", done.stderr
+    assert "cannot be watched" in done.stderr
+    assert "watch limit" in done.stderr
+
+
+def test_a_folder_that_may_be_passed_but_not_read_costs_the_others_no_watch(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "the.toml").write_text(text(1))
+    path = tmp_path / "conf" / "hal0.toml"
+    path.symlink_to("../kept/the.toml")
+    (tmp_path / "kept").chmod(0o311)
+    # Root reads every folder, unless it is told not to.
+    words = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    if words and subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("root cannot become less here")
+    program = WITHOUT_INOTIFY.replace("(max(spare) + 1, hard)", "(hard, hard)").replace(
+        "path.write_text(path.read_text()", "content = path.read_text(); path.unlink(); path.write_text(content"
+    )
+    try:
+        done = subprocess.run(
+            [*words, sys.executable, "-c", program, path], capture_output=True, text=True, timeout=30, check=False
+        )
+    finally:
+        (tmp_path / "kept").chmod(0o755)
+    assert done.stdout == "seen\n", done.stderr
+    assert "cannot be watched" not in done.stderr
+
+
 def test_only_folders_on_the_way_are_watched(tmp_path: Path) -> None:
     (tmp_path / "a" / "real").mkdir(parents=True)
     (tmp_path / "a" / "real" / "x.toml").touch()
