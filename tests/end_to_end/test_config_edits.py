@@ -1,8 +1,11 @@
 """The file is edited while clients are served: what changed takes effect, what did not notices nothing."""
 
 import json
+import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,6 +54,14 @@ def until(claim: Callable[[], bool], seconds: float = 10.0) -> None:
     while not claim():
         assert time.monotonic() < deadline, "it did not come true"
         time.sleep(0.02)
+
+
+def screen(hal0: Installation, *words: str) -> str:
+    """What a program of hal0's shows."""
+    ended = subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, env=hal0.env, timeout=60, check=False
+    )
+    return ended.stdout + ended.stderr
 
 
 def config_of(hal0: Installation) -> dict[str, Any]:
@@ -128,6 +139,9 @@ def test_a_broken_edit_is_refused_with_its_place_and_undone_by_mending_it(hal0: 
     assert view["revision"] == 1
     assert {problem["code"] for problem in view["problems"]} >= {"config.unknown_key", "config.invalid"}
     assert all(problem["line"] and problem["column"] for problem in view["problems"])
+    for shown in (screen(hal0, "hal0.cli", "status"), screen(hal0, "hal0.tui", "--once")):
+        assert re.search(r"r1\b.*(REJECTED|refused)", shown), shown
+    assert "revision 1 goes on" in hal0.log.read_text()
     edit(hal0, 'modle = "hal0-starter"\ncontext = "many"', 'model = "hal0-starter"')
     until(lambda: config_of(hal0)["rejected_at"] is None)
     assert hal0.slot("primary")["pid"] == pid
