@@ -132,7 +132,7 @@ def test_a_signal_ends_it_cleanly_also_in_the_middle_of_an_answer(number: signal
         with urllib.request.urlopen(request, timeout=20) as answer:
             assert answer.readline().startswith(b"data: ")
             program.send_signal(number)
-            assert program.wait(timeout=5) == 0
+            assert program.wait(timeout=30) == 0
 
 
 def test_a_signal_while_it_loads_ends_it(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_signal_while_it_loads_ends_it(tmp_path: Path) -> None:
         while b"loading model" not in program.stdout.readline():
             pass
         program.terminate()
-        assert program.wait(timeout=5) == -signal.SIGTERM
+        assert program.wait(timeout=30) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(("model", "limit_mib"), [(STARTER, 80), (EMBEDDER, 100)])

@@ -519,7 +519,7 @@ def slots_NAME_background(hal0: Installation) -> None:  # noqa: N802
 def daemon_idle_after(hal0: Installation) -> None:
     assert load(hal0)["state"] == "ready"
     change(hal0, **{"daemon.idle_after": 0.05})
-    hal0.wait_for_slot("t", "idle", seconds=5)
+    hal0.wait_for_slot("t", "idle")
     change(hal0, idle_after=600, **{"daemon.idle_after": 0.04})
     assert load(hal0)["pid"]
     post(hal0, "/v1/chat/completions", {**HELLO, "model": "t"})
@@ -532,7 +532,7 @@ def daemon_unload_after(hal0: Installation) -> None:
     hal0.wait_for_slot("t", "idle")
     assert hal0.slot("t")["unload_at"] is None
     change(hal0, **{"daemon.unload_after": 0.05})
-    hal0.wait_for_slot("t", "offline", seconds=5)
+    hal0.wait_for_slot("t", "offline")
 
 
 def generated(hal0: Installation, **more: Any) -> int:

@@ -144,7 +144,7 @@ async def test_sigterm_lets_streams_end(own: Installation) -> None:
     async with httpx.AsyncClient(base_url=own.url, timeout=30) as client:
         async for lines in stopped_midstream(own, client):
             own.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not own.admin("GET", "/api/state")["draining"]:
                     await asyncio.sleep(0.01)
             refused = await client.post(CHAT, json=HELLO)

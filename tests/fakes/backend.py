@@ -135,7 +135,7 @@ async def backend(script: Script) -> AsyncIterator[Backend]:
         finally:
             handlers.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -86,11 +86,11 @@ class FakeDaemon:
         return slot
 
     async def wait_for_call(self, method: str, path: str) -> None:
-        async with asyncio.timeout(5), self.called:
+        async with asyncio.timeout(40), self.called:
             await self.called.wait_for(lambda: (method, path) in self.calls)
 
     async def wait_for_dashboard(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             while not self.bus.watched:
                 await asyncio.sleep(0.005)
 

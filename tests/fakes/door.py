@@ -186,7 +186,7 @@ async def relaying(
             await batcher
 
 
-async def until(claim: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def until(claim: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Poll until the claim holds; fails at the deadline."""
     async with asyncio.timeout(seconds):
         while not claim():

@@ -16,6 +16,9 @@ from tests.tui.pictures import screen_text
 from tests.tui.samples import NOW
 
 
+PATIENCE_SECONDS = 40  # of a machine that does much else
+
+
 class Live:
     """The two ends, and ways to wait for what a person would wait for."""
 
@@ -30,7 +33,7 @@ class Live:
 
     async def until(self, condition: Callable[[], bool], what: str = "") -> None:
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while not condition():
                     await self.pilot.pause(0.01)
         except TimeoutError:

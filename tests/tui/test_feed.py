@@ -106,7 +106,7 @@ async def test_events_between_state_and_stream_are_not_lost(tmp_path: Path) -> N
         daemon.publish("request.started", request("before"))
         state = await client.state()
         daemon.publish("request.started", request("between"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             async for facts in client.facts(state.event_id):
                 assert [fact.data.id for fact in facts] == ["between"]
                 break

@@ -109,7 +109,7 @@ async def test_the_rest_of_a_request_whose_head_came_while_the_one_before_was_st
         await until(lambda: len(connection._queue) == 1)
         await client.send(b"body")
         go_on.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await client.answer()).body == b"POST /next  body"
 
 

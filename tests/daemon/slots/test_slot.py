@@ -16,7 +16,7 @@ from tests.fakes.scripted import port_range, slot_config
 async def ask(slot: Slot) -> int:
     """One request through a lease; the pid that answered."""
     async with slot.lease() as lease:
-        answer = await fetch(lease.endpoint, "POST", "/ask", b"hello", timeout_seconds=5.0)
+        answer = await fetch(lease.endpoint, "POST", "/ask", b"hello", timeout_seconds=30.0)
         assert answer.status == 200
         return lease.run.number
 
@@ -329,7 +329,7 @@ async def test_an_edit_of_the_command_line_restarts_when_the_requests_are_done(h
     async with slot.lease() as lease:
         house.apply({"s": slot_config({"say": "new"}, drain_timeout=0.0)}, revision=2)
         late = asyncio.create_task(ask(slot))
-        answer = await fetch(lease.endpoint, "POST", "/ask", b"still here", timeout_seconds=5.0)
+        answer = await fetch(lease.endpoint, "POST", "/ask", b"still here", timeout_seconds=30.0)
         assert answer.status == 200
     assert await late == 2
     assert slot.view().revision == 2
@@ -341,7 +341,7 @@ async def test_a_slot_removed_from_the_configuration_ends_and_is_forgotten(house
     house.apply({})
     await house.until(lambda: slot.state == "offline")
     assert house.supervisor.find("s") is None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not house.removed:
             await asyncio.sleep(0)
     assert house.removed == ["s"]
@@ -383,7 +383,7 @@ async def test_requests_beyond_what_the_backend_computes_wait_for_their_turn(hou
         async with slot.lease(request=str(number)) as lease:
             inside += 1
             most = max(most, inside)
-            assert (await fetch(lease.endpoint, "POST", "/ask", b"x", timeout_seconds=5.0)).status == 200
+            assert (await fetch(lease.endpoint, "POST", "/ask", b"x", timeout_seconds=30.0)).status == 200
             inside -= 1
             return lease.queue_ms
 

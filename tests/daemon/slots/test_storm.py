@@ -38,7 +38,7 @@ class Storm:
         try:
             async with self.slot.lease() as lease:
                 assert self.slot.in_flight >= 1 or lease.run.stopping
-                await fetch(lease.endpoint, "POST", "/ask", b"x", timeout_seconds=5.0)
+                await fetch(lease.endpoint, "POST", "/ask", b"x", timeout_seconds=30.0)
             self.answered += 1
         except (Hal0Error, BrokenAnswer, OSError):  # refused, or its backend was killed under it
             self.refused += 1
