@@ -15,7 +15,6 @@ from tests.fakes.daemon import FakeDaemon
 from tests.tui.pictures import screen_text
 from tests.tui.samples import NOW
 
-
 PATIENCE_SECONDS = 40  # of a machine that does much else
 
 
