@@ -1,6 +1,7 @@
 """The program `hal0-tui`: options, and errors as people should see them."""
 
 import argparse
+import errno
 import os
 import shutil
 import sys
@@ -13,6 +14,10 @@ from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.client import Address, Client
 from hal0.tui.look import ANSI, THEME_NAMES, Look
+
+INTERRUPTED = 130
+READER_GONE = 141
+OUTPUT_FAILS = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--read-only", action="store_true", help="begin locked: no key changes anything; ^g unlocks")
     options.add_argument("--once", action="store_true", help="print one snapshot and leave")
+    options.add_argument(
+        "--plain", action="store_true", help="print what happens, a line each, for screen readers, pipes"
+    )
     options.add_argument("--json", action="store_true", help="with --once: the whole state as JSON")
     options.add_argument("--version", action="version", version=f"hal0 {__version__}")
     return options
@@ -48,13 +56,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.json and not options.once:
         parser().error("--json belongs to --once")
+    if options.once and options.plain:
+        parser().error("--plain goes on, --once does not: choose one")
     try:
         return _run(options)
     except Hal0Error as error:
-        sys.stderr.write(f"hal0-tui: {error.code}: {error.message}\n  {error.remedy.replace('`', '')}\n")
-        return 1
+        return _failed(error)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in OUTPUT_FAILS or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains at its end about what it could not write
+        if error.errno == errno.EPIPE:
+            return READER_GONE
+        return _failed(Hal0Error("system.output_failed", reason=error.strerror))
+
+
+def _failed(error: Hal0Error) -> int:
+    sys.stderr.write(f"hal0-tui: {error.code}: {error.message}\n  {error.remedy.replace('`', '')}\n")
+    return 1
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,6 +91,11 @@ def _run(options: argparse.Namespace) -> int:
         from hal0.tui.once import run_once
 
         run_once(client, look, json=options.json, width=shutil.get_terminal_size((120, 36)).columns)
+        return 0
+    if options.plain:
+        from hal0.tui.plain import run_plain
+
+        run_plain(client, look)
         return 0
     require_terminal(os.environ)
     from hal0.tui.app import Dashboard
