@@ -33,6 +33,8 @@ from hal0.tui.widgets.pane import Pane
 from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
+CURSOR_POSITION = "\x1b[6n"  # a question that every terminal since the VT100 answers
+LAST_ANSWER_SECONDS = 1.0
 VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
     "devices": DeviceView,
     "streams": StreamView,
@@ -67,12 +69,13 @@ class Dashboard(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self.client = client
         self.store = Store()
-        self.view = View(self.store, look, is_locked=read_only)
         self.clock = PaintClock(self._paint, frames_per_second=frames_per_second)
+        self.view = View(self.store, look, is_locked=read_only, pace=self.clock.pace)
         self.feed = Feed(client, self.store, self.clock.wake)
         self.frames = 0
         self.failure: Hal0Error | None = None
         self._crash_file = crash_file
+        self._leaving = False
 
     async def on_mount(self) -> None:
         await self.push_screen(Home(self.view))
@@ -80,7 +83,7 @@ class Dashboard(App[None], inherit_bindings=False):
 
     def begin(self) -> None:
         """Start to ask the daemon, once the first frame is on the screen."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.leave)
         self.run_worker(self.feed.run())
         self.set_interval(1.0, self._tick)
 
@@ -116,6 +119,32 @@ class Dashboard(App[None], inherit_bindings=False):
             self.frames += 1
             self.screen.flush(dirty)
 
+    # The terminal's answers: on a slow link frames wait for one another, and keys for none -------------------------
+    def post_display_hook(self) -> None:
+        if not self._leaving and not self.is_headless and self.clock.displayed():
+            self._ask_terminal()
+
+    def on_cursor_position(self) -> None:
+        if self.clock.answered() and not self._leaving:
+            self._ask_terminal()
+        if self._leaving and not self.clock.pace.is_waiting:
+            self.exit()
+
+    def _ask_terminal(self) -> None:
+        """Have the terminal tell where the cursor is, which it does when it has drawn all that came before."""
+        if self._driver is not None:
+            self._driver.write(CURSOR_POSITION)
+            self._driver.flush()
+
+    def leave(self) -> None:
+        """End; with an answer of the terminal on its way only after it, or the shell would take it for typed."""
+        if self.clock.pace.is_waiting and not self._leaving:
+            self._leaving = True
+            self.set_timer(LAST_ANSWER_SECONDS, self.exit)
+        else:
+            self.exit()
+
+    # What screens ask for --------------------------------------------------------------------------------------
     def open_view(self, name: ViewName) -> None:
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Home):

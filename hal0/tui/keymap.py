@@ -274,7 +274,8 @@ TITLES: dict[Place, str] = {
 }
 FIRST_LINE = (
     "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "
-    "errors, how long the daemon takes to answer, and the time of its newest message. It never scrolls."
+    "errors, how long the daemon takes to answer, frames per second as the terminal keeps up with them, and the time "
+    "of the newest message. It never scrolls."
 )
 
 

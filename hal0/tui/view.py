@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hal0.tui.clock import Pace
 from hal0.tui.look import Look
 from hal0.tui.store import Store
 from hal0.wire import SlotView
@@ -18,6 +19,7 @@ class View:
     follows_newest: bool = True
     is_locked: bool = False  # nothing is changed at the daemon
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen
+    pace: Pace | None = None  # of the frames; None: what is painted is printed
 
     def slots(self) -> list[SlotView]:
         """The slots that pass the filter, in the configuration's order."""

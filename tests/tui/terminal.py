@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+CURSOR_POSITION = b"\x1b[6n"
+
 
 class Terminal:
     """The other end of the pseudo-terminal."""
@@ -20,12 +22,39 @@ class Terminal:
         self.process = process
         self.started_at = time.monotonic()
         self.output = b""
+        self.answers = False
+        self._asked_to = 0
 
-    def read(self) -> None:
+    def read(self, size: int = 65_536) -> None:
         try:
-            self.output += os.read(self._master, 65_536)
+            self.output += os.read(self._master, size)
         except (BlockingIOError, OSError):
             return  # nothing there now, or the program has ended
+        while self.answers and (at := self.output.find(CURSOR_POSITION, self._asked_to)) >= 0:
+            self._asked_to = at + len(CURSOR_POSITION)
+            self.type("\x1b[1;1R")
+
+    @asynccontextmanager
+    async def on_a_line_of(self, bytes_per_second: int) -> AsyncIterator[None]:
+        """Read no faster than that: the program is blocked when the buffers are full."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._master)
+        reading = asyncio.create_task(self._read_slowly(bytes_per_second))
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            loop.add_reader(self._master, self.read)
+
+    async def _read_slowly(self, bytes_per_second: int) -> None:
+        loop = asyncio.get_running_loop()
+        then = loop.time()
+        while True:
+            await asyncio.sleep(0.02)
+            now = loop.time()
+            self.read(max(1, int((now - then) * bytes_per_second)))
+            then = now
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
@@ -42,9 +71,16 @@ class Terminal:
 
 @asynccontextmanager
 async def terminal(
-    *arguments: str, size: tuple[int, int] = (80, 24), program: Sequence[str] = ("-m", "hal0.tui"), **env: str
+    *arguments: str,
+    size: tuple[int, int] = (80, 24),
+    program: Sequence[str] = ("-m", "hal0.tui"),
+    answers: bool = False,
+    **env: str,
 ) -> AsyncIterator[Terminal]:
-    """hal0-tui with these arguments; it is ended at the latest when the block is left."""
+    """hal0-tui with these arguments; it is ended at the latest when the block is left.
+
+    `answers`: as terminals do when they are asked where the cursor is.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
     os.set_blocking(master, False)
@@ -56,6 +92,7 @@ async def terminal(
     )  # fmt: skip
     os.close(slave)
     screen = Terminal(master, process)
+    screen.answers = answers
     loop = asyncio.get_running_loop()
     loop.add_reader(master, screen.read)
     try:

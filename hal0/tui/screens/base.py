@@ -126,7 +126,7 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         self.dashboard.open_view("config")
 
     def do_quit(self) -> None:
-        self.app.exit()
+        self.dashboard.leave()
 
     def do_repaint(self) -> None:
         for pane in self.panes():

@@ -93,6 +93,8 @@ def _right(view: View) -> list[Part]:
     parts.append(
         (6, line(span("link ", "muted"), span(f"{figures.milliseconds(latency):>4}", "warn" if slow else "text")))
     )
+    if view.pace is not None and (rate := view.pace.frames_per_second):
+        parts.append((8, line(span(f"{rate:.0f}fps", "warn" if view.pace.is_slowed else "muted"))))
     parts.append((5, line(span(figures.clock(store.now), "muted"))))
     return parts
 
