@@ -743,6 +743,13 @@ _add(
     remedy="Set EDITOR, for example `EDITOR=nano hal0 config edit`; or edit the file itself, which is enough.",
 )
 _add(
+    "config.dashboard",
+    422,
+    "{path}: {reason}",
+    cause="The dashboard's own settings, tui.toml beside hal0.toml, have something in them that cannot be.",
+    remedy="Correct the file, or move it away; docs/keys.md has what may stand in it, with the id of every key.",
+)
+_add(
     "config.no_revision",
     404,
     "there is no revision {revision} in the history",

@@ -46,6 +46,15 @@ def locate(env: Mapping[str, str] | None = None, *, config: str | None = None) -
         raise _nowhere(error) from error
 
 
+def dashboard_settings(env: Mapping[str, str] | None = None) -> Path:
+    """A person's own settings of the dashboard; the file need not exist."""
+    env = os.environ if env is None else env
+    try:
+        return Path(env.get("XDG_CONFIG_HOME") or _home(env) / ".config") / "hal0" / "tui.toml"
+    except (OSError, RuntimeError) as error:
+        raise _nowhere(error) from error
+
+
 def find_socket(env: Mapping[str, str] | None = None) -> Path:
     """The socket to ask: this user's daemon's, or the system service's when only that one is there."""
     env = os.environ if env is None else env

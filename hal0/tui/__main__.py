@@ -7,21 +7,29 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from hal0 import __version__
 from hal0.access import Access
 from hal0.errors import Hal0Error
-from hal0.paths import locate
+from hal0.paths import dashboard_settings, locate
 from hal0.tui.client import Address, Client
 from hal0.tui.look import ANSI, THEME_NAMES, Look
+from hal0.tui.settings import LEAST_FPS, MOST_FPS, read_settings
 
+T = TypeVar("T")
 INTERRUPTED = 130
 READER_GONE = 141
+EPILOG = (
+    "Defaults for --theme, --ascii, --read-only and --fps, and other keys, go to ~/.config/hal0/tui.toml: docs/keys.md."
+)
 OUTPUT_FAILS = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog="hal0-tui", description="The dashboard of hal0, in a terminal.")
+    options = argparse.ArgumentParser(
+        prog="hal0-tui", description="The dashboard of hal0, in a terminal.", epilog=EPILOG
+    )
     where = options.add_mutually_exclusive_group()
     where.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's admin socket (default: this user's)")
     where.add_argument(
@@ -29,13 +37,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="ask over TCP instead, for example https://box:8080, with an admin key in HAL0_KEY",
     )
-    options.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    options.add_argument("--ascii", action=argparse.BooleanOptionalAction, help="draw with ASCII characters only")
     options.add_argument("--theme", choices=THEME_NAMES, help="colours (default: hal0-dark; ansi with NO_COLOR)")
     options.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    options.add_argument("--fps", type=_rate, metavar="N", help="frames per second at most, 1-30 (default: 8)")
     options.add_argument(
-        "--fps", type=_rate, default=8.0, metavar="N", help="frames per second at most, 1-30 (default: 8)"
+        "--read-only",
+        action=argparse.BooleanOptionalAction,
+        help="begin locked: no key changes anything; ^g unlocks",
     )
-    options.add_argument("--read-only", action="store_true", help="begin locked: no key changes anything; ^g unlocks")
     options.add_argument("--once", action="store_true", help="print one snapshot and leave")
     options.add_argument(
         "--plain", action="store_true", help="print what happens, a line each, for screen readers, pipes"
@@ -47,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _rate(text: str) -> float:
     value = float(text)
-    if not 1 <= value <= 30:
-        raise argparse.ArgumentTypeError("must be from 1 to 30")
+    if not LEAST_FPS <= value <= MOST_FPS:
+        raise argparse.ArgumentTypeError(f"must be from {LEAST_FPS} to {MOST_FPS}")
     return value
 
 
@@ -86,7 +96,9 @@ def _run(options: argparse.Namespace) -> int:
     else:
         address = Address.default()
     client = Client(address, Access.of(os.environ) if options.host else Access())
-    look = Look.of(theme_for(options.theme, os.environ), ascii_only=options.ascii or not speaks_utf8(os.environ))
+    settings = read_settings(dashboard_settings())
+    ascii_only = chosen(options.ascii, settings.ascii, False) or not speaks_utf8(os.environ)
+    look = Look.of(theme_for(options.theme or settings.theme, os.environ), ascii_only=ascii_only)
     if options.once:
         from hal0.tui.once import run_once
 
@@ -98,16 +110,26 @@ def _run(options: argparse.Namespace) -> int:
         run_plain(client, look)
         return 0
     require_terminal(os.environ)
-    from hal0.tui.app import Dashboard
+    from hal0.tui.app import FRAMES_PER_SECOND, Dashboard
 
     crash_file = locate().state / "hal0-tui-crash.txt"
     dashboard = Dashboard(
-        client, look, frames_per_second=options.fps, read_only=options.read_only, crash_file=crash_file
+        client,
+        look,
+        frames_per_second=chosen(options.fps, settings.fps, FRAMES_PER_SECOND),
+        read_only=chosen(options.read_only, settings.read_only, False),
+        keymap=settings.keymap,
+        crash_file=crash_file,
     )
     dashboard.run(mouse=not options.no_mouse)
     if dashboard.failure is not None:
         raise dashboard.failure
     return 0
+
+
+def chosen(option: T | None, setting: T | None, default: T) -> T:
+    """The command line's word, else the settings', else the default."""
+    return next((value for value in (option, setting) if value is not None), default)
 
 
 def theme_for(chosen: str | None, env: Mapping[str, str]) -> str:

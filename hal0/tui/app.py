@@ -17,6 +17,7 @@ from hal0.tui.clock import PaintClock
 from hal0.tui.feed import Feed
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.tui.look import ANSI, THEME_NAMES, Look, own_themes, textual_theme
+from hal0.tui.rebinding import DEFAULT, Keymap
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.devices import DeviceView
@@ -59,6 +60,7 @@ class Dashboard(App[None], inherit_bindings=False):
         *,
         frames_per_second: float = FRAMES_PER_SECOND,
         read_only: bool = False,
+        keymap: Keymap = DEFAULT,
         crash_file: Path | None = None,
     ) -> None:
         # With NO_COLOR Textual takes the colours out of an ANSI theme, but turns others to grey.
@@ -70,7 +72,7 @@ class Dashboard(App[None], inherit_bindings=False):
         self.client = client
         self.store = Store()
         self.clock = PaintClock(self._paint, frames_per_second=frames_per_second)
-        self.view = View(self.store, look, is_locked=read_only, pace=self.clock.pace)
+        self.view = View(self.store, look, is_locked=read_only, keymap=keymap, pace=self.clock.pace)
         self.feed = Feed(client, self.store, self.clock.wake)
         self.frames = 0
         self.failure: Hal0Error | None = None

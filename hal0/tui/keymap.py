@@ -278,6 +278,26 @@ FIRST_LINE = (
     "of the newest message. It never scrolls."
 )
 
+OWN_KEYS = """\
+## Keys and defaults of your own
+
+`~/.config/hal0/tui.toml` (or `$XDG_CONFIG_HOME/hal0/tui.toml`) has what the options of `hal0-tui` would say, and other
+keys by their id. Options come before it. A key is written as above, or by its name: `"x"`, `"?"`, `"^x"`, `"f5"`,
+`"shift+tab"`, `"alt+j"`, `"pagedown"`; a list gives several. What cannot be is refused with the nearest id
+(`config.dashboard`), and so are two ids on one key where both work.
+
+```toml
+theme = "hal0-light"
+ascii = false
+read_only = true
+fps = 4
+
+[keys]
+unload = "U"
+down = ["n", "down"]
+```
+"""
+
 
 def keys_at(place: Place) -> list[Key]:
     return [key for key in KEYS if place in key.places]
@@ -292,14 +312,15 @@ def markdown() -> str:
     rows = ["# Keys of the dashboard", "", "<!-- Made by `python -m hal0.tui.keymap`; change the table there. -->", ""]
     rows += [FIRST_LINE, ""]
     for group in groups():
-        rows += [f"## {group}", "", "| key | does | where |", "|---|---|---|"]
+        rows += [f"## {group}", "", "| key | does | where | id |", "|---|---|---|---|"]
         for key in KEYS:
             if key.group == group:
                 where = ", ".join(TITLES[place] for place in key.places)
                 names = " ".join(f"`{name}`" for name in key.shown.split())
-                rows.append(f"| {names} | {key.does} | {where} |")
+                id = f"`{key.id}`" if key.keys else ""
+                rows.append(f"| {names} | {key.does} | {where} | {id} |")
         rows.append("")
-    rows += ["## How to read the panes", ""]
+    rows += [OWN_KEYS, "## How to read the panes", ""]
     for place, prose in PROSE.items():
         if prose:
             rows += [f"**{TITLES[place].capitalize()}.** {' '.join(prose)}", ""]

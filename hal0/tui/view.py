@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hal0.tui.clock import Pace
 from hal0.tui.look import Look
+from hal0.tui.rebinding import DEFAULT, Keymap
 from hal0.tui.store import Store
 from hal0.wire import SlotView
 
@@ -19,6 +20,7 @@ class View:
     follows_newest: bool = True
     is_locked: bool = False  # nothing is changed at the daemon
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen
+    keymap: Keymap = DEFAULT
     pace: Pace | None = None  # of the frames; None: what is painted is printed
 
     def slots(self) -> list[SlotView]:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from hal0.tui.app import Dashboard
 from hal0.tui.client import Address, Client
 from hal0.tui.look import Look
+from hal0.tui.rebinding import DEFAULT, Keymap
 from hal0.wire import State
 from tests.fakes.daemon import FakeDaemon
 from tests.tui.pictures import screen_text
@@ -54,10 +55,12 @@ class Live:
 
 
 @asynccontextmanager
-async def live(folder: Path, state: State, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Live]:
+async def live(
+    folder: Path, state: State, size: tuple[int, int] = (80, 24), *, keymap: Keymap = DEFAULT
+) -> AsyncIterator[Live]:
     """A daemon with this state, and a dashboard that has fetched it."""
     socket = folder / "hal0.sock"
-    dashboard = Dashboard(Client(Address(socket)), Look.of("hal0-dark"))
+    dashboard = Dashboard(Client(Address(socket)), Look.of("hal0-dark"), keymap=keymap)
     async with FakeDaemon(state, socket, clock=lambda: NOW) as daemon, dashboard.run_test(size=size) as pilot:
         both = Live(pilot, dashboard, daemon)
         await both.ready()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Set
 from typing import Any, ClassVar, cast
 
-from textual.binding import Binding, BindingType
+from textual.binding import Binding, BindingsMap, BindingType
 from textual.events import Resize, ScreenResume
 from textual.screen import ModalScreen, Screen
 
@@ -11,6 +11,7 @@ from hal0.tui import problems
 from hal0.tui.host import Host
 from hal0.tui.keymap import BY_ID, Key, Need, Place, keys_at
 from hal0.tui.messages import Touched
+from hal0.tui.rebinding import DEFAULT
 from hal0.tui.store import ALL_TOPICS, Store, Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
@@ -21,9 +22,11 @@ END = 1_000_000
 def bindings(*places: Place) -> list[BindingType]:
     """The bindings of a screen: every key of the table that works in one of its places."""
     keys = {key.id: key for place in places for key in keys_at(place) if key.keys}
-    return [
-        Binding(",".join(key.keys), f"press('{key.id}')", key.label, show=False, id=key.id) for key in keys.values()
-    ]
+    return [_binding(key) for key in keys.values()]
+
+
+def _binding(key: Key) -> Binding:
+    return Binding(",".join(key.keys), f"press('{key.id}')", key.label, show=False, id=key.id)
 
 
 class KeyedScreen(Screen[Any], inherit_bindings=False):
@@ -35,6 +38,10 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
     def __init__(self, view: View) -> None:
         super().__init__()
         self.view = view
+        if view.keymap is not DEFAULT:
+            # Not `App.set_keymap`: one screen has several places, and there a key may mean something else in each.
+            ids = dict.fromkeys(binding.id for _, binding in self._bindings if binding.id)
+            self._bindings = BindingsMap([_binding(view.keymap.of(id)) for id in ids])
 
     @property
     def dashboard(self) -> Host:
@@ -57,7 +64,7 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         return self.place in key.places and self.has(key.need) and not (key.writes and self.view.is_locked)
 
     def offered(self) -> list[Key]:
-        return [key for key in keys_at(self.place) if self.offers(key)]
+        return [key for key in self.view.keymap.at(self.place) if self.offers(key)]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.offers(BY_ID[str(parameters[0])]) if action == "press" else super().check_action(action, parameters)

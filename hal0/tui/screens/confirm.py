@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 
 from hal0.tui import figures
-from hal0.tui.keymap import keys_at
 from hal0.tui.lines import EMPTY, Line, line, span
 from hal0.tui.screens.base import KeyedModal, bindings
 from hal0.tui.store import ALL_TOPICS, Topic
@@ -60,7 +59,7 @@ class Question(Pane):
         explained = f"The slot takes no new request, then {self._then}. What becomes of these?"
         body += [line(" ", span(piece)) for piece in wrap(explained, inner)]
         body.append(EMPTY)
-        for key in keys_at("confirm"):
+        for key in self.view.keymap.at("confirm"):
             if key.footer and key.id != "quit":
                 says = key.does if inner >= 62 and key.id != "keep" else key.label
                 body.append(line("   ", span(fit(key.shown, 4), "key"), span(says)))

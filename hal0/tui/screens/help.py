@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from hal0.errors import CATALOGUE
-from hal0.tui.keymap import FIRST_LINE, KEYS, PROSE, TITLES, Key, Place, keys_at
+from hal0.tui.keymap import FIRST_LINE, PROSE, TITLES, Key, Place
 from hal0.tui.lines import EMPTY, Line, line, span
 from hal0.tui.look import STATE_ROLE
 from hal0.tui.screens.base import bindings
@@ -43,12 +43,12 @@ class Help(Page):
         lines: list[Line] = [EMPTY]
         for paragraph in (*self._why(), *PROSE[self._about]):
             lines += _prose(paragraph, width)
-        here = sorted(keys_at(self._about), key=lambda key: key.group == "Move")
+        here = sorted(self.view.keymap.at(self._about), key=lambda key: key.group == "Move")
         lines += [EMPTY, line(" ", span(f"keys in {TITLES[self._about]}", "title"))]
         lines += [piece for key in here for piece in _key(key, width, self.view.look.glyphs.enter)]
         others = [
             key
-            for key in KEYS
+            for key in self.view.keymap.keys
             if key not in here and key.id not in ("close_help", "keep", "leave", "choose") and key.group != "Confirm"
         ]
         lines += [EMPTY, line(" ", span("keys elsewhere", "title"))]
