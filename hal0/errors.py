@@ -954,6 +954,20 @@ _add(
     remedy="Make room, or send the output elsewhere, and repeat the command.",
 )
 _add(
+    "system.recording",
+    500,
+    "the recording {path} cannot be used: {reason}",
+    cause="The file cannot be written or read, is there already, or is no recording.",
+    remedy="Name another file; `hal0-tui --record FILE` makes one.",
+)
+_add(
+    "system.replay",
+    409,
+    "{path} is a recording: nothing can be asked of it",
+    cause="The dashboard was opened with --replay; what it shows is past.",
+    remedy="Leave with q, and open the dashboard without --replay to reach the daemon.",
+)
+_add(
     "system.not_a_terminal",
     500,
     "the dashboard needs a terminal: {reason}",

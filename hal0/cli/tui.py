@@ -17,5 +17,5 @@ def run(args: Namespace) -> int:
     from hal0.tui.__main__ import main
 
     url = os.environ.get("HAL0_URL")
-    named = any(word.startswith(("--host", "--socket")) for word in args.more)
+    named = any(word.startswith(("--host", "--socket", "--replay")) for word in args.more)
     return main([*(["--host", url] if url and not named else []), *args.more])

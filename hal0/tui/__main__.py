@@ -15,9 +15,11 @@ from hal0.errors import Hal0Error
 from hal0.paths import dashboard_settings, locate
 from hal0.tui.client import Address, Client
 from hal0.tui.look import ANSI, THEME_NAMES, Look
+from hal0.tui.recording import Recorder, Replay
 from hal0.tui.settings import LEAST_FPS, MOST_FPS, read_settings
 
 T = TypeVar("T")
+SLOWEST, FASTEST = 0.1, 1000
 INTERRUPTED = 130
 READER_GONE = 141
 EPILOG = (
@@ -50,6 +52,16 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--plain", action="store_true", help="print what happens, a line each, for screen readers, pipes"
     )
+    options.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="keep what the daemon says, with the texts of requests, in a new file",
+    )
+    options.add_argument(
+        "--replay", type=Path, metavar="FILE", help="show a recording, as if it happened now; read only"
+    )
+    options.add_argument("--speed", type=_speed, metavar="N", help="with --replay: so many times as fast (default: 1)")
     options.add_argument("--json", action="store_true", help="with --once: the whole state as JSON")
     options.add_argument("--version", action="version", version=f"hal0 {__version__}")
     return options
@@ -62,12 +74,25 @@ def _rate(text: str) -> float:
     return value
 
 
+def _speed(text: str) -> float:
+    value = float(text)
+    if not SLOWEST <= value <= FASTEST:
+        raise argparse.ArgumentTypeError(f"must be from {SLOWEST} to {FASTEST}")
+    return value
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.json and not options.once:
         parser().error("--json belongs to --once")
     if options.once and options.plain:
         parser().error("--plain goes on, --once does not: choose one")
+    if options.replay and (options.record or options.once or options.host or options.socket):
+        parser().error("--replay needs no daemon: it does not go with --record, --once, --host or --socket")
+    if options.record and options.once:
+        parser().error("--record belongs to the dashboard, or to --plain")
+    if options.speed and not options.replay:
+        parser().error("--speed belongs to --replay")
     try:
         return _run(options)
     except Hal0Error as error:
@@ -89,16 +114,16 @@ def _failed(error: Hal0Error) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.host:
-        address = Address.of_host(options.host)
-    elif options.socket:
-        address = Address(options.socket.expanduser().absolute())
-    else:
-        address = Address.default()
-    client = Client(address, Access.of(os.environ) if options.host else Access())
     settings = read_settings(dashboard_settings())
     ascii_only = chosen(options.ascii, settings.ascii, False) or not speaks_utf8(os.environ)
     look = Look.of(theme_for(options.theme or settings.theme, os.environ), ascii_only=ascii_only)
+    if not options.once and not options.plain:
+        require_terminal(os.environ)
+    recorder = Recorder(options.record) if options.record else None
+    access = Access.of(os.environ) if options.host else Access()
+    client = (
+        Replay(options.replay, options.speed or 1.0) if options.replay else Client(_address(options), access, recorder)
+    )
     if options.once:
         from hal0.tui.once import run_once
 
@@ -107,24 +132,40 @@ def _run(options: argparse.Namespace) -> int:
     if options.plain:
         from hal0.tui.plain import run_plain
 
+        if recorder is not None:
+            recorder.failed = _failed
         run_plain(client, look)
         return 0
-    require_terminal(os.environ)
     from hal0.tui.app import FRAMES_PER_SECOND, Dashboard
 
-    crash_file = locate().state / "hal0-tui-crash.txt"
     dashboard = Dashboard(
         client,
         look,
         frames_per_second=chosen(options.fps, settings.fps, FRAMES_PER_SECOND),
-        read_only=chosen(options.read_only, settings.read_only, False),
+        read_only=bool(options.replay) or chosen(options.read_only, settings.read_only, False),
         keymap=settings.keymap,
-        crash_file=crash_file,
+        tape=_tape(options),
+        crash_file=locate().state / "hal0-tui-crash.txt",
     )
+    if recorder is not None:
+        recorder.failed = dashboard.recording_failed
     dashboard.run(mouse=not options.no_mouse)
     if dashboard.failure is not None:
         raise dashboard.failure
     return 0
+
+
+def _tape(options: argparse.Namespace) -> str:
+    """For the first line."""
+    if options.replay:
+        return "REPLAY" if options.speed in (None, 1) else f"REPLAY {options.speed:g}x"
+    return "REC" if options.record else ""
+
+
+def _address(options: argparse.Namespace) -> Address:
+    if options.host:
+        return Address.of_host(options.host)
+    return Address(options.socket.expanduser().absolute()) if options.socket else Address.default()
 
 
 def chosen(option: T | None, setting: T | None, default: T) -> T:

@@ -61,6 +61,7 @@ class Dashboard(App[None], inherit_bindings=False):
         frames_per_second: float = FRAMES_PER_SECOND,
         read_only: bool = False,
         keymap: Keymap = DEFAULT,
+        tape: str = "",
         crash_file: Path | None = None,
     ) -> None:
         # With NO_COLOR Textual takes the colours out of an ANSI theme, but turns others to grey.
@@ -72,7 +73,7 @@ class Dashboard(App[None], inherit_bindings=False):
         self.client = client
         self.store = Store()
         self.clock = PaintClock(self._paint, frames_per_second=frames_per_second)
-        self.view = View(self.store, look, is_locked=read_only, keymap=keymap, pace=self.clock.pace)
+        self.view = View(self.store, look, is_locked=read_only, keymap=keymap, tape=tape, pace=self.clock.pace)
         self.feed = Feed(client, self.store, self.clock.wake)
         self.frames = 0
         self.failure: Hal0Error | None = None
@@ -87,7 +88,20 @@ class Dashboard(App[None], inherit_bindings=False):
         """Start to ask the daemon, once the first frame is on the screen."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.leave)
         self.run_worker(self.feed.run())
+        self.run_worker(self._tell_end())
         self.set_interval(1.0, self._tick)
+
+    async def _tell_end(self) -> None:
+        await self.client.ended()
+        self.view.tape = "REPLAY ENDED"
+        self.store.mark("link")
+        self.clock.wake()
+
+    def recording_failed(self, problem: Hal0Error) -> None:
+        """It ended early; the dashboard goes on."""
+        self.view.tape = ""
+        self.store.tell(f"{problem.code}: {problem.message}", "alarm", seconds=60)
+        self.clock.wake()
 
     async def on_unmount(self) -> None:
         self.clock.stop()

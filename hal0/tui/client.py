@@ -8,7 +8,7 @@ import importlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,15 @@ class Address:
 class Client:
     """One connection pool to one daemon."""
 
-    def __init__(self, address: Address, access: Access | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        access: Access | None = None,
+        tap: Callable[[Literal["state", "event"], bytes], None] | None = None,
+    ) -> None:
         self.address = address
         self._access = access or Access()
+        self._tap = tap  # is given each state and event as it came
         self._http: httpx.AsyncClient | None = None
 
     async def _open(self) -> "httpx.AsyncClient":
@@ -93,9 +99,20 @@ class Client:
     async def state(self) -> State:
         body = await self._call("GET", "/api/state")
         try:
-            return State.model_validate_json(body)
+            state = State.model_validate_json(body)
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        if self._tap is not None:
+            self._tap("state", body)
+        return state
+
+    def clock(self) -> float:
+        """Seconds that go on as fast as the daemon's."""
+        return time.monotonic()
+
+    async def ended(self) -> None:
+        """Wait until there is nothing more to come: with a daemon, for ever."""
+        await asyncio.Event().wait()
 
     async def ask(self, verb: Verb, slot: str, **more: object) -> None:
         """Begin a verb on a slot; its outcome comes as events. `more` is what the verb wants to know."""
@@ -164,7 +181,13 @@ class Client:
     async def facts(self, since: int) -> AsyncIterator[list[Fact]]:
         """The event stream from an event number on, as many facts at a time as arrived together; ends when it ends."""
         async for _, blocks in self._events(f"/api/events?since={since}", silence_seconds=SILENCE_SECONDS):
-            if facts := [fact for block in blocks if (fact := _read_block(block)) is not None]:
+            facts: list[Fact] = []
+            for data in filter(None, map(_data_of, blocks)):  # others are comments that keep the connection alive
+                if (fact := _read_event(data)) is not None:
+                    facts.append(fact)
+                    if self._tap is not None:
+                        self._tap("event", data)
+            if facts:
                 yield facts
 
     async def chat(self, body: dict[str, Any]) -> AsyncIterator[Piece]:
@@ -214,10 +237,7 @@ def _data_of(block: bytes) -> bytes:
     return b"\n".join(line[5:].lstrip() for line in block.split(b"\n") if line.startswith(b"data:"))
 
 
-def _read_block(block: bytes) -> Fact | None:
-    data = _data_of(block)
-    if not data:
-        return None  # a comment that keeps the connection alive
+def _read_event(data: bytes) -> Fact | None:
     try:
         event = json.loads(data)
     except (ValueError, RecursionError) as error:

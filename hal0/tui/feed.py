@@ -26,7 +26,7 @@ class Feed:
         self._store = store
         self._on_change = on_change
         self._retry = asyncio.Event()
-        self._clock_offset = 0.0  # the daemon's time minus this process's monotonic time
+        self._clock_offset = 0.0  # the daemon's time minus the client's clock
 
     def retry_now(self) -> None:
         self._retry.set()
@@ -34,8 +34,8 @@ class Feed:
     def tick(self) -> None:
         """Move the store's clock to what the daemon's must be by now."""
         if self._clock_offset == 0.0:
-            self._clock_offset = time.time() - time.monotonic()
-        self._store.tick(time.monotonic() + self._clock_offset)
+            self._clock_offset = time.time() - self._client.clock()
+        self._store.tick(self._client.clock() + self._clock_offset)
 
     async def run(self) -> None:
         delay = FIRST_RETRY_SECONDS
@@ -55,7 +55,7 @@ class Feed:
     async def _follow(self) -> None:
         """Fetch the state and reduce events until the stream breaks, which raises, or skips some, which returns."""
         state = await self._client.state()
-        self._clock_offset = state.now - time.monotonic()
+        self._clock_offset = state.now - self._client.clock()
         self._store.load(state)
         self._store.connected(self._store.link.latency_ms)
         self._on_change()
@@ -71,7 +71,7 @@ class Feed:
             for fact in facts:
                 if fact.kind == "gap":
                     return
-                self._clock_offset = max(self._clock_offset, fact.at - time.monotonic())
+                self._clock_offset = max(self._clock_offset, fact.at - self._client.clock())
                 self._store.reduce(fact)
             self._on_change()
         raise Hal0Error("system.daemon_down", where=str(self._client.address), reason="the event stream ended")

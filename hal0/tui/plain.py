@@ -146,7 +146,7 @@ class Teller:
 
 
 async def print_events(client: Client, look: Look, out: TextIO) -> None:
-    """Tell what happens until the reader goes away, which raises `BrokenPipeError`; a lost daemon is waited for."""
+    """Tell what happens until the reader goes away, which raises `BrokenPipeError`, or a recording ends."""
     store = Store()
     teller = Teller(store)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -163,14 +163,14 @@ async def print_events(client: Client, look: Look, out: TextIO) -> None:
             failed.set_exception(error)
 
     feeding = asyncio.create_task(Feed(client, store, tell).run())
+    ending = asyncio.create_task(client.ended())
     try:
-        await asyncio.wait((feeding, failed), return_when=asyncio.FIRST_COMPLETED)
-        if failed.done():
-            failed.result()
-        feeding.result()
+        for done in (await asyncio.wait((feeding, failed, ending), return_when=asyncio.FIRST_COMPLETED))[0]:
+            done.result()
     finally:
         feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
+        ending.cancel()
+        await asyncio.gather(feeding, ending, return_exceptions=True)
         await client.aclose()
 
 

@@ -19,6 +19,7 @@ class View:
     filter: str = ""
     follows_newest: bool = True
     is_locked: bool = False  # nothing is changed at the daemon
+    tape: str = ""  # REC, or which recording is shown
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen
     keymap: Keymap = DEFAULT
     pace: Pace | None = None  # of the frames; None: what is painted is printed

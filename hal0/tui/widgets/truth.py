@@ -62,6 +62,8 @@ def _left(view: View, width: int, *, verbose: bool) -> list[Part]:
         many = f"{len(store.warnings)} warning{'s' if len(store.warnings) > 1 else ''}"
         told = store.warnings[0] if verbose and len(store.warnings) == 1 else many
         parts.append((1, line(span(f" {view.look.glyphs.warning} {told} ", "loud"))))
+    if view.tape:
+        parts.append((1, line(span(f" {view.tape} ", "loud"))))
     if view.is_locked:
         parts.append((4, line(span("READ ONLY", "warn"))))
     if view.frozen_at is not None:
