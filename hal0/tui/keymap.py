@@ -112,8 +112,8 @@ KEYS: tuple[Key, ...] = (
     Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
     Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
         "Move", ("slots", "stream"), "slot", 2),
-    Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, go to the slots, clear the filter",
-        "Move", (*ANYWHERE, "chat"), "way back", 2),
+    Key("back", ("escape",), "esc", "back", "one step back: leave the zoom, go to the slots, take marks back, "
+        "clear the filter", "Move", (*ANYWHERE, "chat"), "way back", 2),
     Key("load", ("l",), "l", "load", "start the slot now", "Slots", SLOTS, "slot", 3, writes=True),
     Key("unload", ("u",), "u", "unload", "stop the slot; its requests may finish first", "Slots", SLOTS, "slot", 4,
         writes=True),
@@ -123,6 +123,11 @@ KEYS: tuple[Key, ...] = (
         "Slots", SLOTS, "slot", 7, writes=True),
     Key("pin", ("P",), "P", "pin", "never unload the slot to make room for others; again: take that back", "Slots",
         SLOTS, "slot", 13, writes=True),
+    Key("mark", ("space",), "Space", "mark", "mark the slot, or take that back, and go to the next", "Slots", SLOTS,
+        "slot", 14),
+    Key("sort", ("o",), "o", "sort", "sort by the next column: slot, state, model, memory, tok/s, TTFT, requests, "
+        "since; then as configured", "Slots", SLOTS, "slot"),
+    Key("sort_reverse", ("O",), "O", "reverse", "the same order from its other end", "Slots", SLOTS, "slot"),
     Key("filter", ("slash",), "/", "filter", "show only some rows: `word`, `!without`, for slots `~fuzzy` too; all "
         "must fit", "Move", FILTERED, footer=6),
     Key("filter_keep", (), "⏎", "keep", "keep the filter", "Slots", ("filter",), footer=1),
@@ -195,6 +200,7 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "TOK/S and TTFT (time to the first token) are of now while the slot decodes, else of its last request. "
         "REQ is requests in flight, +n those that wait until it is ready.",
         "A pinned slot has a tack (⊤, or * in ASCII) behind its name: it never makes room for others.",
+        "Load, unload, restart and pin act on the selected slot; if some that are shown are marked, on all of these.",
     ),
     "stream": (
         "The text of a request as it is generated. It stays with its outcome until a newer request comes.",

@@ -1,10 +1,11 @@
 """What the person at the keyboard has chosen: the selected slot, the filter, what to follow. Shared by the panes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hal0.tui.clock import Pace
 from hal0.tui.look import Look
 from hal0.tui.rebinding import DEFAULT, Keymap
+from hal0.tui.sorting import Sort, in_order
 from hal0.tui.store import Store
 from hal0.wire import SlotView
 
@@ -17,6 +18,9 @@ class View:
     look: Look
     selected: str = ""
     filter: str = ""
+    marked: set[str] = field(default_factory=set)  # slots that verbs act on together
+    sort: Sort | None = None  # None: the configuration's order
+    is_reversed: bool = False
     follows_newest: bool = True
     is_locked: bool = False  # nothing is changed at the daemon
     tape: str = ""  # REC, or which recording is shown
@@ -25,13 +29,31 @@ class View:
     pace: Pace | None = None  # of the frames; None: what is painted is printed
 
     def slots(self) -> list[SlotView]:
-        """The slots that pass the filter, in the configuration's order."""
-        return [slot for slot in self.store.slots.values() if passes(slot, self.filter)]
+        """The slots that pass the filter, in the order that was chosen."""
+        shown = [slot for slot in self.store.slots.values() if passes(slot, self.filter)]
+        return in_order(shown, self.store, self.sort, reverse=self.is_reversed)
 
     def slot(self) -> SlotView | None:
         """The selected slot; the first one while nothing was selected or the selected one is not shown."""
         shown = self.slots()
         return next((slot for slot in shown if slot.name == self.selected), shown[0] if shown else None)
+
+    def chosen(self) -> list[SlotView]:
+        """What verbs act on: the marked slots that are shown, else the selected one."""
+        marked = [slot for slot in self.slots() if slot.name in self.marked]
+        selected = self.slot()
+        return marked or ([selected] if selected else [])
+
+    def unmark(self) -> None:
+        if self.marked:
+            self.marked.clear()
+            self.store.mark("slots")
+
+    @property
+    def order(self) -> str:
+        """What the slots are sorted by, in words; empty for the configuration's order."""
+        column = self.sort.title if self.sort else ""
+        return f"{column} reversed".strip() if self.is_reversed else column
 
     def move(self, by: int) -> None:
         """Select another slot; the stream then stays with it."""

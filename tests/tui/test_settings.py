@@ -107,7 +107,7 @@ def test_keys_are_shown_as_the_table_shows_them() -> None:
 
 async def test_a_rebound_key_works_and_the_old_one_does_not(tmp_path: Path) -> None:
     keymap = rebound({"unload": ["U"], "down": ["n"], "retry": ["r", "f5"]})
-    async with live(tmp_path, default_state(), keymap=keymap) as both:
+    async with live(tmp_path, default_state(), (120, 36), keymap=keymap) as both:
         await both.sees("U unload")
         await both.press("u", "j")
         assert both.dashboard.view.slot().name == "primary"  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
 """Before work is interrupted: which requests it concerns, and how long they may go on. Nothing is bound to Enter."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -23,10 +23,10 @@ class Question(Pane):
 
     TOPICS: ClassVar = ALL_TOPICS
 
-    def __init__(self, view: View, verb: str, slot: str, then: str) -> None:
+    def __init__(self, view: View, verb: str, slots: Sequence[str], then: str) -> None:
         super().__init__(view, id="question")
         self._verb = verb
-        self._slot = slot
+        self._slots = slots
         self._then = then
 
     def write(self, width: int, rows: int) -> list[Line]:
@@ -36,12 +36,12 @@ class Question(Pane):
             body = [spans for spans in body if spans]
         if len(body) + 2 > rows:
             body = body[: rows - 2]
-        title = line(span(f"{self._verb} {self._slot}", "title"))
+        title = line(span(cut(f"{self._verb} {', '.join(self._slots)}", width - 6), "title"))
         return self.look.glyphs.plain.box(body, width, top=(title, ()), role="warn")
 
     def _body(self, width: int) -> list[Line]:
         store = self.view.store
-        busy = [stream for stream in store.in_flight() if stream.view.slot == self._slot]
+        busy = [stream for stream in store.in_flight() if stream.view.slot in self._slots]
         inner = width - 4
         body: list[Line] = [EMPTY]
         many = f"{len(busy)} request{'s' if len(busy) != 1 else ''}" if busy else "no request any more"
@@ -50,13 +50,16 @@ class Question(Pane):
             request = stream.view
             took = figures.stopwatch(store.now - request.started_at)
             what = f"{short_id(request.id):<8} {request.phase:<9} {took:>6}"
+            if len(self._slots) > 1:
+                what += f"  {request.slot}"
             if inner >= 50:
                 what += f"  {figures.count(request.tokens):>5} tok"
             body.append(line("   ", span(cut(what, inner - 3))))
         if len(busy) > LISTED:
             body.append(line(span(f"   and {len(busy) - LISTED} more", "muted")))
         body.append(EMPTY)
-        explained = f"The slot takes no new request, then {self._then}. What becomes of these?"
+        who = "The slot" if len(self._slots) == 1 else "Each slot"
+        explained = f"{who} takes no new request, then {self._then}. What becomes of these?"
         body += [line(" ", span(piece)) for piece in wrap(explained, inner)]
         body.append(EMPTY)
         for key in self.view.keymap.at("confirm"):
@@ -76,9 +79,9 @@ class Confirm(KeyedModal):
     PLACE = "confirm"
     BINDINGS: ClassVar = bindings("confirm")
 
-    def __init__(self, view: View, verb: str, slot: str, *, then: str) -> None:
+    def __init__(self, view: View, verb: str, slots: Sequence[str], *, then: str) -> None:
         super().__init__(view)
-        self.question = Question(view, verb, slot, then)
+        self.question = Question(view, verb, slots, then)
 
     def compose(self) -> ComposeResult:
         yield self.question

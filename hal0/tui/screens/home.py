@@ -9,16 +9,12 @@ from textual.containers import Horizontal
 from textual.events import Resize
 
 from hal0.tui import layout, problems
-from hal0.tui.client import Verb
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.chat import ChatScreen
-from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.filtering import FilteringScreen
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.requests import RequestScreen
-from hal0.tui.screens.slot import SlotPage
-from hal0.tui.screens.swap import SwapDialog
+from hal0.tui.screens.verbs import SlotScreen
 from hal0.tui.store import ALL_TOPICS, Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.detail import Detail
@@ -30,12 +26,11 @@ from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.slots import SlotTable
 from hal0.tui.widgets.stream import StreamPane, assign
 from hal0.tui.widgets.truth import Truth
-from hal0.wire import Drain
 
 STREAMS = 3
 
 
-class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
+class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
     """What a person sees all day."""
 
     BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
@@ -95,7 +90,8 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
             case "running":
                 return self.request_runs
             case "way back":
-                return self._zoomed or bool(self.view.filter) or self._current is not self.table
+                has_choice = bool(self.view.filter or self.view.marked)
+                return self._zoomed or has_choice or self._current is not self.table
             case _:
                 return super().has(need)
 
@@ -230,6 +226,8 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
             self._focus(self._zoomed_from)
         elif self._current is not self.table:
             self._focus(self.table)
+        elif self.view.marked:
+            self.view.unmark()
         else:
             self.filter = ""
 
@@ -268,63 +266,6 @@ class Home(FilteringScreen, RequestScreen, inherit_bindings=False):
 
     def focus_list(self) -> None:
         self._focus(self.table)
-
-    # Slots -----------------------------------------------------------------------------------------------------
-    def do_load(self) -> None:
-        self._ask("load")
-
-    def do_unload(self) -> None:
-        if slot := self.view.slot():
-            self._ask_gently("unload", slot.name, then="stops")
-
-    def do_restart(self) -> None:
-        if slot := self.view.slot():
-            self._ask_gently("restart", slot.name, then="stops and starts again")
-
-    def do_swap(self) -> None:
-        slot = self.view.slot()
-        if slot is None:
-            return
-
-        def answered(model: str | None) -> None:
-            if model is not None:
-                self._ask_gently("swap", slot.name, then=f"starts with {model}", model=model)
-
-        self.app.push_screen(SwapDialog(self.view, slot), answered)
-
-    def do_detail(self) -> None:
-        if slot := self.view.slot():
-            self.app.push_screen(SlotPage(self.view, slot.name))
-
-    def do_chat(self) -> None:
-        if slot := self.view.slot():
-            self.app.push_screen(ChatScreen(self.view, slot.name))
-
-    def do_open_log(self) -> None:
-        if slot := self.view.slot():
-            self.view.select(slot.name)
-            self.dashboard.open_view("logs")
-
-    def do_pin(self) -> None:
-        if slot := self.view.slot():
-            self.dashboard.ask("pin", slot.name, pinned=not slot.pinned)
-
-    def _ask(self, verb: Verb) -> None:
-        slot = self.view.slot()
-        if slot is not None:
-            self.dashboard.ask(verb, slot.name)
-
-    def _ask_gently(self, verb: Verb, slot: str, *, then: str, **more: object) -> None:
-        """What stops a slot; with requests in flight only after a question that names them."""
-        if not any(stream.view.slot == slot for stream in self.store.in_flight()):
-            self.dashboard.ask(verb, slot, **more)
-            return
-
-        def answered(drain: Drain | None) -> None:
-            if drain is not None:
-                self.dashboard.ask(verb, slot, drain=drain, **more)
-
-        self.app.push_screen(Confirm(self.view, verb, slot, then=then), answered)
 
     # Requests --------------------------------------------------------------------------------------------------
     @property

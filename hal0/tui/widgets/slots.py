@@ -158,7 +158,7 @@ def row(view: View, slot: SlotView, columns: Sequence[tuple[Column, int]], *, se
     if _code(slot) and (note is None or not note[0].startswith(_code(slot))):
         texts["model"] = span(_code(slot), "bad")
     spans: list[Span] = [
-        span(" "),
+        span("+", "key") if slot.name in view.marked else span(" "),
         span(glyphs.marker if selected else " ", "focus"),
         span(glyphs.states[slot.state], STATE_ROLE[slot.state]),
         span(" "),
@@ -242,9 +242,16 @@ class SlotTable(Pane):
         shown, total = len(view.slots()), len(view.store.slots)
         title = line(span("slots", "title" if self.has_focus else "text"), " ", span(_of(shown, total), "muted"))
         rows = len(body) - 1
-        right: list[Span] = [span(f"/{view.filter}", "warn")] if view.filter else []
-        if rows < shown:
-            right.append(span(f"{'  ' if right else ''}{self._top + 1}-{self._top + rows} of {shown}", "muted"))
+        marked = sum(slot.name in view.marked for slot in view.slots())
+        notes = [
+            span(f"/{view.filter}", "warn") if view.filter else None,
+            span(f"{marked} marked", "warn") if marked else None,
+            span(f"sort:{view.order}", "muted") if view.order else None,
+            span(f"{self._top + 1}-{self._top + rows} of {shown}", "muted") if rows < shown else None,
+        ]
+        right: list[Span] = []
+        for note in filter(None, notes):
+            right += [span("  "), note] if right else [note]
         if self.boxed:
             body += [()] * (height - 2 - len(body))
             return self.frame.box(body, width, top=(title, tuple(right)), role=self.frame_role)
