@@ -40,9 +40,11 @@ def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(json_schema())
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
-)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_THE_DASHBOARD = "keys.md"  # its example is of tui.toml
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if each.name != OF_THE_DASHBOARD], ids=lambda page: page.name)
 def test_the_configurations_in_pages_fit_it(page: Path) -> None:
     for example in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         VALIDATOR.validate(tomllib.loads(example))
