@@ -421,7 +421,8 @@ _add(
 _add(
     "dispatch.no_image_slot",
     404,
-    "nothing here draws: {model!r} is no slot for images, and there is none",
+    "nothing here draws: {model!r} is no slot for images, and there is none; it needs ComfyUI and a slot with "
+    '`provider = "comfyui"`',
     cause="hal0 draws with ComfyUI, which does not come with it, and no slot of the configuration has "
     '`provider = "comfyui"`.',
     remedy='Install ComfyUI and add a slot: `[slots.img]` with `provider = "comfyui"`, `model = "sdxl-turbo"` and '

@@ -14,6 +14,8 @@ from hal0.tui.transcript import Transcript, Wrapping
 from hal0.tui.view import View
 from hal0.tui.widgets.tail import Tail
 
+SHORTEST_SECONDS = 0.05  # an answer that came in less has no speed to speak of
+
 
 @dataclass(slots=True)
 class Timing:
@@ -38,7 +40,7 @@ class Timing:
                 parts.append(f"{label} {figures.milliseconds(float(value))}")
         if self.first_at is not None:
             parts.append(f"first {figures.milliseconds((self.first_at - self.asked_at) * 1000)}")
-            if tokens > 1 and now > self.first_at:
+            if tokens > 1 and now - self.first_at > SHORTEST_SECONDS:
                 parts.append(f"{figures.rate((tokens - 1) / (now - self.first_at))} tok/s")
         parts += [f"{figures.count(tokens)} tok", figures.stopwatch(now - self.asked_at)]
         if self.prompt_tokens is not None:
