@@ -3,60 +3,24 @@
 import json
 from typing import ClassVar
 
-from textual.app import ComposeResult
-
 from hal0.tui import problems
 from hal0.tui.happenings import as_json
-from hal0.tui.keymap import Need, Place
-from hal0.tui.screens.base import ScrollingScreen, bindings
-from hal0.tui.screens.filtering import FilteringScreen
+from hal0.tui.keymap import Need
+from hal0.tui.screens.base import bindings
+from hal0.tui.screens.filtering import NarrowingView
 from hal0.tui.view import View
 from hal0.tui.widgets.events import EventList
-from hal0.tui.widgets.footer import Footer
-from hal0.tui.widgets.pane import Pane
-from hal0.tui.widgets.truth import Truth
 
 
-class EventView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
+class EventView(NarrowingView, inherit_bindings=False):
     """Key 4."""
 
+    PLACE = "event view"
     BINDINGS: ClassVar = bindings("event view", "filter")
 
     def __init__(self, view: View) -> None:
-        super().__init__(view)
         self.list = EventList(view, id="events")
-
-    def compose(self) -> ComposeResult:
-        yield Truth(self.view, id="truth")
-        yield self.list
-        yield self.make_filter_line()
-        yield Footer(self.view, self.offered)
-
-    def on_mount(self) -> None:
-        self.list.focus()
-
-    @property
-    def place(self) -> Place:
-        return "filter" if self.is_filtering else "event view"
-
-    @property
-    def filter(self) -> str:
-        return self.list.filter
-
-    @filter.setter
-    def filter(self, expression: str) -> None:
-        self.list.filter = expression
-        self.store.mark("happenings")
-
-    def focus_list(self) -> None:
-        self.list.focus()
-
-    @property
-    def scrolled(self) -> Pane:
-        return self.list
-
-    def mark_scrolled(self) -> None:
-        self.store.mark("happenings")
+        super().__init__(view, self.list, "happenings")
 
     def has(self, need: Need) -> bool:
         match need:
@@ -97,12 +61,6 @@ class EventView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
     def do_follow(self) -> None:
         self.list.follow()
         self.mark_scrolled()
-
-    def do_back(self) -> None:
-        if self.filter:
-            self.filter = ""
-        else:
-            super().do_back()
 
     def do_copy(self) -> None:
         each = self.list.happening()

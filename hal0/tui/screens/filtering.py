@@ -1,8 +1,17 @@
 """The filter line: a row to type in, over the footer, that narrows what a screen lists."""
 
+from typing import Protocol, cast
+
+from textual.app import ComposeResult
 from textual.widgets import Input
 
-from hal0.tui.screens.base import KeyedScreen
+from hal0.tui.keymap import Place
+from hal0.tui.screens.base import KeyedScreen, ScrollingScreen
+from hal0.tui.store import Topic
+from hal0.tui.view import View
+from hal0.tui.widgets.footer import Footer
+from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.truth import Truth
 
 
 class FilteringScreen(KeyedScreen, inherit_bindings=False):
@@ -57,3 +66,59 @@ class FilteringScreen(KeyedScreen, inherit_bindings=False):
         self.filter_line.disabled = True
         self.focus_list()
         self.dashboard.paint_now()
+
+
+class Narrowed(Protocol):
+    """A pane that shows what fits its filter."""
+
+    filter: str
+
+    def narrow(self, expression: str) -> None: ...
+
+
+class NarrowingView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
+    """A view that is one pane with a filter, which `esc` clears before it leads back."""
+
+    def __init__(self, view: View, pane: Pane, marks: Topic) -> None:
+        """`marks` is what the pane is painted anew for."""
+        super().__init__(view)
+        self._pane = pane
+        self._marks = marks
+
+    def compose(self) -> ComposeResult:
+        yield Truth(self.view, id="truth")
+        yield self._pane
+        yield self.make_filter_line()
+        yield Footer(self.view, self.offered)
+
+    def on_mount(self) -> None:
+        self._pane.focus()
+
+    @property
+    def place(self) -> Place:
+        return "filter" if self.is_filtering else self.PLACE
+
+    @property
+    def filter(self) -> str:
+        return cast(Narrowed, self._pane).filter
+
+    @filter.setter
+    def filter(self, expression: str) -> None:
+        cast(Narrowed, self._pane).narrow(expression)
+        self.mark_scrolled()
+
+    def focus_list(self) -> None:
+        self._pane.focus()
+
+    @property
+    def scrolled(self) -> Pane:
+        return self._pane
+
+    def mark_scrolled(self) -> None:
+        self.store.mark(self._marks)
+
+    def do_back(self) -> None:
+        if self.filter:
+            self.filter = ""
+        else:
+            super().do_back()

@@ -4,40 +4,31 @@ import asyncio
 import shlex
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.worker import Worker
 
 from hal0.errors import Hal0Error
-from hal0.tui.keymap import Need, Place
-from hal0.tui.screens.base import ScrollingScreen, bindings
-from hal0.tui.screens.filtering import FilteringScreen
+from hal0.tui.keymap import Need
+from hal0.tui.screens.base import bindings
+from hal0.tui.screens.filtering import NarrowingView
 from hal0.tui.view import View
-from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.log import KEPT_LINES, LogPane
-from hal0.tui.widgets.pane import Pane
-from hal0.tui.widgets.truth import Truth
 
 AGAIN_SECONDS = 1.0  # after the connection broke
 
 
-class LogView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
+class LogView(NarrowingView, inherit_bindings=False):
     """Key 5, and `L` on a slot."""
 
+    PLACE = "log view"
     BINDINGS: ClassVar = bindings("log view", "filter")
 
     def __init__(self, view: View) -> None:
-        super().__init__(view)
         self.log_pane = LogPane(view, id="log")
+        super().__init__(view, self.log_pane, "log")
         self._reading: Worker[None] | None = None
 
-    def compose(self) -> ComposeResult:
-        yield Truth(self.view, id="truth")
-        yield self.log_pane
-        yield self.make_filter_line()
-        yield Footer(self.view, self.offered)
-
     def on_mount(self) -> None:
-        self.log_pane.focus()
+        super().on_mount()
         slot = self.view.slot()
         self.show(slot.name if slot else "")
 
@@ -66,31 +57,8 @@ class LogView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
                 self.dashboard.wake()
             await asyncio.sleep(AGAIN_SECONDS)
 
-    @property
-    def place(self) -> Place:
-        return "filter" if self.is_filtering else "log view"
-
     def has(self, need: Need) -> bool:
         return len(self.store.slots) > 1 if need == "many" else super().has(need)
-
-    @property
-    def filter(self) -> str:
-        return self.log_pane.filter
-
-    @filter.setter
-    def filter(self, expression: str) -> None:
-        self.log_pane.narrow(expression)
-        self.mark_scrolled()
-
-    def focus_list(self) -> None:
-        self.log_pane.focus()
-
-    @property
-    def scrolled(self) -> Pane:
-        return self.log_pane
-
-    def mark_scrolled(self) -> None:
-        self.store.mark("log")
 
     def _turn(self, by: int) -> None:
         names = list(self.store.slots)
@@ -107,12 +75,6 @@ class LogView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
     def do_follow(self) -> None:
         self.log_pane.to_end()
         self.mark_scrolled()
-
-    def do_back(self) -> None:
-        if self.filter:
-            self.filter = ""
-        else:
-            super().do_back()
 
     def do_copy(self) -> None:
         self.dashboard.copy(self.log_pane.text(), "the log")

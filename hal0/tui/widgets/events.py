@@ -6,6 +6,7 @@ from hal0.tui import figures
 from hal0.tui.happenings import Happening
 from hal0.tui.lines import Line, line, span
 from hal0.tui.look import STATE_ROLE
+from hal0.tui.narrowing import fits
 from hal0.tui.text import fit, harmless
 from hal0.tui.view import View
 from hal0.tui.widgets.listing import GAP, GUTTER, Listing
@@ -26,13 +27,15 @@ class EventList(Listing):
 
     def rows(self) -> dict[str, Happening]:
         """Those that fit the filter, by key, the newest first."""
-        words = self.filter.casefold().split()
         store = self.view.store
         return {
             str(each.id): each
             for each in reversed(store.happenings)
-            if all(_fits(word, f"{each.subject} {each.text}".casefold()) for word in words)
+            if fits(self.filter, f"{each.subject} {each.text}")
         }
+
+    def narrow(self, expression: str) -> None:
+        self.filter = expression
 
     def happening(self) -> Happening | None:
         """The selected one."""
@@ -69,7 +72,3 @@ class EventList(Listing):
             span(fit(each.subject, SUBJECT_CELLS, ellipsis=glyphs.ellipsis) + " " * GAP, "strong"),
             span(fit(harmless(each.text), room, ellipsis=glyphs.ellipsis), each.role),
         )
-
-
-def _fits(word: str, text: str) -> bool:
-    return word[1:] not in text if word.startswith("!") and len(word) > 1 else word in text

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from hal0.tui.lines import Line, line, span
+from hal0.tui.narrowing import fits
 from hal0.tui.text import cells, harmless, uncoloured, wrap
 from hal0.tui.view import View
 from hal0.tui.widgets.tail import Tail
@@ -67,7 +68,7 @@ class LogPane(Tail):
 
     def text(self) -> str:
         """All that fits the filter, for the clipboard."""
-        return "\n".join(text for text in self._printed if self._fits(text))
+        return "\n".join(text for text in self._printed if fits(self.filter, text))
 
     def paint(self, width: int, height: int) -> list[Line]:
         rows = self._wrapped(width - 2)
@@ -87,11 +88,6 @@ class LogPane(Tail):
             return "no line fits the filter"
         return "it has printed nothing yet" if self.slot else "there is no slot"
 
-    def _fits(self, text: str) -> bool:
-        folded = text.casefold()
-        words = self.filter.casefold().split()
-        return all((word[1:] not in folded) if word[:1] == "!" and word[1:] else word in folded for word in words)
-
     def _rewrap(self) -> None:
         self._rows, self._fresh = [], list(self._printed)
 
@@ -102,7 +98,7 @@ class LogPane(Tail):
             self._rewrap()
         before = len(self._rows)
         for text in self._fresh:
-            if self._fits(text):
+            if fits(self.filter, text):
                 role = role_of(text)
                 pieces = [text] if cells(text) <= width else wrap(text, max(1, width))
                 self._rows += [(piece, role) for piece in pieces]
