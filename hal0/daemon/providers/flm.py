@@ -15,7 +15,7 @@ from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Api, Launch, ModelFile, Probe, SlotSpec, Unfit, Word, named_model
 from hal0.daemon.providers.last_words import STYLE, cut, last_complaint, of_last_run
 from hal0.daemon.providers.program import find_program
-from hal0.daemon.providers.proving import answers, check, prove
+from hal0.daemon.providers.proving import Proven
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
@@ -51,7 +51,7 @@ MARKED = re.compile(r"^\[ *(?:ERROR|Error) *\] *(?P<text>.+)$")
 NOT_LOADED = re.compile(r"failed to load \S+ model|no embedding model|another shape", re.IGNORECASE)
 
 
-class FlmProvider:
+class FlmProvider(Proven):
     """Renders command lines for `flm serve` and tells how far it is."""
 
     name = "flm"
@@ -104,15 +104,10 @@ class FlmProvider:
     # The running backend --------------------------------------------------------------------------------------------
 
     async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:
-        if (state := await check(endpoint, endpoint.health_path)) is not None:
-            return state
-        proven = await prove(endpoint, kind=spec.kind, model=spec.model.id)
+        proven = await super().probe(spec, endpoint)
         if isinstance(proven, Unfit) and NOT_LOADED.search(proven.reason):
             return Unfit(f"{proven.reason}; if it is not on this machine, fetch it with `flm pull {spec.model.id}`")
         return proven
-
-    async def is_alive(self, endpoint: Endpoint) -> bool:
-        return await answers(endpoint, endpoint.health_path)
 
     def failure_reason(self, output: Sequence[str]) -> str | None:
         for line in reversed(of_last_run(output)):

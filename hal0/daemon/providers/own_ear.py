@@ -4,16 +4,15 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
-from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Api, Probe, SlotSpec, Word
+from hal0.daemon.providers.base import Api, SlotSpec, Word
 from hal0.daemon.providers.last_words import last_complaint
 from hal0.daemon.providers.own_voice import KEY_ENV as KEY_ENV
-from hal0.daemon.providers.proving import answers, check, prove
+from hal0.daemon.providers.proving import Proven
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
 
-class OwnEar:
+class OwnEar(Proven):
     """A provider but for its model and its command line."""
 
     name: str
@@ -41,14 +40,6 @@ class OwnEar:
         return [Word(text, "hal0") for text in words]
 
     # The running backend --------------------------------------------------------------------------------------------
-
-    async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:
-        if (state := await check(endpoint, endpoint.health_path)) is not None:
-            return state
-        return await prove(endpoint, kind=spec.kind, model=spec.model.id)
-
-    async def is_alive(self, endpoint: Endpoint) -> bool:
-        return await answers(endpoint, endpoint.health_path)
 
     def failure_reason(self, output: Sequence[str]) -> str | None:
         return last_complaint(output)

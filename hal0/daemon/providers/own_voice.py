@@ -7,11 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 
-from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.models.memory import Needs, SlotNeeds
-from hal0.daemon.providers.base import Api, Launch, Probe, SlotSpec, Word
+from hal0.daemon.providers.base import Api, Launch, SlotSpec, Word
 from hal0.daemon.providers.last_words import last_complaint
-from hal0.daemon.providers.proving import answers, check, prove
+from hal0.daemon.providers.proving import Proven
 from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
@@ -21,7 +20,7 @@ LIBRARY_BYTES = 48 * 2**20  # mapped: the interpreter, FFmpeg's libraries, ONNX 
 UNCERTAINTY = 0.3
 
 
-class OwnVoice:
+class OwnVoice(Proven):
     """A provider but for its model, its own words and its needs."""
 
     name: str
@@ -84,14 +83,6 @@ class OwnVoice:
             )
 
     # The running backend --------------------------------------------------------------------------------------------
-
-    async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:
-        if (state := await check(endpoint, endpoint.health_path)) is not None:
-            return state
-        return await prove(endpoint, kind=spec.kind, model=spec.model.id)
-
-    async def is_alive(self, endpoint: Endpoint) -> bool:
-        return await answers(endpoint, endpoint.health_path)
 
     def failure_reason(self, output: Sequence[str]) -> str | None:
         return last_complaint(output)

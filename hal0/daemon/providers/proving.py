@@ -9,7 +9,7 @@ from dataclasses import replace
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers import transcription_proof
-from hal0.daemon.providers.base import Loading, NotUp, Probe, Ready, Unfit
+from hal0.daemon.providers.base import Loading, NotUp, Probe, Ready, SlotSpec, Unfit
 from hal0.daemon.providers.llama_proof import PROOFS, judge
 from hal0.wire import Kind
 
@@ -67,3 +67,15 @@ async def answers(endpoint: Endpoint, path: str) -> bool:
         return (await fetch(endpoint, "GET", path, timeout_seconds=HEALTH_TIMEOUT_SECONDS)).status == 200
     except (OSError, BrokenAnswer):
         return False
+
+
+class Proven:
+    """The running half of a provider whose backends have a health path, and work under their model's name."""
+
+    async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:
+        if (state := await check(endpoint, endpoint.health_path)) is not None:
+            return state
+        return await prove(endpoint, kind=spec.kind, model=spec.model.id)
+
+    async def is_alive(self, endpoint: Endpoint) -> bool:
+        return await answers(endpoint, endpoint.health_path)

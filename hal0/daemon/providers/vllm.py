@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.http.endpoint import Endpoint
-from hal0.daemon.providers.base import Api, Launch, ModelFile, Probe, SlotSpec, Word, named_model
+from hal0.daemon.providers.base import Api, Launch, ModelFile, SlotSpec, Word, named_model
 from hal0.daemon.providers.folders import cached_folder, folder_model, is_path
 from hal0.daemon.providers.gpus import device_of, visible_gpus
 from hal0.daemon.providers.last_words import STYLE, cut, last_complaint, of_last_run
 from hal0.daemon.providers.program import find_program
-from hal0.daemon.providers.proving import answers, check, prove
+from hal0.daemon.providers.proving import Proven
 from hal0.daemon.providers.rough_needs import VLLM_CACHE, VLLM_SHARE
 from hal0.daemon.providers.words import last_value
 from hal0.errors import Hal0Error
@@ -61,7 +60,7 @@ CONSEQUENCE = "Engine core initialization failed"
 USAGE = re.compile(r"^vllm(?: serve)?: error: (?P<text>.+)$|^(?P<other>.*: no such program)$")
 
 
-class VllmProvider:
+class VllmProvider(Proven):
     """Renders command lines for `vllm serve` and tells how far it is."""
 
     name = "vllm"
@@ -141,14 +140,6 @@ class VllmProvider:
         )
 
     # The running backend --------------------------------------------------------------------------------------------
-
-    async def probe(self, spec: SlotSpec, endpoint: Endpoint) -> Probe:
-        if (state := await check(endpoint, endpoint.health_path)) is not None:
-            return state
-        return await prove(endpoint, kind=spec.kind, model=spec.model.id)
-
-    async def is_alive(self, endpoint: Endpoint) -> bool:
-        return await answers(endpoint, endpoint.health_path)
 
     def failure_reason(self, output: Sequence[str]) -> str | None:
         """The last exception that is not merely the consequence of another process's."""
