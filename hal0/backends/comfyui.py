@@ -1,9 +1,9 @@
 """`python -m hal0.backends.comfyui`: ComfyUI as a backend that answers OpenAI's `/v1/images/generations`.
 
 It starts a checkout as its child, or uses one that runs elsewhere, turns each request into jobs of the slot's workflow,
-and tells the daemon how far they are (docs/design/016-images.md has the form). `GET /health` answers 200 once ComfyUI does
-and has all that the workflow needs. Takes the key from HAL0_BACKEND_KEY. Ends with status 2 for a wrong command line, 3
-if ComfyUI ended or is not there.
+and tells the daemon how far they are (docs/design/016-images.md has the form). `GET /health` answers 200 once ComfyUI
+does and has all that the workflow needs. Takes the key from HAL0_BACKEND_KEY. Ends with status 2 for a wrong command
+line, 3 if ComfyUI ended or is not there.
 """
 
 import argparse

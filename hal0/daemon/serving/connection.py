@@ -44,12 +44,14 @@ class House(Protocol):
 class ClientConnection(asyncio.Protocol):
     """Reads requests from a client and serves them in order."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, is_local: bool) -> None:
+        """`is_local`: it comes by the Unix socket. No address of the peer says so: a reset takes that away too."""
         self.loop = asyncio.get_running_loop()
         self.is_gone = False
         self.is_full = False  # the client is behind: what we wrote has not left yet
         self.task: asyncio.Task[None] | None = None
         self._house = house
+        self._is_local = is_local
         self._limits = house.limits
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -94,10 +96,14 @@ class ClientConnection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=self._limits.unsent_bytes)
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        if isinstance(peer, tuple):
-            self._client, self._server = (peer[0], peer[1]), (here[0], here[1])
-        else:
+        if self._is_local:
             self._server = (str(here), None)
+        elif isinstance(peer, tuple) and isinstance(here, tuple):
+            self._client, self._server = (peer[0], peer[1]), (here[0], here[1])
+        else:  # it was reset before it was accepted: what it sent must not be taken for a request of nobody's
+            self._refused = True
+            transport.abort()
+            return
         if transport.get_extra_info("sslcontext") is not None:
             self._scheme = "https"
         self._house.connections.add(self)

@@ -71,10 +71,12 @@ class Server:
         self._check_handle = loop.call_later(CHECK_SECONDS, self._check)
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Server:
-        def make() -> ClientConnection:
-            return ClientConnection(self)
+        is_local = sock.family == socket.AF_UNIX
 
-        if sock.family == socket.AF_UNIX:
+        def make() -> ClientConnection:
+            return ClientConnection(self, is_local=is_local)
+
+        if is_local:
             return await loop.create_unix_server(make, sock=sock, backlog=BACKLOG)
         if self._tls is None:
             return await loop.create_server(make, sock=sock, backlog=BACKLOG)

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import stat
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ import pytest
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.errors import Hal0Error
-from tests.fakes.door import with_lifespan
+from tests.fakes.door import served, with_lifespan
+from tests.fakes.http_client import ask
 
 
 async def who_asks(scope: Any, receive: Any, send: Any) -> None:
@@ -101,6 +103,24 @@ async def test_an_address_that_cannot_be_is_an_error_with_a_code() -> None:
         listen_unix(Path("/tmp") / ("long" * 40))
     assert refused.value.code == "system.address_unusable"
     assert "too long" in refused.value.message
+
+
+async def test_what_was_reset_before_it_was_accepted_is_not_taken_for_the_unix_socket() -> None:
+    asked: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.append(scope["client"])
+            await who_asks(scope, receive, send)
+
+    async with served(app) as (_, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:  # the loop does not run: nobody accepts yet
+            client.sendall(b"POST /api/keys HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        answer = await ask(port, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")  # it comes after that one
+        assert answer.status == 200
+    assert asked
+    assert None not in asked
 
 
 async def test_backends_do_not_inherit_listening_sockets() -> None:
