@@ -1037,7 +1037,8 @@ class Hal0Error(Exception):
     def from_envelope(cls, answer: object) -> Self | None:
         """The error that a daemon's answer tells of; None if it is not an envelope of a code known here."""
         error = answer.get("error") if isinstance(answer, dict) else None
-        if not isinstance(error, dict) or error.get("code") not in CATALOGUE:
+        code = error.get("code") if isinstance(error, dict) else None
+        if not isinstance(error, dict) or not isinstance(code, str) or code not in CATALOGUE:
             return None
         details = error.get("details")
         facts = {str(k): v for k, v in details.items()} if isinstance(details, dict) else {}

@@ -62,3 +62,8 @@ def test_a_missing_fact_never_hides_an_error() -> None:
 def test_the_nearest_name_is_offered() -> None:
     assert did_you_mean("primry", ["primary", "embed"]) == "; did you mean 'primary'?"
     assert did_you_mean("xyz", ["primary"]) == ""
+
+
+@pytest.mark.parametrize("code", [["a"], {}, 5, None])
+def test_an_envelope_with_a_code_of_another_type_is_none(code: object) -> None:
+    assert Hal0Error.from_envelope({"error": {"code": code, "message": "boom"}}) is None

@@ -29,6 +29,7 @@ from hal0.backends.comfyui_request import Wanted
 from hal0.backends.png import stripped
 from hal0.backends.serving import EXIT_CANNOT_SERVE, KEY_ENV, App, Exchange, Refusal, serving_on
 from hal0.errors import Hal0Error
+from hal0.spool import FULL
 from hal0.workflows import CURATED, Workflow, WorkflowInvalid, read
 
 PROGRESS = [(b"content-type", b"application/vnd.hal0.progress")]
@@ -138,7 +139,7 @@ class Drawing:
         drawing = asyncio.ensure_future(self._draw(workflow, wanted))
         try:
             await self._tell(drawing)
-            pictures = drawing.result()
+            body = await self._answer(drawing.result(), wanted)
         except Hal0Error as error:
             if not self._exchange.has_begun:
                 raise
@@ -148,7 +149,10 @@ class Drawing:
         finally:
             drawing.cancel()
             await asyncio.gather(drawing, return_exceptions=True)
-        await self._finish(pictures, wanted)
+        if not self._exchange.has_begun:
+            await self._exchange.begin(200, PROGRESS)
+        await self._line({"answer_bytes": len(body)})
+        await self._exchange.end(body)
 
     async def _draw(self, workflow: Workflow, wanted: Wanted) -> list[tuple[bytes, int]]:
         """Pictures, each with its seed."""
@@ -186,7 +190,8 @@ class Drawing:
             await self._line({"doing": self._progress.doing, "done": self._progress.done})
             await asyncio.wait({drawing}, timeout=REPORT_SECONDS)
 
-    async def _finish(self, pictures: list[tuple[bytes, int]], wanted: Wanted) -> None:
+    async def _answer(self, pictures: list[tuple[bytes, int]], wanted: Wanted) -> bytes:
+        """The whole of it; pictures that are answered as a URL are kept. Raises what `_keep` does."""
         headers = self._exchange.headers
         folder, prefix = headers.get(b"x-hal0-pictures"), headers.get(b"x-hal0-pictures-url")
         data: list[dict[str, Any]] = []
@@ -196,11 +201,7 @@ class Drawing:
                 data.append({"url": prefix.decode() + name, "seed": seed})
         else:
             data = [{"b64_json": base64.b64encode(picture).decode(), "seed": seed} for picture, seed in pictures]
-        body = json.dumps({"created": int(time.time()), "output_format": "png", "data": data}).encode()
-        if not self._exchange.has_begun:
-            await self._exchange.begin(200, PROGRESS)
-        await self._line({"answer_bytes": len(body)})
-        await self._exchange.end(body)
+        return json.dumps({"created": int(time.time()), "output_format": "png", "data": data}).encode()
 
     async def _line(self, told: Mapping[str, Any]) -> None:
         await self._exchange.part(json.dumps(told, default=str).encode() + b"\n")
@@ -226,7 +227,10 @@ def _plain(picture: bytes) -> bytes:
 
 
 def _keep(picture: bytes, folder: Path) -> str:
-    """Put it into the daemon's folder, whole or not at all; the name it has there."""
+    """Put it into the daemon's folder, whole or not at all; the name it has there.
+
+    Raises `system.disk_full` or `system.state_unwritable`.
+    """
     name = f"{secrets.token_urlsafe(NAME_BYTES)}.png"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -235,7 +239,8 @@ def _keep(picture: bytes, folder: Path) -> str:
             file.write(picture)
         temporary.rename(folder / name)
     except OSError as error:
-        raise Hal0Error("system.state_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+        code = "system.disk_full" if error.errno in FULL else "system.state_unwritable"
+        raise Hal0Error(code, path=str(folder), reason=error.strerror or str(error)) from error
     return name
 
 

@@ -137,6 +137,8 @@ class Comfy:
             id = data["prompt_id"]
         except (ValueError, TypeError, LookupError, RecursionError):  # of the queue, of its log, of nodes of others
             return
+        if not isinstance(id, str):
+            return
         self._recent.append((kind, data))
         if (job := self._jobs.get(id)) is not None:
             job.hear(kind, data)

@@ -25,7 +25,7 @@ DEFAULT_LANGUAGE = "en-us"
 KOKORO = re.compile(rf"(?P<language>[{''.join(LANGUAGES)}])(?P<sex>[fm])_[a-z0-9]+")
 MOST_BLENDED = 16
 
-_PART = re.compile(r"\s*(?P<name>[^()+\s]+)\s*(?:\(\s*(?P<weight>\d+(?:\.\d+)?)\s*\))?\s*")
+_PART = re.compile(r"\s*(?P<name>[^()+\s]+)\s*(?:\(\s*(?P<weight>\d{1,4}(?:\.\d{1,4})?)\s*\))?\s*")
 
 
 def blend(text: str) -> dict[str, float]:

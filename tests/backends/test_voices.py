@@ -24,7 +24,21 @@ def test_a_blend_gives_each_voice_its_share(text: str, shares: dict[str, float])
 
 
 @pytest.mark.parametrize(
-    "text", ["", "+", "a+", "a(", "a()", "a(x)", "a(-1)", "a(0)", "a b", "a(1)b", "+".join("a" * (MOST_BLENDED + 1))]
+    "text",
+    [
+        "",
+        "+",
+        "a+",
+        "a(",
+        "a()",
+        "a(x)",
+        "a(-1)",
+        "a(0)",
+        f"a({'9' * 400})",
+        "a b",
+        "a(1)b",
+        "+".join("a" * (MOST_BLENDED + 1)),
+    ],
 )
 def test_what_is_no_blend_is_refused_by_its_field(text: str) -> None:
     with pytest.raises(Refusal) as caught:

@@ -17,6 +17,8 @@ from hal0.errors import Hal0Error
 
 # Names of FFmpeg's demuxers.
 CONTAINERS = "wav,w64,aiff,caf,flac,mp3,aac,ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,amr,amrnb,amrwb,asf,mpegts,mpeg"
+# What is slower is blown up: at 10 samples a second a small file becomes hours of sound, in one piece.
+LEAST_RATE, MOST_RATE = 4_000, 768_000
 OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
 
 
@@ -50,6 +52,9 @@ def samples(file: BinaryIO, *, name: str) -> Iterator[bytes]:
             if packet is None:
                 break
             for frame in frames:
+                if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
+                    reason = f"it claims {frame.sample_rate} samples a second"
+                    raise Hal0Error("dispatch.unsupported_audio", file=name, reason=reason)
                 for piece in resampled.feed(frame):
                     came += len(piece)
                     yield piece

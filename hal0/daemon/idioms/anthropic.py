@@ -11,6 +11,7 @@ from hal0.daemon.idioms.anthropic_answer import ChatOfMessages, CountOfMessages
 from hal0.daemon.idioms.anthropic_request import count_of, messages_of
 from hal0.daemon.remotes.idiom import Spoken
 from hal0.daemon.remotes.offer import Offered
+from hal0.errors import Hal0Error
 
 CHAT, COUNT = "/chat/completions", "/chat/completions/input_tokens"
 # The last version that takes `temperature`, `top_p` and `top_k`, from those models that do.
@@ -36,7 +37,13 @@ class Anthropic:
     def spoken(self, path: str, body: bytes, *, remote: str, model: Offered | None) -> Spoken | None:
         if path not in (CHAT, COUNT):
             return None
-        chat = json.loads(body)
+        try:
+            return self._spoken(path, json.loads(body), remote=remote, model=model)
+        except (TypeError, AttributeError, LookupError, ValueError) as error:  # a field of a type that nobody expected
+            reason = f"a field is of a wrong type: {error}"
+            raise Hal0Error("dispatch.invalid_request", field="the body", reason=reason) from error
+
+    def _spoken(self, path: str, chat: dict[str, Any], *, remote: str, model: Offered | None) -> Spoken:
         if path == COUNT:
             counted = as_json(count_of(chat, model=model))
             where = "/messages/count_tokens"

@@ -96,6 +96,8 @@ def _check_private(path: Path, found: os.stat_result) -> None:
     """Whoever can write here can let himself in. To read it helps nobody: no key can be made out of a digest."""
     if not stat.S_ISREG(found.st_mode):
         raise _unusable(path, "it is not a file")
+    if found.st_uid not in (0, os.geteuid()):
+        raise _unusable(path, f"it is the user {found.st_uid}'s, and so are the keys that are in it")
     if found.st_mode & 0o022:
         raise _unusable(path, "others can write to it; chmod 600 makes it yours alone")
 

@@ -97,6 +97,10 @@ class KeyStore:
                 log.error("the keys stay as they were: %s", error)
                 self.on_failure(error)
                 return
+            if keys is None and self.ring.required and self._seen is not None and self._seen[0] == path:
+                self._seen = now
+                log.error("%s is gone: the keys stay as they were until `hal0 key off` takes them away", path)
+                return
             self._take_over(now, keys)
             log.info("%s was read: API keys in force: %d", path, len(self.ring.keys))
 

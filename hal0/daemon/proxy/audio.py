@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from hal0.daemon.proxy.body import Body, checked_fields
+from hal0.daemon.proxy.headers import printable
 from hal0.errors import Hal0Error
 from hal0.forms import Form, Upload, frame
 
@@ -58,7 +59,7 @@ def read_call(form: Form) -> TranscriptionBody:
         {
             "model": form.value("model") or None,
             "stream": form.value("stream"),
-            "file": upload.name or "the file",
+            "file": printable(upload.name) or "the file",
             "size_bytes": upload.content.size,
         },
     )

@@ -80,7 +80,7 @@ def choose(
             where, path = remote.name, api.value
             raise Hal0Error("dispatch.capability_mismatch", param="model", slot=where, kind="remote models", path=path)
         return decision
-    if api is Api.IMAGES and not any(api in slot.apis for slot in slots):
+    if api is Api.IMAGES and not remotes and not any(api in slot.apis for slot in slots):
         raise Hal0Error("dispatch.no_image_slot", param="model", model=name)
     known = {word for slot in slots for word in (slot.name, *slot.aliases, *slot.background, *slot.models)}
     known |= {alias for remote in remotes for alias in remote.aliases}

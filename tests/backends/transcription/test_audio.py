@@ -71,3 +71,10 @@ def test_no_other_file_is_opened(tone: bytes, tmp_path: Path, monkeypatch: pytes
         f"[playlist]\nFile1={tmp_path}/secret.wav\nNumberOfEntries=1\n",
     ):
         assert refusal(text.encode()).code == "dispatch.unsupported_audio"
+
+
+@pytest.mark.parametrize("rate", [1, 10, 3_999, 2_000_000])
+def test_a_rate_that_no_sound_has_is_refused_before_it_is_blown_up(rate: int) -> None:
+    data = bytearray(wav(b"\0\0" * 2_000))
+    data[24:28] = rate.to_bytes(4, "little")
+    assert refusal(bytes(data)).code == "dispatch.unsupported_audio"

@@ -361,3 +361,20 @@ def test_its_list_goes_on_after_the_last_id_and_ends() -> None:
     assert idiom.next_page({"has_more": True, "last_id": "a b&c"}) == "models?limit=1000&after_id=a%20b%26c"
     for end in ({"has_more": False, "last_id": "x"}, {"has_more": True}, [], {"has_more": True, "last_id": ""}):
         assert idiom.next_page(end) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reasoning_effort": ["high"]},
+        {"modalities": 5},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}]},
+        {"messages": [{"role": "assistant", "tool_calls": 5}]},
+        {"messages": [{"role": "assistant", "content": "x", "thinking_blocks": 5}]},
+    ],
+)
+def test_a_field_of_a_wrong_type_is_the_callers_mistake(more: dict[str, Any]) -> None:
+    body = json.dumps({"model": "m", "messages": [HI], **more}).encode()
+    with pytest.raises(Hal0Error) as caught:
+        Anthropic().spoken("/chat/completions", body, remote="r", model=NEWER)
+    assert caught.value.status == 400

@@ -160,3 +160,13 @@ async def test_a_key_is_for_slots_that_exist_and_an_admin_key_for_all(home: Home
         await home.store.add("b", "admin", ("primary",))
     assert refused.value.param == "slots"
     assert [key.name for key in home.store.view().keys] == ["a"]
+
+
+async def test_a_file_that_vanishes_opens_no_door(home: Home) -> None:
+    key = await home.store.add("alice", "inference", ())
+    home.file.unlink()
+    await home.store.look()
+    assert not home.is_open
+    assert home.lets_in(key.key)
+    await home.store.remove_all()
+    assert home.is_open
