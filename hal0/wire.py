@@ -346,6 +346,7 @@ class PullView(Wire):
     error: ErrorView | None = None
     started_at: float
     path: str = ""  # where it lies, or will
+    projector: str = ""  # the name of its file for pictures, if one comes with it
 
 
 class State(Wire):
@@ -442,6 +443,7 @@ class ModelView(Wire):
     slots: list[str] = []  # those that serve it
     source: str = ""  # where it was pulled from
     pulled: bool = False  # hal0's own file, in its store
+    projector: str = ""  # the file that came with it, through which it sees pictures with `mmproj = "auto"`
     format: Literal["gguf", "folder"] = "gguf"
 
 

@@ -92,6 +92,7 @@ def _view(model: ModelFile, services: Services) -> ModelView:
         owner=model.owner,
         source=model.source,
         pulled=model.pulled,
+        projector=str(model.own_projector or ""),
         format="folder" if model.format == "folder" else "gguf",
         slots=[slot.name for slot in _serving(model, services)],
     )

@@ -23,5 +23,6 @@ class ModelFile:
     owner: str = "local"  # for `owned_by` of /v1/models
     source: str = ""  # where it was pulled from
     pulled: bool = False  # hal0's own file, in its store
+    own_projector: Path | None = None  # of images, that came with it: what `mmproj = "auto"` means
     projector: Path | None = None  # of images, if its slot uses one
     format: Literal["gguf", "folder", "elsewhere"] = "gguf"  # elsewhere: its backend finds it by name

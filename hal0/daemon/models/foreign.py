@@ -19,6 +19,7 @@ DEPTH = 4  # folders below a store that are looked into
 MOST_FILES = 10_000  # of one store
 MANIFEST_BYTES = 256 * 2**10
 OLLAMA_MODEL = "application/vnd.ollama.image.model"
+OLLAMA_PROJECTOR = "application/vnd.ollama.image.projector"
 OLLAMA_HOST, OLLAMA_OWNER = "registry.ollama.ai", "library"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -31,6 +32,7 @@ class Found:
     store: str
     path: Path
     size_bytes: int
+    projector: Path | None = None  # of images, where the store tells which one is the model's
 
 
 class ForeignStores:
@@ -80,24 +82,30 @@ def _ollama(folder: Path) -> Iterator[Found]:
     manifests = folder / "manifests"
     for path in _files(manifests, DEPTH):
         host, owner, model, tag = (["", "", "", "", *path.relative_to(manifests).parts])[-4:]
-        blob = _ollama_blob(folder, path)
+        blobs = _ollama_blobs(folder, path)
+        blob, projector = blobs.get(OLLAMA_MODEL), blobs.get(OLLAMA_PROJECTOR)
         if blob is not None and model and not path.name.startswith("."):
             short = f"{model}:{tag}" if (host, owner) == (OLLAMA_HOST, OLLAMA_OWNER) else f"{owner}/{model}:{tag}"
             if host != OLLAMA_HOST:
                 short = f"{host}/{short}"
-            yield from _found("ollama", short, blob)
+            yield from _found("ollama", short, blob, projector)
 
 
-def _ollama_blob(folder: Path, manifest: Path) -> Path | None:
+def _ollama_blobs(folder: Path, manifest: Path) -> dict[str, Path]:
+    """The files of the layers by their types; of a type with several layers none, as llama.cpp could not load them."""
+    found: dict[str, list[str]] = {}
     try:
         with manifest.open("rb") as file:
             layers = json.loads(file.read(MANIFEST_BYTES))["layers"]
-        digests = [str(layer["digest"]) for layer in layers if layer["mediaType"] == OLLAMA_MODEL]
+        for layer in layers:
+            found.setdefault(str(layer["mediaType"]), []).append(str(layer["digest"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    if len(digests) != 1 or not DIGEST.fullmatch(digests[0]):
-        return None  # a model in several layers is none that llama.cpp could load
-    return folder / "blobs" / digests[0].replace(":", "-")
+        return {}
+    return {
+        media: folder / "blobs" / digests[0].replace(":", "-")
+        for media, digests in found.items()
+        if len(digests) == 1 and DIGEST.fullmatch(digests[0])
+    }
 
 
 def _lm_studio(folder: Path) -> Iterator[Found]:
@@ -153,11 +161,11 @@ def _files(folder: Path, depth: int) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _found(store: str, short: str, path: Path) -> Iterator[Found]:
+def _found(store: str, short: str, path: Path, projector: Path | None = None) -> Iterator[Found]:
     try:
         size = sum(part.stat().st_size for part in parts(path))
     except OSError:
         return  # a part is missing, or we may not look
     name = f"{store}/{short.removesuffix(GGUF)}"
     if os.access(path, os.R_OK):
-        yield Found(name, store, path, size)
+        yield Found(name, store, path, size, projector)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hal0.daemon.models.projectors import GGUF, is_named_projector
 from hal0.daemon.models.spans import Span, count
 from hal0.wire import ErrorView, Kind, PullState
 
@@ -73,6 +74,13 @@ class Record(BaseModel):
         if not sizes:
             sizes = [wanted.size for wanted in self.wanted]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    @property
+    def projector(self) -> str | None:
+        """The path of the image projector, the second file of a model that sees pictures, if one comes with it."""
+        if not self.files or not self.files[0].path.lower().endswith(GGUF):
+            return None
+        return next((file.path for file in self.files[1:] if is_named_projector(file.path)), None)
 
     @property
     def source(self) -> str:

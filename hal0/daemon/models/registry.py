@@ -49,6 +49,7 @@ class Source:
     card: Card | None = None
     record: Record | None = None  # of a model that was pulled
     is_foreign: bool = False
+    projector: Path | None = None  # of images, that came with it
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class Registry:
         if self._foreign is None or not self._foreign.is_name(name):
             return
         if (found := self._foreign.find(name)) is not None:
-            self._known.sources[name] = Source(name, found.path, is_foreign=True)
+            self._known.sources[name] = Source(name, found.path, is_foreign=True, projector=found.projector)
             self._known.names[name] = name
 
     def _not_here(self, name: str) -> Hal0Error:
@@ -225,14 +226,16 @@ class Registry:
         for record in self._store.records():
             place = self._store.place(record)
             path = place / record.files[0].path if place.suffix != GGUF and _is_gguf(record) else place
+            eyes = place / record.projector if record.projector else None
             aliases = (record.name.lower(),) if record.name != record.name.lower() else ()
             table = self._models.files.get(record.name)
             if table is None or table.url is None:
-                yield Source(record.name, path, aliases, record=record)
+                yield Source(record.name, path, aliases, record=record, projector=eyes)
                 continue
             is_proven = record.wanted[0].sha256 == table.sha256  # when it was pulled
             sha256 = None if is_proven else table.sha256
-            yield Source(record.name, path, (*table.aliases, *aliases), sha256, table.licence, record=record)
+            names = (*table.aliases, *aliases)
+            yield Source(record.name, path, names, sha256, table.licence, record=record, projector=eyes)
 
     def _in_folders(self, known: Known) -> Iterator[Source]:
         if (stored_at := _time_of(self._store.folder)) is not None:
@@ -279,7 +282,8 @@ class Registry:
         try:
             stamps = tuple(_stamp(source, file) for file in files)
             known = self._looked_at.get(source.id)
-            if known is None or known[0] != stamps or known[1].path != source.path:
+            places = source.path, source.projector
+            if known is None or known[0] != stamps or (known[1].path, known[1].own_projector) != places:
                 known = self._looked_at[source.id] = stamps, _describe(source, stamps, self._headers)
         except Hal0Error:
             self._looked_at.pop(source.id, None)
@@ -357,4 +361,5 @@ def _describe(source: Source, stamps: Sequence[Stamp], headers: Headers) -> Mode
         licence=source.licence or (record.licence if record else ""),
         source=record.source if record else "",
         pulled=record is not None,
+        own_projector=source.projector,
     )

@@ -108,7 +108,7 @@ class LlamaProvider:
         found = find(named_model(slot, config))
         if config.mmproj is None:
             return found
-        return replace(found, projector=projector_of(found.path, config.mmproj, name=found.id))
+        return replace(found, projector=projector_of(found, config.mmproj))
 
     def apis(self, kind: Kind) -> frozenset[Api]:
         return APIS.get(kind, frozenset())

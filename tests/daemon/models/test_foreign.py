@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from hal0.daemon.config.schema import Models
 from hal0.daemon.models.foreign import ForeignStores
+from hal0.daemon.models.projectors import AUTO, projector_of
+from hal0.daemon.models.registry import Registry
 from tests.fakes.gguf_files import write_model
 
 DIGEST = "a" * 64
@@ -44,6 +47,25 @@ def test_ollama_names_its_models_as_ollama_does(tmp_path: Path) -> None:
     assert (one.path, one.size_bytes) == (blob, blob.stat().st_size)
 
 
+def test_the_projector_of_a_model_of_ollama_is_known(tmp_path: Path) -> None:
+    folder = tmp_path / ".ollama" / "models"
+    write_model(folder / "blobs" / f"sha256-{DIGEST}")
+    layers = [("model", DIGEST), ("projector", "b" * 64), ("license", "c" * 64), ("license", "d" * 64)]
+    file = folder / "manifests/registry.ollama.ai/library/llava/7b"
+    file.parent.mkdir(parents=True)
+    media = "application/vnd.ollama.image"
+    listed = [{"mediaType": f"{media}.{kind}", "digest": f"sha256:{digest}"} for kind, digest in layers]
+    file.write_text(json.dumps({"layers": listed}))
+    manifest(folder, "registry.ollama.ai/library/blind/1", DIGEST)
+    found = stores(tmp_path)
+    eyes = folder / "blobs" / f"sha256-{'b' * 64}"
+    assert {each.name: each.projector for each in found.all()} == {"ollama/llava:7b": eyes, "ollama/blind:1": None}
+    model = Registry(Models(), state=tmp_path / "state", cards=(), foreign=found).find("ollama/llava:7b")
+    assert model.projector is None  # its slot decides
+    write_model(eyes, {"general.architecture": "clip"})
+    assert projector_of(model, AUTO) == eyes
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"layers": 5}', '{"layers": [{}]}', "[" * 10_000, "\xff"])
 def test_a_damaged_manifest_hides_only_its_own_model(text: str, tmp_path: Path) -> None:
     folder = tmp_path / ".ollama" / "models"
@@ -57,6 +79,7 @@ def test_a_damaged_manifest_hides_only_its_own_model(text: str, tmp_path: Path) 
 def test_a_digest_that_leads_elsewhere_is_no_model(tmp_path: Path) -> None:
     folder = tmp_path / ".ollama" / "models"
     write_model(tmp_path / "secret")
+    write_model(folder / "blobs" / f"sha256-{DIGEST}")
     manifest(folder, "registry.ollama.ai/library/bad/1", "/../../../secret")
     manifest(folder, "registry.ollama.ai/library/two/1", DIGEST, "b" * 64)
     manifest(folder, "registry.ollama.ai/library/other/1", DIGEST, media="application/vnd.ollama.image.adapter")

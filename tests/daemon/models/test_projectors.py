@@ -1,9 +1,11 @@
 """Which projector a model sees pictures with."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.projectors import AUTO, choose, projector_of
 from hal0.errors import Hal0Error
 from tests.fakes.gguf_files import write_model
@@ -34,16 +36,38 @@ def write_projector_header(path: Path) -> Path:
     return write_model(path, {"general.architecture": "clip", "general.type": "mmproj"})
 
 
+def gemma(path: Path, **more: Any) -> ModelFile:
+    return ModelFile("gemma", path, "chat", 1, **more)
+
+
 def test_the_one_beside_the_model_is_found(tmp_path: Path) -> None:
     model = write_model(tmp_path / GEMMA)
     projector = write_projector_header(tmp_path / "mmproj-gemma-3-4b-it-f16.gguf")
     write_projector_header(tmp_path / "mmproj-other-f16.gguf")
-    assert projector_of(model, AUTO, name="gemma") == projector
+    assert projector_of(gemma(model), AUTO) == projector
+
+
+def test_the_one_that_came_with_the_model_goes_before_those_beside_it(tmp_path: Path) -> None:
+    model, own = write_model(tmp_path / GEMMA), write_projector_header(tmp_path / "blobs" / "sha256-1")
+    write_projector_header(tmp_path / "mmproj-gemma-3-4b-it-f16.gguf")
+    assert projector_of(gemma(model, own_projector=own), AUTO) == own
+    own.unlink()
+    with pytest.raises(Hal0Error, match=r"model\.no_projector.*sha256-1"):
+        projector_of(gemma(model, own_projector=own), AUTO)
+
+
+def test_where_unrelated_models_lie_together_a_projector_must_tell_whose_it_is(tmp_path: Path) -> None:
+    pulled = gemma(write_model(tmp_path / "gemma.gguf"), pulled=True)
+    write_projector_header(tmp_path / "mmproj-F16.gguf")
+    with pytest.raises(Hal0Error, match=r"model\.no_projector.*mmproj-F16\.gguf there is another model's"):
+        projector_of(pulled, AUTO)
+    projector = write_projector_header(tmp_path / "mmproj-gemma.gguf")
+    assert projector_of(pulled, AUTO) == projector
 
 
 def test_a_file_that_is_named_may_lie_anywhere(tmp_path: Path) -> None:
     model, projector = write_model(tmp_path / GEMMA), write_projector_header(tmp_path / "eyes" / "any.gguf")
-    assert projector_of(model, str(projector), name="gemma") == projector
+    assert projector_of(gemma(model), str(projector)) == projector
 
 
 @pytest.mark.parametrize(
@@ -59,7 +83,7 @@ def test_what_is_not_there_is_told(wanted: str, beside: tuple[str, ...], code: s
     for name in beside:
         write_projector_header(tmp_path / name)
     with pytest.raises(Hal0Error) as caught:
-        projector_of(model, wanted, name="gemma")
+        projector_of(gemma(model), wanted)
     assert caught.value.code == code
     assert words in caught.value.message
 
@@ -67,6 +91,6 @@ def test_what_is_not_there_is_told(wanted: str, beside: tuple[str, ...], code: s
 def test_a_file_that_is_no_projector_is_refused_until_it_is_one(tmp_path: Path) -> None:
     model = write_model(tmp_path / GEMMA)
     with pytest.raises(Hal0Error, match=r"model\.file_invalid.*no image projector"):
-        projector_of(model, str(model), name="gemma")
+        projector_of(gemma(model), str(model))
     write_projector_header(model)
-    assert projector_of(model, str(model), name="gemma") == model
+    assert projector_of(gemma(model), str(model)) == model
