@@ -18,7 +18,8 @@ A model is a file, or a folder of files, that slots can serve.
 
 A source is a name of the catalogue (`hal0 model list --catalogue`), hf:OWNER/REPOSITORY:FILE,
 hf:OWNER/REPOSITORY:Q4_K_M for the file with that mark, hf:OWNER/REPOSITORY for all of it,
-or https://… of a file."""
+or https://… of a file. With :Q4_K_M, or for all of it, the projector of a model that sees pictures
+comes, too."""
 KINDS = ("chat", "embedding", "rerank", "transcription", "speech", "image")
 
 
@@ -157,6 +158,7 @@ def _facts(model: ModelView) -> list[tuple[str, Cell | str]]:
         ("kind", model.kind),
         ("also called", ", ".join(model.aliases)),
         ("folder" if model.format == "folder" else "file", f"{model.path}, {figures.size(model.size_bytes)}"),
+        ("projector", f'{model.projector}, for a slot with `mmproj = "auto"`' if model.projector else ""),
         ("from", model.source),
         ("context", f"up to {model.context_limit} tokens" if model.context_limit else ""),
         ("licence", model.licence),

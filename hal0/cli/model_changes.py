@@ -44,7 +44,11 @@ def run_pull(args: Namespace) -> int:
     say(Cell(PROOFS[view.pinned], "dim"))
     if view.licence:
         say(Cell(f"licence: {view.licence}", "dim"))
-    say(Cell(f"`hal0 slot create NAME {view.name}` serves it", "dim"))
+    if view.projector:
+        say(f"its projector, {view.projector}, came with it")
+        say(Cell(f"`hal0 slot create NAME {view.name} mmproj=auto` serves it, for text and pictures", "dim"))
+    else:
+        say(Cell(f"`hal0 slot create NAME {view.name}` serves it", "dim"))
     return 0
 
 

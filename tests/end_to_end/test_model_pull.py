@@ -16,10 +16,12 @@ import pytest
 
 from hal0.cli.__main__ import main
 from hal0.models import CARDS
+from tests.fakes.gguf_projector import write_projector
 from tests.fakes.installation import Installation, installed
 from tests.fakes.model_server import ModelServer, wait_for
 
 STARTER = CARDS[0].path
+STARTER_WIDTH = 192  # of its embeddings
 CONFIG = '[daemon]\nports = @PORTS@\n[slots.primary]\nmodel = "hal0-starter"\n'
 
 
@@ -109,6 +111,27 @@ def test_a_pulled_model_answers(hal0: Installation, server: ModelServer) -> None
     assert "deleted: 3M are free again" in command(hal0, "model", "rm", "fresh").stdout
     assert "fresh" not in models(hal0)
     assert not Path(fresh["path"]).exists()
+
+
+def test_a_model_that_sees_comes_with_its_projector(hal0: Installation, server: ModelServer, tmp_path: Path) -> None:
+    eyes = write_projector(tmp_path / "eyes.gguf", width=STARTER_WIDTH).read_bytes()
+    server.put_repository("owner/Seer-GGUF", {"Seer-Q8_0.gguf": STARTER.read_bytes(), "mmproj-F16.gguf": eyes})
+    ran = command(hal0, "model", "pull", "hf:owner/Seer-GGUF:Q8_0", "--as", "seer")
+    assert ran.returncode == 0, ran.stderr
+    assert (
+        "its projector, mmproj-F16.gguf, came with it\n`hal0 slot create NAME seer mmproj=auto` serves it" in ran.stdout
+    )
+    seer = hal0.admin("GET", "/api/models/seer")["model"]
+    projector = Path(seer["path"]).with_name("mmproj-F16.gguf")
+    assert seer["projector"] == str(projector)
+    assert f"{projector}, for a slot with" in command(hal0, "model", "show", "seer").stdout
+    told(hal0, "slot", "create", "eyes", "seer", "mmproj=auto")
+    told(hal0, "slot", "load", "eyes")
+    assert hal0.slot("eyes")["vision"]
+    assert str(projector) in hal0.admin("GET", "/api/slots/eyes/command")["argv"]
+    told(hal0, "slot", "delete", "eyes")
+    assert told(hal0, "model", "rm", "seer")["freed_bytes"] == STARTER.stat().st_size + len(eyes)
+    assert not projector.exists()
 
 
 def test_a_model_in_use_can_be_removed_by_force_and_its_slot_goes_on(hal0: Installation, server: ModelServer) -> None:

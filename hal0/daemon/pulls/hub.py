@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urljoin
 
+from hal0.daemon.models import projectors
 from hal0.daemon.models.parts import PART
 from hal0.daemon.pulls.remote import Remote, host_of
 from hal0.daemon.pulls.sources import GGUF, HubSource, checked_path
@@ -47,7 +48,12 @@ class HubFile:
     def is_model(self) -> bool:
         """Whether it is a GGUF of a language model; projectors and matrices lie beside it."""
         name = PurePosixPath(self.path).name.lower()
-        return name.endswith(GGUF) and "mmproj" not in name and "imatrix" not in name
+        return name.endswith(GGUF) and not self.is_projector and "imatrix" not in name
+
+    @property
+    def is_projector(self) -> bool:
+        """Whether it is what a model of its repository sees pictures through."""
+        return projectors.is_named_projector(self.path)
 
 
 async def wanted_files(remote: Remote, source: HubSource) -> list[HubFile]:
@@ -66,7 +72,7 @@ async def wanted_files(remote: Remote, source: HubSource) -> list[HubFile]:
 
 
 def choose(source: HubSource, listed: Sequence[HubFile]) -> list[HubFile]:
-    """The one model file with the mark, or the only one; without any GGUF, all that belongs to the model."""
+    """The one model file with the mark, or the only one, then its projector; without any GGUF, all of the model."""
     models: dict[str, list[HubFile]] = {}
     for file in listed:
         if file.is_model:
@@ -75,7 +81,8 @@ def choose(source: HubSource, listed: Sequence[HubFile]) -> list[HubFile]:
     if source.mark:
         models = {stem: files for stem, files in models.items() if _has_mark(stem, source.mark)}
     if len(models) == 1:
-        return sorted(next(iter(models.values())), key=lambda file: file.path)
+        files = sorted(next(iter(models.values())), key=lambda file: file.path)
+        return [*files, *_projector_of(files[0], listed)]
     if models:
         names = ", ".join(sorted(PurePosixPath(stem).name for stem in models)[:MOST_NAMED])
         raise Hal0Error("model.bad_source", source=str(source), reason=f"several files are meant by it: {names}")
@@ -87,6 +94,17 @@ def choose(source: HubSource, listed: Sequence[HubFile]) -> list[HubFile]:
     if not kept:
         raise Hal0Error("model.bad_source", source=str(source), reason="the repository has no model files")
     return sorted(kept, key=lambda file: file.path)
+
+
+def _projector_of(model: HubFile, listed: Sequence[HubFile]) -> list[HubFile]:
+    """The one that a slot would take beside this model: of its folder, else of the next above that has one."""
+    path = PurePosixPath(model.path)
+    for folder in path.parents:
+        there = [file for file in listed if file.is_projector and PurePosixPath(file.path).parent == folder]
+        chosen = projectors.choose(path.name, [PurePosixPath(file.path).name for file in there])
+        if chosen is not None:
+            return [file for file in there if PurePosixPath(file.path).name == chosen]
+    return []
 
 
 async def list_files(remote: Remote, source: HubSource) -> list[HubFile]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from hal0.daemon.models import projectors
 from hal0.daemon.models.checksums import digest_of
 from hal0.daemon.models.layout import read_layout
-from hal0.daemon.models.record import FileRecord, Record
+from hal0.daemon.models.record import FileRecord, Record, Wanted
 from hal0.daemon.models.store import Store
 from hal0.daemon.pulls import hub
 from hal0.daemon.pulls.download import Download
@@ -90,6 +91,7 @@ class Pull:
             error=record.error,
             started_at=record.started_at,
             path=str(self.store.place(record) if record.files else self.store.folder / record.name),
+            projector=record.projector or "",
         )
 
     def cancel(self, by: str) -> None:
@@ -180,11 +182,16 @@ class Pull:
                     break
                 except Interruption as error:
                     await patience.after(error)
-            if len(found) > 1 and wanted.sha256 is not None:
+            models = [each for each in found if not each.is_projector]
+            if len(models) > 1 and wanted.sha256 is not None:
                 reason = "a checksum was given, but it means several files"
                 raise Hal0Error("model.bad_source", source=wanted.source, reason=reason)
-            files += [self._hub_file(remote, source, each, found, wanted.sha256, wanted.size) for each in found]
+            for each in found:
+                expected = wanted if found == [each] or not each.is_projector else Wanted(source=wanted.source)
+                files.append(self._hub_file(remote, source, each, found, expected.sha256, expected.size))
         self.record.files = files
+        if (projector := self.record.projector) is not None:
+            log.info("%s: its projector %s is fetched, too", self.name, projector)
         await asyncio.to_thread(self.store.save, self.record)
 
     def _hub_file(
@@ -260,15 +267,8 @@ class Pull:
 
     async def _land(self) -> None:
         record = self.record
-        first = record.files[0]
-        if first.path.lower().endswith(GGUF):
-            try:
-                await asyncio.to_thread(read_layout, self._path(first))
-            except Hal0Error as error:
-                for file in record.files:
-                    file.spans, file.whole = [], False
-                reason = str(error.details.get("reason", error.message))
-                raise Hal0Error("model.not_a_model", model=self.name, host=host_of(first.url), reason=reason) from error
+        await self._check([file for file in record.files if file.path != record.projector])
+        await self._check([file for file in record.files if file.path == record.projector])
         landed = record.model_copy(update={"state": "done", "finished_at": time.time()})
         landing = asyncio.ensure_future(asyncio.to_thread(self.store.land, landed))
         try:
@@ -278,6 +278,21 @@ class Pull:
             landing.result()
         await asyncio.to_thread(self._means.refresh)
         record.state = "done"
+
+    async def _check(self, files: list[FileRecord]) -> None:
+        """What calls itself GGUF must be it, with all of its tensors; if not, the next pull begins it anew."""
+        if not files or not files[0].path.lower().endswith(GGUF):
+            return
+        try:
+            layout = await asyncio.to_thread(read_layout, self._path(files[0]))
+            if files[0].path == self.record.projector and layout.architecture != projectors.ARCHITECTURE:
+                raise Hal0Error("model.file_invalid", path=files[0].path, reason="it is no image projector")
+        except Hal0Error as error:
+            for file in files:
+                file.spans, file.whole = [], False
+            reason = f"{files[0].path}: {error.details.get('reason', error.message)}"
+            host = host_of(files[0].url)
+            raise Hal0Error("model.not_a_model", model=self.name, host=host, reason=reason) from error
 
     def _check_room(self, needed: int) -> None:
         free = self.store.free_bytes() - self._means.pace.reserve_bytes - self._means.others_bytes(self)

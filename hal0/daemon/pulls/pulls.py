@@ -286,6 +286,7 @@ def view_of(record: Record, store: Store) -> PullView:
         pinned=record.pinned,
         started_at=record.started_at,
         path=str(store.place(record)),
+        projector=record.projector or "",
     )
 
 

@@ -40,7 +40,7 @@ async def test_a_file_of_a_repository_is_pinned_by_the_hub_and_to_its_commit(ben
 
 @pytest.mark.parametrize("source", [f"hf:{REPOSITORY}:Q4_K_M", "https://huggingface.co/{}/blob/main/small-Q4_K_M.gguf"])
 async def test_a_mark_or_the_address_of_the_page_name_the_same_file(source: str, bench: Bench) -> None:
-    files = {"small-Q4_K_M.gguf": MODEL, "small-Q4_K_S.gguf": b"GGUF other", "mmproj-small-Q4_K_M.gguf": b"GGUF eyes"}
+    files = {"small-Q4_K_M.gguf": MODEL, "small-Q4_K_S.gguf": b"GGUF other", "mmproj-tall-Q4_K_M.gguf": b"GGUF eyes"}
     bench.server.put_repository(REPOSITORY, files)
     assert await bench.pull(source.format(REPOSITORY), name="it") is None
     assert bench.bytes_of("it") == MODEL
