@@ -388,7 +388,7 @@ class Slot(Table):
     mmproj: Annotated[Text, AfterValidator(_projector)] | None = Field(
         None,
         description="The image projector with which a chat model of llama sees pictures: its GGUF file, or `auto`, the "
-        "one beside the model; left out: none.",
+        "one that came with the model or lies beside it; left out: none.",
     )
     gpu_layers: Annotated[int | None, Unit("layers")] = Field(
         None, ge=0, le=10_000, description="Layers put on the GPU; left out: as many as fit."
