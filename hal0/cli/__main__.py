@@ -65,6 +65,12 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
     ),
 )
 COMMANDS = {command.name: command for _, group in GROUPS for command in group}
+# Words that people try by themselves, and the command below which they are.
+BELOW = {
+    **dict.fromkeys(("load", "unload", "restart", "swap", "pin", "unpin", "logs", "create"), "slot"),
+    **dict.fromkeys(("pull", "add", "rm"), "model"),
+    **dict.fromkeys(("check", "edit", "history", "rollback", "schema", "diff"), "config"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,6 +114,13 @@ def _run(words: list[str], args: Namespace) -> int:
         return 0
     if not words:
         print(overview(), file=sys.stderr)
+        return 2
+    if first.startswith("-"):
+        print(f"hal0: {first} comes after a command, as in `hal0 status {first} …`", file=sys.stderr)
+        print("`hal0 --help` lists the commands.", file=sys.stderr)
+        return 2
+    if first in BELOW:
+        print(f"hal0: there is no command {first!r}; it is `hal0 {BELOW[first]} {first}`", file=sys.stderr)
         return 2
     if first not in COMMANDS:
         print(f"hal0: there is no command {first!r}{did_you_mean(first, COMMANDS)}", file=sys.stderr)

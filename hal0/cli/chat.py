@@ -73,6 +73,9 @@ def run(args: Namespace) -> int:
     if args.message is None and is_terminal(sys.stdin):
         return _converse(api, opening, args)
     text = args.message if args.message is not None else sys.stdin.read()
+    if not text.strip():
+        reason = "there is nothing to ask: -m and standard input are empty"
+        raise Hal0Error("dispatch.invalid_request", field="the message", reason=reason)
     _answer(api, [*opening, {"role": "user", "content": text}], args)
     return 0
 
@@ -96,6 +99,9 @@ def _converse(api: Daemon, opening: list[Message], args: Namespace) -> int:
             said = list(opening)
             continue
         if not text.strip():
+            continue
+        if text.startswith("/"):
+            print("there are /new and /quit; begin with a blank to say something with a slash", file=sys.stderr)
             continue
         question: Message = {"role": "user", "content": text}
         try:

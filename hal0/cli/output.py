@@ -68,8 +68,9 @@ def table(
     right: frozenset[str] = frozenset(),
     whole: frozenset[str] = frozenset(),
 ) -> None:
-    """Columns; those in `right` are aligned at their right edge, those in `whole` are never broken over lines.
+    """Columns; those in `right` are aligned at their right edge, those in `whole` are shown whole at any width.
 
+    Only the last one goes on over several lines, at words; others are cut where a terminal is too narrow for all.
     Columns with nothing in them are left out.
     """
     lines = [[part if isinstance(part, Cell) else Cell(part) for part in row] for row in rows]
@@ -90,9 +91,13 @@ def table(
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for header in headers:
+    for number, header in enumerate(headers):
         justify: Literal["left", "right"] = "right" if header in right else "left"
-        grid.add_column(header, justify=justify, overflow="fold", no_wrap=header in whole)
+        is_last = number == len(headers) - 1 and header not in whole
+        least = max((len(line[number].text) for line in lines), default=0) if header in whole else None
+        grid.add_column(
+            header, justify=justify, overflow="fold" if is_last else "ellipsis", no_wrap=not is_last, min_width=least
+        )
     for line in lines:
         grid.add_row(*(Text(clean(cell.text), cell.style) for cell in line))
     _console().print(grid)

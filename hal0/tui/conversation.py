@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hal0.errors import Hal0Error
+from hal0.tui.transcript import Transcript
 
 LONGEST_FILE_BYTES = 20 * 2**20
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -36,6 +37,8 @@ class Conversation:
     system: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
+    transcript: Transcript = field(default_factory=Transcript)  # as it is shown
+    draft: str = ""  # what was written and not sent
 
     def ask(self, text: str, attachments: list[dict[str, Any]]) -> None:
         """Add a question."""

@@ -334,9 +334,12 @@ class Store:
 
     def _config_changed(self, config: ConfigView) -> None:
         is_new = self.config is not None and config.revision > self.config.revision
+        was_rejected = self.config.rejected_at if self.config is not None else None
         self.config = config
         # What a key has just asked the person must not be talked over.
-        if is_new and (self.notice is None or self.notice.role not in ("loud", "alarm")):
+        if config.rejected_at is not None and config.rejected_at != was_rejected and config.problems:
+            self.tell(f"REJECTED {config.problems[0].message}", "alarm")
+        elif is_new and (self.notice is None or self.notice.role not in ("loud", "alarm")):
             self.tell(summary(config), "good")
         self.mark("config")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from hal0.tui.clock import Pace
+from hal0.tui.conversation import Conversation
 from hal0.tui.look import Look
 from hal0.tui.rebinding import DEFAULT, Keymap
 from hal0.tui.sorting import Sort, in_order
@@ -25,6 +26,7 @@ class View:
     is_locked: bool = False  # nothing is changed at the daemon
     tape: str = ""  # REC, or which recording is shown
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen
+    conversations: dict[str, Conversation] = field(default_factory=dict)  # by the slot that was chosen for them
     keymap: Keymap = DEFAULT
     pace: Pace | None = None  # of the frames; None: what is painted is printed
 

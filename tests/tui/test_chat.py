@@ -37,8 +37,10 @@ async def test_a_chat_shows_the_answer_as_it_comes_and_goes_on_with_what_was_sai
         await say(both, "and now")
         await both.until(lambda: both.daemon.calls.count(ASK) == 2)
         assert [each["content"] for each in sent(both)["messages"]] == ["hello", "Good day to you", "and now"]
-        await both.press("escape")
+        await both.press(*"half", "escape")
         assert isinstance(both.dashboard.screen, Home)
+        await both.press("c")
+        await both.sees("> hello", "Good day to you", "half")
 
 
 async def test_an_answer_is_stopped_and_asked_for_again(tmp_path: Path) -> None:
@@ -116,6 +118,7 @@ async def test_a_slot_that_does_not_chat_offers_none(tmp_path: Path) -> None:
         await both.press("j")
         await both.no_longer_sees("c chat")
         await both.press("c")
+        await both.sees("this slot is not for chat")
         assert isinstance(both.dashboard.screen, Home)
 
 

@@ -22,7 +22,6 @@ TO_CLIENT = frozenset(
         b"content-encoding",
         b"content-disposition",
         b"cache-control",
-        b"x-accel-buffering",
         b"x-hal0-ignored",
     }
 )

@@ -106,6 +106,10 @@ def choose_within(
     try:
         first = choose(api, asked, slots, remotes, default=default)
     except Hal0Error as error:
+        if error.code == "dispatch.capability_mismatch" and error.details["slot"] not in allowed:
+            upstream = error.details["slot"]
+            reason = f"the key {key!r} is not for {upstream!r}"
+            raise Hal0Error("system.forbidden", reason=reason, key=key, slot=upstream) from None
         if error.code != "dispatch.no_route":
             raise
         return choose(

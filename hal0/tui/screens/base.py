@@ -1,6 +1,6 @@
 """What all screens share: keys from the table, panes that are flushed, a first and a last line."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingsMap, BindingType
@@ -17,6 +17,11 @@ from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
 
 END = 1_000_000
+WHY_NOT: Mapping[Need, str] = {
+    "chat slot": "this slot is not for chat",
+    "problem": "nothing is wrong",
+    "running": "no request is in flight here",
+}
 
 
 def bindings(*places: Place) -> list[BindingType]:
@@ -67,11 +72,24 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         return [key for key in self.view.keymap.at(self.place) if self.offers(key)]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.offers(BY_ID[str(parameters[0])]) if action == "press" else super().check_action(action, parameters)
+        if action != "press":
+            return super().check_action(action, parameters)
+        key = BY_ID[str(parameters[0])]
+        return self.offers(key) or (self.place in key.places and bool(self._why_not(key)))
+
+    def _why_not(self, key: Key) -> str:
+        """What to tell who presses a key that has nothing to act on; a key that says nothing seems broken."""
+        if key.writes and self.view.is_locked:
+            return f"locked: {key.label} would change something; ^g unlocks"
+        return WHY_NOT.get(key.need, "")
 
     def action_press(self, id: str) -> None:
         self.dashboard.move_clock()
-        getattr(self, f"do_{id}")()
+        key = BY_ID[id]
+        if self.offers(key):
+            getattr(self, f"do_{id}")()
+        else:
+            self.store.tell(self._why_not(key), "warn")
         self.dashboard.paint_now()
 
     def panes(self) -> Iterator[Pane]:

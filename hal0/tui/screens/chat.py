@@ -59,7 +59,8 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
 
     def __init__(self, view: View, model: str) -> None:
         super().__init__(view)
-        self.sides = [ChatPane(view, Conversation(model), id="chat0")]
+        self._opened_for = model
+        self.sides = [ChatPane(view, view.conversations.setdefault(model, Conversation(model)), id="chat0")]
         self.prompt = Prompt(id="prompt", compact=True, highlight_cursor_line=False, tab_behavior="focus")
         self.prompt.cursor_blink = False  # a blinking cursor is a frame that nobody asked for, twice a second
         self._attached: list[dict[str, Any]] = []
@@ -85,6 +86,8 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
         yield Footer(self.view, self.offered)
 
     def on_mount(self) -> None:
+        self.prompt.text = self.sides[0].conversation.draft
+        self.prompt.move_cursor(self.prompt.document.end)
         self.prompt.focus()
 
     @property
@@ -110,7 +113,7 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
 
     # What the person writes ------------------------------------------------------------------------------------
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        self.prompt.styles.height = min(PROMPT_ROWS, max(1, self.prompt.document.line_count))
+        self.prompt.styles.height = min(PROMPT_ROWS, max(1, self.prompt.wrapped_document.height))
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
         text = self.prompt.text.strip()
@@ -211,11 +214,16 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
         for side in self.sides:
             old = side.conversation
             side.renew(Conversation(old.model, old.system, old.settings))
+        self.view.conversations[self._opened_for] = self.sides[0].conversation
 
     def _copy(self, _: str) -> None:
         self.dashboard.copy(self.sides[0].conversation.last_answer, "the answer")
 
     def _export(self, text: str) -> None:
+        if not text:
+            raise Hal0Error(
+                "dispatch.invalid_request", field="/export", reason="write the path of a new file behind it"
+            )
         path = Path(text).expanduser()
         try:
             with path.open("x", encoding="utf-8") as file:
@@ -244,7 +252,9 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
         order[(at + 1) % len(order)].focus()
 
     def do_back(self) -> None:
+        """What was said, and what is written, is there again when the chat is opened anew."""
         self.do_stop()
+        self.sides[0].conversation.draft = self.prompt.text
         super().do_back()
 
     def do_copy_command(self) -> None:

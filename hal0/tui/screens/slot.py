@@ -127,7 +127,8 @@ class SlotPage(Page):
         widest = min(max((len(words) for words, _ in rows), default=0), width * 2 // 3)
         lines = [
             line(
-                span("   " + fit(words, widest, ellipsis=self.view.look.glyphs.ellipsis)), span(f"  {origin}", "muted")
+                span("   " + fit(words, widest, ellipsis=self.view.look.glyphs.ellipsis)),
+                span("  " + fit(origin, max(0, width - widest - 6), ellipsis=self.view.look.glyphs.ellipsis), "muted"),
             )
             for words, origin in rows
         ]

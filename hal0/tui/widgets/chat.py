@@ -10,7 +10,7 @@ from hal0.tui.conversation import Conversation
 from hal0.tui.lines import Line, line, span
 from hal0.tui.look import VOICE_ROLE
 from hal0.tui.text import harmless, wrap
-from hal0.tui.transcript import Transcript, Wrapping
+from hal0.tui.transcript import Wrapping
 from hal0.tui.view import View
 from hal0.tui.widgets.tail import Tail
 
@@ -62,20 +62,19 @@ class ChatPane(Tail):
         self.timing: Timing | None = None
         self.problem: Hal0Error | None = None
         self.is_answering = False
-        self._transcript = Transcript()
         self._wrapping: Wrapping | None = None
         self._rows_before = 0
 
     def renew(self, conversation: Conversation) -> None:
         """Begin another conversation."""
         self.conversation, self.timing, self.problem = conversation, None, None
-        self._transcript, self._wrapping = Transcript(), None
+        self._wrapping = None
         self.to_end()
 
     def asked(self, text: str) -> None:
         """A question was sent; its answer comes."""
-        gap = "\n\n" if self._transcript.end else ""
-        self._transcript.append("prompt", f"{gap}> {text}\n")
+        gap = "\n\n" if self.conversation.transcript.end else ""
+        self.conversation.transcript.append("prompt", f"{gap}> {text}\n")
         self.began()
 
     def began(self) -> None:
@@ -89,8 +88,8 @@ class ChatPane(Tail):
         if text or reasoning:
             self.timing.first_at = self.timing.first_at or time.monotonic()
             self.timing.pieces += 1
-        self._transcript.append("reasoning", reasoning)
-        self._transcript.append("text", text)
+        self.conversation.transcript.append("reasoning", reasoning)
+        self.conversation.transcript.append("text", text)
 
     def ended(self, problem: Hal0Error | None) -> None:
         self.is_answering, self.problem = False, problem
@@ -99,17 +98,17 @@ class ChatPane(Tail):
 
     def note(self, text: str) -> None:
         """A remark between question and answer, such as that the last answer is asked for again."""
-        self._transcript.append("reasoning", f"\n({text})\n")
+        self.conversation.transcript.append("reasoning", f"\n({text})\n")
 
     def tell(self, *texts: str) -> None:
         """Lines that are not part of the conversation, such as the help."""
-        self._transcript.append("reasoning", "\n" + "\n".join(texts) + "\n")
+        self.conversation.transcript.append("reasoning", "\n" + "\n".join(texts) + "\n")
         self.to_end()
 
     def paint(self, width: int, height: int) -> list[Line]:
         wrapping = self._wrapping
         if wrapping is None or wrapping.width != width - 2:
-            wrapping = self._wrapping = Wrapping(self._transcript, width - 2)
+            wrapping = self._wrapping = Wrapping(self.conversation.transcript, width - 2)
             self._rows_before = 0
         wrapping.update()
         rows: list[Line] = [line(" ", span(text, VOICE_ROLE[voice])) for voice, text in wrapping.lines]
