@@ -744,6 +744,13 @@ _add(
     remedy="Set EDITOR, for example `EDITOR=nano hal0 config edit`; or edit the file itself, which is enough.",
 )
 _add(
+    "config.elsewhere",
+    409,
+    "{path} is on the machine of the daemon, {host}, and cannot be opened from here",
+    cause="The dashboard shows a daemon of another machine, or of a container that has files of its own.",
+    remedy="`hal0 config edit --host URL` edits the configuration from here; or edit the file on its machine.",
+)
+_add(
     "config.dashboard",
     422,
     "{path}: {reason}",

@@ -297,6 +297,14 @@ class ConfigValue(Wire):
     origin: str  # "/etc/hal0/hal0.toml:3", "default", "HAL0_PORT", "embedded default"
 
 
+class KeyPlace(Wire):
+    """Where a key or a table is written, in the files as they are on disk."""
+
+    key: str
+    path: str
+    line: int | None = None  # None: in no file; then `path` is hal0.toml, which need not exist
+
+
 class PlanView(Wire):
     """What a configuration would do if it were taken over now."""
 

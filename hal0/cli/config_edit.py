@@ -3,10 +3,7 @@
 The text that was edited is never lost: what cannot be written is left in a file, and its place is said.
 """
 
-import os
-import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from argparse import Namespace
@@ -16,15 +13,13 @@ from hal0.cli.config_changes import print_problems_of, show_written
 from hal0.cli.configuration import Configuration
 from hal0.cli.output import say
 from hal0.daemon.config.sources import Source, named_file
+from hal0.editor import edit, find_editor
 from hal0.errors import Hal0Error
 from hal0.wire import ConfigTexts, ConfigView
 
-EDITORS = ("sensible-editor", "editor", "nano", "vim", "vi")  # if neither VISUAL nor EDITOR says
-TAKE_A_LINE = {"vi", "vim", "nvim", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "mcedit", "kak", "view"}
-
 
 def run_edit(args: Namespace) -> int:
-    editor = _editor()
+    editor = find_editor()
     configuration = Configuration(args.host)
     texts = configuration.parse(configuration.texts(), ConfigTexts)
     main = configuration.parse(configuration.view(), ConfigView).path
@@ -37,7 +32,7 @@ def run_edit(args: Namespace) -> int:
     try:
         while True:
             try:
-                _edit(editor, draft, line)
+                edit(editor, draft, line)
                 text = _text_of(draft, path)
                 if text == old:
                     say("nothing was changed")
@@ -94,29 +89,3 @@ def _text_of(draft: Path, path: str) -> str:
         except DocumentError as error:
             raise ConfigProblems(Path(path), [error.problem]) from error
         raise
-
-
-def _edit(editor: list[str], draft: Path, line: int | None) -> None:
-    at = [f"+{line}"] if line is not None and Path(editor[0]).name in TAKE_A_LINE else []
-    try:
-        ended = subprocess.run([*editor, *at, str(draft)], check=False)
-    except OSError as error:
-        reason = f"the editor {editor[0]} cannot be started: {error.strerror}"
-        raise Hal0Error("config.no_editor", reason=reason) from error
-    if ended.returncode:
-        raise Hal0Error("config.no_editor", reason=f"the editor {editor[0]} ended with status {ended.returncode}")
-
-
-def _editor() -> list[str]:
-    for name in ("VISUAL", "EDITOR"):
-        try:
-            words = shlex.split(os.environ.get(name, ""))
-        except ValueError as error:
-            reason = f"{name} is no command line: {str(error)[:1].lower()}{str(error)[1:]}"
-            raise Hal0Error("config.no_editor", reason=reason) from error
-        if words:
-            return words
-    found = next((each for each in EDITORS if shutil.which(each)), None)
-    if found is None:
-        raise Hal0Error("config.no_editor", reason="neither VISUAL nor EDITOR is set, and there is no editor in PATH")
-    return [found]

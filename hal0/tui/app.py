@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App
-
 from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
 from hal0.tui.clock import PaintClock
+from hal0.tui.editing import edit_file, require_here
 from hal0.tui.feed import Feed
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.tui.look import ANSI, THEME_NAMES, Look, own_themes, textual_theme
+from hal0.tui.paced import PacedApp
 from hal0.tui.rebinding import DEFAULT, Keymap
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.config import ConfigPage
@@ -34,8 +34,6 @@ from hal0.tui.widgets.pane import Pane
 from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
-CURSOR_POSITION = "\x1b[6n"  # a question that every terminal since the VT100 answers
-LAST_ANSWER_SECONDS = 1.0
 VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
     "devices": DeviceView,
     "streams": StreamView,
@@ -45,7 +43,7 @@ VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
 }
 
 
-class Dashboard(App[None], inherit_bindings=False):
+class Dashboard(PacedApp, inherit_bindings=False):
     """The application; it owns the store, the feed and the paint clock."""
 
     TITLE = "hal0"
@@ -78,7 +76,6 @@ class Dashboard(App[None], inherit_bindings=False):
         self.frames = 0
         self.failure: Hal0Error | None = None
         self._crash_file = crash_file
-        self._leaving = False
 
     async def on_mount(self) -> None:
         await self.push_screen(Home(self.view))
@@ -135,31 +132,6 @@ class Dashboard(App[None], inherit_bindings=False):
             self.frames += 1
             self.screen.flush(dirty)
 
-    # The terminal's answers: on a slow link frames wait for one another, and keys for none -------------------------
-    def post_display_hook(self) -> None:
-        if not self._leaving and not self.is_headless and self.clock.displayed():
-            self._ask_terminal()
-
-    def on_cursor_position(self) -> None:
-        if self.clock.answered() and not self._leaving:
-            self._ask_terminal()
-        if self._leaving and not self.clock.pace.is_waiting:
-            self.exit()
-
-    def _ask_terminal(self) -> None:
-        """Have the terminal tell where the cursor is, which it does when it has drawn all that came before."""
-        if self._driver is not None:
-            self._driver.write(CURSOR_POSITION)
-            self._driver.flush()
-
-    def leave(self) -> None:
-        """End; with an answer of the terminal on its way only after it, or the shell would take it for typed."""
-        if self.clock.pace.is_waiting and not self._leaving:
-            self._leaving = True
-            self.set_timer(LAST_ANSWER_SECONDS, self.exit)
-        else:
-            self.exit()
-
     # What screens ask for --------------------------------------------------------------------------------------
     def open_view(self, name: ViewName) -> None:
         for screen in reversed(self.screen_stack):
@@ -214,6 +186,35 @@ class Dashboard(App[None], inherit_bindings=False):
         self.store.tell(f"{verb} {slot}: asked", "muted", seconds=2)
         self._do(self.client.ask(verb, slot, **more))
 
+    def edit_slot(self, slot: str) -> None:
+        async def look() -> None:
+            place = await self.client.place_of_slot(slot)
+            self.edit_file(place.path, place.line)
+
+        self._do(look())
+
+    def edit_file(self, path: str, line: int | None) -> None:
+        try:
+            require_here(Path(path), self.client.address, self.store.host)
+        except Hal0Error as error:
+            self._tell(error)
+        else:
+            self.give_terminal_away(partial(self._edit, Path(path), line))
+
+    def _edit(self, path: Path, line: int | None) -> None:
+        """Nothing is read or painted meanwhile; what the daemon had to tell is fetched after."""
+        try:
+            with self.suspend():
+                is_changed = edit_file(path, line)
+        except Hal0Error as error:
+            self._tell(error)
+        else:
+            told = "saved; hal0 looks at it by itself" if is_changed else "nothing was changed"
+            self.store.tell(f"{path.name}: {told}", "good" if is_changed else "muted")
+        finally:
+            self.ask_again()
+        self.paint_now()
+
     def fetch_models(self, then: Callable[[list[ModelView] | Hal0Error], None]) -> None:
         async def fetch() -> None:
             try:
@@ -241,10 +242,13 @@ class Dashboard(App[None], inherit_bindings=False):
             try:
                 await work
             except Hal0Error as error:
-                self.store.tell(f"{error.code}: {error.message}", "alarm")
+                self._tell(error)
                 self.paint_now()
 
         self.run_worker(done())
+
+    def _tell(self, error: Hal0Error) -> None:
+        self.store.tell(f"{error.code}: {error.message}", "alarm")
 
     def retry_now(self) -> None:
         self.feed.retry_now()

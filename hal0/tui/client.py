@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
-from hal0.wire import CommandView, LedgerEntry, ModelView, RequestView, State
+from hal0.wire import CommandView, KeyPlace, LedgerEntry, ModelView, RequestView, State
 
 if TYPE_CHECKING:
     import httpx
@@ -150,6 +151,15 @@ class Client:
         body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/command")
         try:
             return CommandView.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def place_of_slot(self, slot: str) -> KeyPlace:
+        """Where the configuration on disk has the table of a slot."""
+        name = slot if re.fullmatch(r"[A-Za-z0-9_-]+", slot) else f'"{slot}"'
+        body = await self._call("GET", f"/api/config/place?key={quote(f'slots.{name}', safe='')}")
+        try:
+            return KeyPlace.model_validate_json(body)
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 

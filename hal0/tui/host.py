@@ -37,6 +37,14 @@ class Host(Protocol):
         """Send a slot's verb to the daemon; the outcome comes as events, a refusal as a message."""
         ...
 
+    def edit_slot(self, slot: str) -> None:
+        """Open hal0.toml, or the drop-in, in an editor at the slot's table."""
+        ...
+
+    def edit_file(self, path: str, line: int | None) -> None:
+        """Open a file of the configuration in an editor."""
+        ...
+
     def fetch_models(self, then: Callable[[list[ModelView] | Hal0Error], None]) -> None:
         """Ask for the models; `then` is called with them, or with why there are none to be had."""
         ...

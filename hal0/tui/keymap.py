@@ -47,6 +47,7 @@ Need = Literal[
     "answering",
     "chat slot",
     "answered",
+    "editable",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -152,6 +153,8 @@ KEYS: tuple[Key, ...] = (
         "many", 4),
     Key("detail", ("d",), "d", "detail", "the slot in full: what happened to it and why, its command line", "Slots",
         SLOTS, "slot", 8),
+    Key("edit", ("E",), "E", "edit", "open hal0.toml in $EDITOR at the slot's table, or at the mistake; what is saved "
+        "is taken over", "Slots", ("slots", "slot page", "problem"), "editable", 6, writes=True),
     Key("chat", ("c",), "c", "chat", "talk to the slot", "Slots", SLOTS, "chat slot", 5),
     Key("send", (), "⏎", "send", "send what is written; /help tells what begins with a slash", "Chat", ("chat",),
         footer=1),

@@ -45,6 +45,7 @@ class Trouble:
     log: tuple[str, ...] = ()
     command: str = ""
     slot: str = ""
+    file: str = ""  # of the configuration, where it is to be corrected
 
 
 def troubles(store: Store) -> list[Trouble]:
@@ -90,6 +91,7 @@ def _of_config(store: Store) -> Iterator[Trouble]:
             facts=tuple((name, value) for name, value in (("hint", problem.hint), ("key", problem.key)) if value),
             excerpt=_excerpt(problem),
             command="hal0 config check",
+            file=problem.file,
         )
     if config.rejected_at is not None and not config.problems:
         yield Trouble(
@@ -99,6 +101,7 @@ def _of_config(store: Store) -> Iterator[Trouble]:
             message=f"the file {config.path} was rejected",
             did=f"kept revision {config.revision}",
             command="hal0 config check",
+            file=config.path,
         )
 
 

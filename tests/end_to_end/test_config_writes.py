@@ -119,6 +119,8 @@ def test_a_write_based_on_an_old_look_is_refused(hal0: Installation) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (412, "config.conflict")
     assert "# mine" not in hal0.config.read_text()
     fresh = ask(hal0, "GET", "config/text")
+    place = ask(hal0, "GET", "config/place?key=slots.embed").json()
+    assert fresh.json()["files"][0]["text"].splitlines()[place["line"] - 1] == "[slots.embed]"
     text = fresh.json()["files"][0]["text"] + "# mine\n"
     assert ask(hal0, "PUT", "config", {"text": text}, if_match=fresh.headers["etag"]).status_code == 200
     assert hal0.config.read_text() == text

@@ -22,6 +22,7 @@ from hal0.wire import (
     CommandView,
     DeviceView,
     EventKind,
+    KeyPlace,
     LedgerEntry,
     LogLines,
     ModelView,
@@ -41,12 +42,14 @@ class FakeDaemon:
         self.state = state
         self.bus = EventBus(clock=clock)
         self.calls: list[tuple[str, str]] = []
+        self.targets: list[str] = []  # what was asked, with the query
         self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
         self.models: list[ModelView] = []
         self.logs: dict[str, list[str]] = {}
         self.ledgers: dict[str, list[LedgerEntry]] = {}
         self.commands: dict[str, CommandView] = {}
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
+        self.place: KeyPlace | None = None  # of whatever is looked for in the configuration
         self.called = asyncio.Condition()
         self.printed = asyncio.Condition()
         self.answers: dict[str, list[Any]] = {}  # of a model to a chat: texts, deltas, errors, None for a pause
@@ -111,6 +114,7 @@ class FakeDaemon:
                 )
                 sent = await reader.readexactly(length)
                 path, _, query = target.partition("?")
+                self.targets.append(f"{method} {target}")
                 self.bodies[(method, path)] = json.loads(sent or b"{}")
                 async with self.called:
                     self.calls.append((method, path))
@@ -145,6 +149,8 @@ class FakeDaemon:
                 return 200, state.model_dump_json().encode()
             case "GET", ["api", "models"]:
                 return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
+            case "GET", ["api", "config", "place"] if self.place is not None:
+                return 200, self.place.model_dump_json().encode()
             case "POST", ["api", "slots", _, "pin"]:
                 return 200, self.state.config.model_dump_json().encode()
             case "POST", ["api", "slots", name, ("load" | "unload" | "restart" | "swap") as verb]:

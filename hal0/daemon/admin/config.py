@@ -15,7 +15,7 @@ from hal0.daemon.admin.replies import list_reply, query_number, reply
 from hal0.daemon.config.edits import Edit
 from hal0.daemon.config.file import Judgement
 from hal0.daemon.config.history import difference, texts_of
-from hal0.daemon.config.origins import values
+from hal0.daemon.config.origins import values, written_at
 from hal0.daemon.config.proposals import key_of, with_edits, with_text
 from hal0.daemon.config.snapshot import Snapshot
 from hal0.daemon.hardware.facts import read_facts
@@ -78,6 +78,12 @@ def make(services: Services) -> Blueprint:
         answer = reply(texts)
         answer.headers["etag"] = f'"{texts.tag}"'
         return answer
+
+    @routes.get("/config/place")
+    async def show_place() -> Response:
+        key = key_of(request.args.get("key", ""))
+        texts = await store.texts()
+        return reply(await asyncio.to_thread(written_at, key, texts.files, main=str(store.current.path)))
 
     @routes.put("/config")
     async def replace_text() -> Response:

@@ -3,7 +3,7 @@
 Pure, over the files of a snapshot. What may be a secret is not shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,11 +12,11 @@ from hal0.daemon.config.document import Document, dotted
 from hal0.daemon.config.environment import Raw, as_written, overruled, value_at
 from hal0.daemon.config.expectation import shape_of_field
 from hal0.daemon.config.merge import Merged
-from hal0.daemon.config.positions import Key
+from hal0.daemon.config.positions import Key, Positions
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import UNSHOWN
 from hal0.daemon.config.sources import Sources
-from hal0.wire import ConfigValue
+from hal0.wire import ConfigFile, ConfigValue, KeyPlace
 
 HIDDEN = "(not shown)"
 
@@ -35,6 +35,15 @@ def values(settings: Settings, sources: Sources, env: Mapping[str, str]) -> list
         for key, value in _values((), settings, in_force)
         if value
     ]
+
+
+def written_at(key: Key, files: Sequence[ConfigFile], *, main: str) -> KeyPlace:
+    """Where the files have this key, or the `[header]` of this table; also when they are not valid TOML."""
+    for file in files:
+        found = Positions(file.text.removeprefix("\ufeff"))
+        if key in found.keys:
+            return KeyPlace(key=dotted(key), path=file.path, line=found.of_table(key).line)
+    return KeyPlace(key=dotted(key), path=main)
 
 
 def _values(path: Key, table: BaseModel, raw: Raw) -> Iterator[tuple[Key, str]]:

@@ -82,6 +82,8 @@ class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
 
     def has(self, need: Need) -> bool:
         match need:
+            case "editable":
+                return self.view.slot() is not None
             case "slot":
                 return not self._zoomed if self.place == "stream" else self.view.slot() is not None
             case "chat slot":

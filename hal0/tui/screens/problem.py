@@ -68,6 +68,9 @@ class ProblemPage(Page):
                 trouble = self.trouble()
                 slot = self.store.slots.get(trouble.slot) if trouble else None
                 return slot is not None and slot.state == "error"
+            case "editable":
+                trouble = self.trouble()
+                return trouble is not None and bool(trouble.file or trouble.slot in self.store.slots)
             case "slot":
                 return self.trouble() is not None
             case _:
@@ -108,6 +111,14 @@ class ProblemPage(Page):
         trouble = self.trouble()
         if trouble is not None:
             self.dashboard.ask("restart", trouble.slot)
+
+    def do_edit(self) -> None:
+        """The file at the mistake; for a slot in error the slot's table."""
+        trouble = self.trouble()
+        if trouble is not None and trouble.file:
+            self.dashboard.edit_file(trouble.file, trouble.excerpt.line if trouble.excerpt else None)
+        elif trouble is not None:
+            self.dashboard.edit_slot(trouble.slot)
 
     def do_copy(self) -> None:
         trouble = self.trouble()

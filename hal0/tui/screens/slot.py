@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from hal0.errors import Hal0Error
 from hal0.tui import figures, slot_facts
+from hal0.tui.keymap import Need
 from hal0.tui.lines import EMPTY, Line, line, span, spread
 from hal0.tui.look import STATE_ROLE
 from hal0.tui.problems import labelled
@@ -134,6 +135,12 @@ class SlotPage(Page):
         ]
         lines += [line(span(f"   {name}={value}", "muted")) for name, value in self._command.env.items()]
         return lines
+
+    def has(self, need: Need) -> bool:
+        return self._slot in self.store.slots if need == "editable" else super().has(need)
+
+    def do_edit(self) -> None:
+        self.dashboard.edit_slot(self._slot)
 
     def do_copy(self) -> None:
         if isinstance(self._command, CommandView):

@@ -69,6 +69,10 @@ class SlotScreen(KeyedScreen, inherit_bindings=False):
         if slot := self.view.slot():
             self.app.push_screen(SlotPage(self.view, slot.name))
 
+    def do_edit(self) -> None:
+        if slot := self.view.slot():
+            self.dashboard.edit_slot(slot.name)
+
     def do_chat(self) -> None:
         if slot := self.view.slot():
             self.app.push_screen(ChatScreen(self.view, slot.name))

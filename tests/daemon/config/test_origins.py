@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from hal0.daemon.config.file import judge
-from hal0.daemon.config.origins import values
+from hal0.daemon.config.origins import values, written_at
+from hal0.wire import ConfigFile
 
 TEXT = """\
 [slots.s]
@@ -31,3 +34,41 @@ def test_tables_of_values_are_told_one_by_one(tmp_path: Path) -> None:
     assert told["remotes.far.aliases.clever"] == ('"m"', f"{path}:9")
     assert told['remotes.far.prices."m-*".output'] == ("10.5", f"{path}:11")
     assert told["slots.s.env"] == ("(not shown)", f"{path}:3")
+
+
+MAIN = """\
+[daemon]
+banner = '''
+[slots.a]
+'''
+
+[slots.a]
+model = "x"
+[slots.a.defaults]
+seed = 1
+[slots]
+"in line" = { model = "y" }
+[slots."b.c".env]
+NAME = "[slots.drop]"
+"""
+DROP = "\ufeff# more\n[slots.drop]\nmodel = 'z'\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        (("slots", "a"), ("/etc/hal0.toml", 6)),
+        (("slots", "a", "model"), ("/etc/hal0.toml", 7)),
+        (("slots", "in line"), ("/etc/hal0.toml", 11)),
+        (("slots", "b.c"), ("/etc/hal0.toml", 12)),
+        (("slots", "drop"), ("/etc/hal0.d/a.toml", 2)),
+        (("slots", "nowhere"), ("/etc/hal0.toml", None)),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "a mistake at the end"])
+def test_a_table_is_found_in_whichever_file_has_it_mistakes_or_not(
+    key: tuple[str, ...], place: tuple[str, int | None], end: str
+) -> None:
+    files = [ConfigFile(path="/etc/hal0.toml", text=MAIN + end), ConfigFile(path="/etc/hal0.d/a.toml", text=DROP + end)]
+    found = written_at(key, files, main="/etc/hal0.toml")
+    assert (found.path, found.line) == place
