@@ -13,6 +13,7 @@ LAYERS: list[set[str]] = [
     {
         "hal0",
         "hal0.access",
+        "hal0.person",
         "hal0.editor",
         "hal0.errors",
         "hal0.wire",

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from hal0.cli.connection import part
 from hal0.cli.keeper import Keeper
-from hal0.cli.person import person
+from hal0.person import person
 from hal0.wire import ConfigView
 
 if TYPE_CHECKING:

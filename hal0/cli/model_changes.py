@@ -7,8 +7,8 @@ from pathlib import Path
 from hal0.cli.connection import Daemon, part
 from hal0.cli.model_progress import PullProgress
 from hal0.cli.output import Cell, print_answer, print_json, say
-from hal0.cli.person import person
 from hal0.errors import CATALOGUE, Hal0Error
+from hal0.person import person
 from hal0.tui import figures
 from hal0.wire import ErrorView, PullView, Removed
 

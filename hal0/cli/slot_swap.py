@@ -8,10 +8,10 @@ from hal0.cli.configuration import Configuration
 from hal0.cli.connection import Daemon, part
 from hal0.cli.options import sentence
 from hal0.cli.output import Cell, Progress, print_json, say
-from hal0.cli.person import person
 from hal0.cli.slot_verbs import add_drain, add_waiting, show
 from hal0.cli.waiting import POLL_SECONDS
 from hal0.errors import CATALOGUE, Hal0Error
+from hal0.person import person
 from hal0.wire import Accepted, ErrorView, SlotView, SwapView
 
 SWAP = "give the slot another model; if that one does not become ready, the old one is brought back"

@@ -186,6 +186,10 @@ class Dashboard(PacedApp, inherit_bindings=False):
         self.store.tell(f"{verb} {slot}: asked", "muted", seconds=2)
         self._do(self.client.ask(verb, slot, **more))
 
+    def roll_back(self, revision: int, tag: str) -> None:
+        self.store.tell(f"back to r{revision}: asked", "muted", seconds=2)
+        self._do(self.client.roll_back(revision, tag))
+
     def edit_slot(self, slot: str) -> None:
         async def look() -> None:
             place = await self.client.place_of_slot(slot)

@@ -19,9 +19,10 @@ from urllib.parse import quote
 from hal0.access import Access, tls_failure
 from hal0.errors import Hal0Error
 from hal0.paths import locate
+from hal0.person import person
 from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
-from hal0.wire import CommandView, KeyPlace, LedgerEntry, ModelView, RequestView, State
+from hal0.wire import CommandView, ConfigView, KeyPlace, LedgerEntry, ModelView, RequestView, Revision, State
 
 if TYPE_CHECKING:
     import httpx
@@ -154,6 +155,34 @@ class Client:
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
+    async def config(self) -> ConfigView:
+        body = await self._call("GET", "/api/config")
+        try:
+            return ConfigView.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def history(self) -> list[Revision]:
+        """The revisions that are kept, the newest first."""
+        body = await self._call("GET", "/api/config/history")
+        try:
+            return [Revision.model_validate(revision) for revision in json.loads(body)["revisions"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def difference(self, first: int, second: int) -> list[str]:
+        """What two revisions have different, as `diff -u` tells it."""
+        body = await self._call("GET", f"/api/config/diff?from={first}&to={second}")
+        try:
+            return [str(line) for line in json.loads(body)["lines"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def roll_back(self, revision: int, tag: str) -> None:
+        """Write an earlier revision over what is on disk, if that still has this tag."""
+        value = {"revision": revision, "by": person("hal0-tui")}
+        await self._call("POST", "/api/config/rollback", body=value, headers={"If-Match": f'"{tag}"'})
+
     async def place_of_slot(self, slot: str) -> KeyPlace:
         """Where the configuration on disk has the table of a slot."""
         name = slot if re.fullmatch(r"[A-Za-z0-9_-]+", slot) else f'"{slot}"'
@@ -234,10 +263,12 @@ class Client:
                         raise Hal0Error("system.bad_answer", where=str(self.address), reason="an event without an end")
                     yield answer.headers, blocks
 
-    async def _call(self, method: str, path: str, body: object = None) -> bytes:
+    async def _call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
         http = await self._open()
         with _translated(self.address):
-            answer = await http.request(method, path, json=body)
+            answer = await http.request(method, path, json=body, headers=headers)
         if answer.status_code >= 400:
             _raise_for(self.address, answer.status_code, answer.content)
         return answer.content

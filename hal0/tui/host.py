@@ -37,6 +37,10 @@ class Host(Protocol):
         """Send a slot's verb to the daemon; the outcome comes as events, a refusal as a message."""
         ...
 
+    def roll_back(self, revision: int, tag: str) -> None:
+        """Have an earlier revision of the configuration written again, over the files of this tag."""
+        ...
+
     def edit_slot(self, slot: str) -> None:
         """Open hal0.toml, or the drop-in, in an editor at the slot's table."""
         ...

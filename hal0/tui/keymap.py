@@ -17,6 +17,7 @@ Place = Literal[
     "event view",
     "log view",
     "config",
+    "rollback",
     "down",
     "frozen",
     "filter",
@@ -48,6 +49,8 @@ Need = Literal[
     "chat slot",
     "answered",
     "editable",
+    "earlier",
+    "looked at",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -55,7 +58,16 @@ HOME: tuple[Place, ...] = (*PANES, "down")
 VIEWS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", "config")
 READERS: tuple[Place, ...] = ("problem", "slot page", "config", "help")
 COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", *READERS)
-SCROLLING: tuple[Place, ...] = ("slots", "stream", "stream view", "event view", "log view", *READERS, "swap")
+SCROLLING: tuple[Place, ...] = (
+    "slots",
+    "stream",
+    "stream view",
+    "event view",
+    "log view",
+    *READERS,
+    "rollback",
+    "swap",
+)
 COPYING: tuple[Place, ...] = (
     "slots",
     "stream",
@@ -151,6 +163,14 @@ KEYS: tuple[Key, ...] = (
         "many", 3),
     Key("previous_log", ("left_square_bracket",), "[", "previous", "the log of the slot before", "Logs", ("log view",),
         "many", 4),
+    Key("older", ("right_square_bracket",), "]", "older", "select the revision before, with what it changed",
+        "Configuration", ("config",), "many", 3),
+    Key("newer", ("left_square_bracket",), "[", "newer", "select the revision after", "Configuration", ("config",),
+        "many", 4),
+    Key("roll_back", ("R",), "R", "go back to it", "write the selected revision again, after a question that tells "
+        "what this changes", "Configuration", ("config",), "earlier", 2, writes=True),
+    Key("roll_back_now", ("y",), "y", "go back to it", "write it again; that makes a new revision", "Configuration",
+        ("rollback",), "looked at", 1, writes=True),
     Key("detail", ("d",), "d", "detail", "the slot in full: what happened to it and why, its command line", "Slots",
         SLOTS, "slot", 8),
     Key("edit", ("E",), "E", "edit", "open hal0.toml in $EDITOR at the slot's table, or at the mistake; what is saved "
@@ -172,7 +192,7 @@ KEYS: tuple[Key, ...] = (
         ("confirm",), footer=3),
     Key("keep", ("escape", "n"), "esc", "leave it", "do nothing", "Confirm", ("confirm",), footer=1),
     Key("choose", ("enter",), "⏎", "swap to it", "swap the slot to the selected model", "Swap", ("swap",), "model", 1),
-    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "palette"), footer=1),
+    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,
@@ -193,7 +213,7 @@ KEYS: tuple[Key, ...] = (
     Key("lock", ("ctrl+g",), "^g", "lock", "read only: keys that change something are not offered; again: take that "
         "back", "Everywhere", ANYWHERE),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
-        (*HOME, "frozen", *COVERS, "confirm", "swap"), footer=1),
+        (*HOME, "frozen", *COVERS, "rollback", "confirm", "swap"), footer=1),
 )  # fmt: skip
 BY_ID = {key.id: key for key in KEYS}
 
@@ -249,6 +269,9 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "What runs: a revision is a number, and each has its author and reason. A slot keeps running, changes at once, "
         "or restarts when its requests are done; it restarts only if its command line, environment or program differ.",
     ),
+    "rollback": (
+        "The files are written as they were, only if nobody has changed them meanwhile, and judged as any edit is.",
+    ),
     "help": (),
     "filter": (),
     "confirm": (),
@@ -276,6 +299,7 @@ TITLES: dict[Place, str] = {
     "slot page": "slot page",
     "chat": "chat",
     "config": "configuration page",
+    "rollback": "question before a rollback",
     "help": "help",
     "confirm": "confirmation",
     "swap": "list of models for a swap",

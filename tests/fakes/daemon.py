@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from hal0.wire import (
     LogLines,
     ModelView,
     RequestView,
+    Revision,
     SlotView,
     State,
     TokenBatch,
@@ -49,6 +51,9 @@ class FakeDaemon:
         self.ledgers: dict[str, list[LedgerEntry]] = {}
         self.commands: dict[str, CommandView] = {}
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
+        self.revisions: list[Revision] = []
+        self.rolled_back: list[int] = []  # revisions that were gone back to
+        self.differences: dict[str, list[str]] = {}  # by the query
         self.place: KeyPlace | None = None  # of whatever is looked for in the configuration
         self.called = asyncio.Condition()
         self.printed = asyncio.Condition()
@@ -115,6 +120,7 @@ class FakeDaemon:
                 sent = await reader.readexactly(length)
                 path, _, query = target.partition("?")
                 self.targets.append(f"{method} {target}")
+                tag = re.search(rb'\r\nif-match: "(.*?)"', asked, re.IGNORECASE)
                 self.bodies[(method, path)] = json.loads(sent or b"{}")
                 async with self.called:
                     self.calls.append((method, path))
@@ -128,7 +134,7 @@ class FakeDaemon:
                 if path == "/api/events":
                     await self._stream(writer, int(query.removeprefix("since=") or 0))
                     return
-                status, body = self._answer(method, path)
+                status, body = self._answer(method, path, query, tag[1].decode() if tag else "")
                 head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
@@ -138,7 +144,7 @@ class FakeDaemon:
             self._connections.discard(task)
             writer.transport.abort()
 
-    def _answer(self, method: str, path: str) -> tuple[int, bytes]:
+    def _answer(self, method: str, path: str, query: str, tag: str) -> tuple[int, bytes]:
         if refusal := self.refusals.get((method, path)):
             return refusal.status, refusal.body()
         match method, path.strip("/").split("/"):
@@ -149,6 +155,19 @@ class FakeDaemon:
                 return 200, state.model_dump_json().encode()
             case "GET", ["api", "models"]:
                 return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
+            case "GET", ["api", "config"]:
+                return 200, self.state.config.model_dump_json().encode()
+            case "GET", ["api", "config", "history"]:
+                kept = [revision.model_dump() for revision in self.revisions]
+                return 200, json.dumps({"revisions": kept, "running": self.state.config.revision}).encode()
+            case "GET", ["api", "config", "diff"]:
+                return 200, json.dumps({"lines": self.differences.get(query, [])}).encode()
+            case "POST", ["api", "config", "rollback"] if tag != self.state.config.tag:
+                error = Hal0Error("config.conflict", reason="it was changed meanwhile")
+                return error.status, error.body()
+            case "POST", ["api", "config", "rollback"]:
+                self.rolled_back.append(self.bodies[(method, path)]["revision"])
+                return 200, self.state.config.model_dump_json().encode()
             case "GET", ["api", "config", "place"] if self.place is not None:
                 return 200, self.place.model_dump_json().encode()
             case "POST", ["api", "slots", _, "pin"]:

@@ -10,6 +10,7 @@ from hal0.wire import (
     ModelView,
     Problem,
     RequestView,
+    Revision,
     SlotEffect,
     SlotView,
     State,
@@ -189,4 +190,21 @@ def edited_config(**more: Any) -> ConfigView:
     return config(**values | more)
 
 
+REVISIONS = [
+    Revision(revision=42, at=NOW - 13, by="ada", why="more room for the long prompts", hash="c"),
+    Revision(revision=41, at=NOW - 1616, by="grace (hal0)", why="slot vision created", hash="b"),
+    Revision(revision=40, at=NOW - 300_000, by="file", hash="a", changes=['slots.embed.model: "x" → "bge-m3"']),
+]
+DIFFERENCE = [
+    "--- /home/ada/.config/hal0/hal0.toml (revision 41)", "+++ /home/ada/.config/hal0/hal0.toml (revision 42)",
+    "@@ -12,3 +12,3 @@", " [slots.chat-l]", "-context = 16384", "+context = 32768   # for the long prompts",
+]  # fmt: skip
+CREATED = [
+    "--- /home/ada/.config/hal0/hal0.toml (revision 40)", "+++ /home/ada/.config/hal0/hal0.toml (revision 41)",
+    "@@ -30,0 +31,2 @@", "+[slots.vision]", '+model = "qwen2.5-vl-7b-q4_k_m"',
+]  # fmt: skip
+WAY_BACK = [
+    "--- /home/ada/.config/hal0/hal0.toml (revision 42)", "+++ /home/ada/.config/hal0/hal0.toml (revision 41)",
+    "@@ -12,3 +12,3 @@", " [slots.chat-l]", "-context = 32768   # for the long prompts", "+context = 16384",
+]  # fmt: skip
 FAILED = "since revision 42 of the configuration chat-l does not become ready: out of memory"

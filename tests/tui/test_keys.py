@@ -16,6 +16,7 @@ from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.palette import Palette
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.rollback import RollbackPage
 from hal0.tui.screens.slot import SlotPage
 from hal0.tui.screens.streams import StreamView
 from hal0.tui.screens.swap import SwapDialog
@@ -29,6 +30,7 @@ SCREENS: dict[Place, type] = {
     "slot page": SlotPage,
     "chat": ChatScreen,
     "config": ConfigPage,
+    "rollback": RollbackPage,
     "device view": DeviceView,
     "stream view": StreamView,
     "event view": EventView,
@@ -37,6 +39,17 @@ SCREENS: dict[Place, type] = {
     "confirm": Confirm,
     "swap": SwapDialog,
     "palette": Palette,
+}
+LOSING = {
+    "unload",
+    "restart",
+    "cancel",
+    "swap",
+    "roll_back",
+    "roll_back_now",
+    "drain_wait",
+    "drain_grace",
+    "drain_now",
 }
 HANDLED_ELSEWHERE = {"filter_keep", "views", "send", "newline", "do_it"}  # by the input; by the keys that it stands for
 
@@ -58,7 +71,17 @@ def test_nothing_that_loses_work_is_on_enter_or_on_a_key_that_terminals_take() -
     taken = {"ctrl+a", "ctrl+s", "ctrl+q", "ctrl+z", "ctrl+j", "ctrl+m", "ctrl+i", "ctrl+h", "ctrl+d", "ctrl+k"}
     for key in KEYS:
         assert not taken & set(key.keys)
-        if key.id in {"unload", "restart", "cancel", "swap", "drain_wait", "drain_grace", "drain_now"}:
+        if key.id in {
+            "unload",
+            "restart",
+            "cancel",
+            "swap",
+            "roll_back",
+            "roll_back_now",
+            "drain_wait",
+            "drain_grace",
+            "drain_now",
+        }:
             assert not {"enter", "delete", "backspace", "space"} & set(key.keys)
 
 

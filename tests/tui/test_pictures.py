@@ -4,16 +4,21 @@ import pytest
 
 from hal0.tui.app import Dashboard
 from hal0.tui.screens.chat import ChatScreen
+from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.logs import LogView
+from hal0.tui.screens.rollback import RollbackPage
 from hal0.tui.screens.slot import SlotPage
 from hal0.tui.widgets.chat import Timing
 from tests.tui.pictures import assert_picture
 from tests.tui.samples import (
     CPU,
+    CREATED,
     FAILED,
     LOST_GPU,
     MEMORY,
+    REVISIONS,
     SHARED_GPU,
+    WAY_BACK,
     busy_state,
     default_state,
     edited_config,
@@ -126,8 +131,31 @@ async def test_rejected_configuration_page(size: tuple[int, int]) -> None:
 async def test_configuration_page(size: tuple[int, int]) -> None:
     async with showing(busy_state(config=edited_config()), size) as pilot:
         await pilot.press("6")
+        page = pilot.app.screen
+        assert isinstance(page, ConfigPage)
+        page.show(REVISIONS)
         await settle(pilot)
         assert_picture(pilot.app, f"config-page-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_the_history_and_the_question_before_a_rollback(size: tuple[int, int]) -> None:
+    async with showing(busy_state(config=edited_config()), size) as pilot:
+        await pilot.press("6")
+        page = pilot.app.screen
+        assert isinstance(page, ConfigPage)
+        page.show(REVISIONS)
+        await pilot.press("right_square_bracket", "right_square_bracket")
+        page.tell(41, CREATED)
+        await settle(pilot)
+        assert_picture(pilot.app, f"config-history-{size[0]}x{size[1]}")
+        await pilot.press("R")
+        await settle(pilot)
+        question = pilot.app.screen
+        assert isinstance(question, RollbackPage)
+        question.tell(edited_config(), WAY_BACK)
+        await settle(pilot)
+        assert_picture(pilot.app, f"rollback-{size[0]}x{size[1]}")
 
 
 async def test_an_edit_that_did_not_work_out_is_loud() -> None:

@@ -46,6 +46,11 @@ class Reader(Pane):
     def scroll_lines(self, by: int) -> None:
         self._top = max(0, min(self._top + by, self._total - self.size.height))
 
+    def reveal(self, place: range) -> None:
+        """Scroll as little as shows these lines, and at least the first of them."""
+        self._total = max(self._total, place.stop)
+        self._top = max(0, min(max(self._top, place.stop - self.size.height), place.start))
+
     def to_top(self) -> None:
         self._top = 0
 
