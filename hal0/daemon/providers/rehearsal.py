@@ -11,11 +11,13 @@ from hal0.daemon.config.document import dotted
 from hal0.daemon.config.positions import Key
 from hal0.daemon.config.schema import Models, Settings
 from hal0.daemon.models.registry import Registry
-from hal0.daemon.providers.base import Provider, spec_of
+from hal0.daemon.providers.base import Api, Provider, SlotSpec, apis_of, spec_of
 from hal0.daemon.pulls.configured import configured_pull
 from hal0.errors import Hal0Error, did_you_mean
 
 MISTAKE = "config.invalid"
+SHAPING = ("max_tokens", "defaults", "set", "strip")
+SHAPED = frozenset({Api.CHAT, Api.COMPLETION})
 
 
 class Rehearsal:
@@ -34,7 +36,9 @@ class Rehearsal:
         for name, config in settings.slots.items():
             provider = self._providers[config.provider]
             try:
-                provider.launch(spec_of(name, config, provider=provider, find=registry.find))
+                spec = spec_of(name, config, provider=provider, find=registry.find)
+                found += _shaping_nothing(spec, provider)
+                provider.launch(spec)
             except Hal0Error as error:
                 if error.code == MISTAKE:
                     found.append((_key(name, error), error))
@@ -49,6 +53,17 @@ class Rehearsal:
         except IndexError:
             return self.make_registry(models)
         return registry if known == models else self.make_registry(models)
+
+
+def _shaping_nothing(spec: SlotSpec, provider: Provider) -> Iterator[tuple[Key, Hal0Error]]:
+    """Keys for the fields of chats and completions, in a slot that answers neither."""
+    if not SHAPED.isdisjoint(apis_of(spec.config, kind=spec.kind, provider=provider)):
+        return
+    for name in SHAPING:
+        if name in spec.config.model_fields_set:
+            key: Key = ("slots", spec.name, name)
+            reason = f"it has no effect in a slot for {spec.kind}, which answers neither chats nor completions"
+            yield key, Hal0Error(MISTAKE, place=dotted(key), reason=reason)
 
 
 def _bad_addresses(models: Models) -> Iterator[tuple[Key, Hal0Error]]:

@@ -135,3 +135,20 @@ def test_a_model_file_that_becomes_another_is_judged_as_it_is_now(counted: Count
     assert key == ("slots", "x", "context")
     write_model(path, chat_entries(**{"llama.context_length": 2048}))
     assert counted.rehearse(wanted) == []
+
+
+@pytest.mark.parametrize(
+    "slot", [{"model": "all-minilm-l6-v2"}, {"provider": "espeak"}, {"provider": "sphinx"}], ids=lambda slot: str(slot)
+)
+@pytest.mark.parametrize(
+    "more", [{"max_tokens": 5}, {"defaults": {"seed": 1}}, {"set": {"seed": 1}}, {"strip": ("x",)}]
+)
+def test_fields_of_chats_in_a_slot_that_answers_none_are_refused(
+    counted: Counted, slot: dict[str, Any], more: dict[str, Any]
+) -> None:
+    (name,) = more
+    ((found, error),) = counted.rehearse(settings(**slot, **more))
+    assert found == ("slots", "x", name)
+    assert "has no effect" in error.message
+    assert counted.rehearse(settings(**slot)) == []
+    assert counted.rehearse(settings(model="hal0-starter", **more)) == []
