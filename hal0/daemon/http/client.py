@@ -6,7 +6,7 @@ Reading from the backend stops while the reader of the answer is behind.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -23,6 +23,17 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 
 class BrokenAnswer(Exception):  # noqa: N818 - it says what came, as the design pages do
     """What came is not a whole HTTP answer: cut short, malformed, or over a limit."""
+
+
+async def read_whole(read: Callable[[], Awaitable[bytes]], limit_bytes: int) -> bytes:
+    """What `read` gives until it gives nothing; raises BrokenAnswer if that is longer than the limit."""
+    parts, size = [], 0
+    while data := await read():
+        size += len(data)
+        if size > limit_bytes:
+            raise BrokenAnswer(f"the answer is longer than {limit_bytes} bytes")
+        parts.append(data)
+    return b"".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +178,7 @@ class Connection(asyncio.Protocol):
 
     async def read_all(self, limit_bytes: int) -> bytes:
         """The rest of the body, which must not be longer than the limit."""
-        parts, size = [], 0
-        while data := await self.read():
-            size += len(data)
-            if size > limit_bytes:
-                raise BrokenAnswer(f"the answer is longer than {limit_bytes} bytes")
-            parts.append(data)
-        return b"".join(parts)
+        return await read_whole(self.read, limit_bytes)
 
     async def pour(self, sink: Callable[[bytes], None]) -> None:
         """Give the rest of the body to `sink`, each time straight from the socket's callback; return at its end.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hal0.daemon.http.client import BrokenAnswer, Head
+from hal0.daemon.http.client import BrokenAnswer, Head, read_whole
 from hal0.daemon.remotes.idiom import Counted, Spoken
 from hal0.errors import Hal0Error
 
@@ -79,13 +79,7 @@ class TurnedStream:
                 return said
 
     async def read_all(self, limit_bytes: int) -> bytes:
-        parts, size = [], 0
-        while data := await self.read():
-            size += len(data)
-            if size > limit_bytes:
-                raise BrokenAnswer(f"the answer is longer than {limit_bytes} bytes")
-            parts.append(data)
-        return b"".join(parts)
+        return await read_whole(self.read, limit_bytes)
 
     async def pour(self, sink: Callable[[bytes], None]) -> None:
         while data := await self.read():

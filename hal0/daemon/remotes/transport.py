@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from hal0 import __version__
-from hal0.daemon.http.client import BrokenAnswer, Head
+from hal0.daemon.http.client import BrokenAnswer, Head, read_whole
 from hal0.daemon.http.payload import Body, Payload
 from hal0.daemon.remotes.idiom import Counted
 from hal0.errors import Hal0Error
@@ -161,13 +161,7 @@ class RemoteAnswer:
 
     async def read_all(self, limit_bytes: int) -> bytes:
         """The rest of the body, which must not be longer than the limit."""
-        parts, size = [], 0
-        while data := await self.read():
-            size += len(data)
-            if size > limit_bytes:
-                raise BrokenAnswer(f"the answer is longer than {limit_bytes} bytes")
-            parts.append(data)
-        return b"".join(parts)
+        return await read_whole(self.read, limit_bytes)
 
     async def pour(self, sink: Callable[[bytes], None]) -> None:
         """Give the rest of the body to `sink` as it comes; return at its end."""

@@ -105,15 +105,16 @@ def _config_of_remote(remote: Remote, settings: Settings) -> RemoteConfig:
 
 
 def _candidate(slot: Slot, settings: Settings) -> Candidate:
+    config = _config_of(slot, settings)
     return Candidate(
         name=slot.name,
-        aliases=_config_of(slot, settings).aliases,
+        aliases=config.aliases,
         models=slot.model_names,
         kind=slot.kind,
         apis=slot.apis,
         state=slot.state,
         in_flight=slot.in_flight,
-        background=_config_of(slot, settings).background,
+        background=config.background,
     )
 
 
