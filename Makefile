@@ -44,7 +44,7 @@ compat: $(VENV)/.dev
 # Every page and picture that is made from the source; tests fail when one is out of date.
 docs: $(VENV)/.dev
 	@for page in $(wildcard scripts/*_docs.py scripts/*_schema.py); do $(BIN)/python -m scripts.$$(basename $$page .py) || exit 1; done
-	@$(BIN)/python -m hal0.tui.keymap > docs/keys.md
+	@$(BIN)/python -m hal0.tui.prose > docs/keys.md
 
 snapshots: $(VENV)/.dev
 	@HAL0_UPDATE_SNAPSHOTS=1 $(BIN)/pytest -q tests/tui/test_pictures.py

@@ -100,6 +100,7 @@ PURE = [
     "hal0.daemon.idioms.anthropic_thinking",
     "hal0.tui.store",
     "hal0.tui.keymap",
+    "hal0.tui.prose",
 ]
 HOMES = {
     "av": "hal0.backends",

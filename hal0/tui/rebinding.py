@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hal0.errors import did_you_mean
-from hal0.tui.keymap import BY_ID, KEYS, TITLES, Key, Place
+from hal0.tui.keymap import BY_ID, KEYS, Key, Place
+from hal0.tui.prose import TITLES
 
 # Named keys, and how they are shown.
 NAMED = {

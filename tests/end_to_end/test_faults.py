@@ -47,7 +47,7 @@ async def test_killing_the_backend_midstream_ends_the_stream_with_an_error_event
             began = time.monotonic()
             os.kill(pid, signal.SIGKILL)
             rest = [line async for line in lines if line.startswith("data: ")]
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 10  # not by a limit on silence
             error = json.loads(rest[-1].removeprefix("data: "))["error"]
             assert error["code"] == "slot.crashed"
             assert "SIGKILL" in error["message"]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hal0.errors import Hal0Error
-from hal0.tui.keymap import KEYS, Place, keys_at, markdown
+from hal0.tui.keymap import KEYS, Place, keys_at
+from hal0.tui.prose import markdown
 from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
@@ -86,7 +87,7 @@ def test_nothing_that_loses_work_is_on_enter_or_on_a_key_that_terminals_take() -
 
 
 def test_the_page_of_keys_is_made_from_the_table() -> None:
-    """After a change: `python -m hal0.tui.keymap > docs/keys.md`."""
+    """After a change: `python -m hal0.tui.prose > docs/keys.md`."""
     assert DOCS.read_text() == markdown()
 
 

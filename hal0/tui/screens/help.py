@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from hal0.errors import CATALOGUE
-from hal0.tui.keymap import FIRST_LINE, PROSE, TITLES, Key, Place
+from hal0.tui.keymap import Key, Place
 from hal0.tui.lines import EMPTY, Line, line, span
 from hal0.tui.look import STATE_ROLE
+from hal0.tui.prose import FIRST_LINE, PROSE, TITLES
 from hal0.tui.screens.base import bindings
 from hal0.tui.screens.page import Page
 from hal0.tui.text import fit, harmless, wrap

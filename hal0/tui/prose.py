@@ -1,0 +1,155 @@
+"""What is said about the places of the dashboard: in `?`, and with the table of keys as docs/keys.md.
+
+`python -m hal0.tui.prose` prints that page.
+"""
+
+import sys
+
+from hal0.tui.keymap import KEYS, Place
+
+PROSE: dict[Place, tuple[str, ...]] = {
+    "slots": (
+        "Each slot is one model on one backend process. State is a glyph, a word and a colour.",
+        "TOK/S and TTFT (time to the first token) are of now while the slot decodes, else of its last request. "
+        "REQ is requests in flight, +n those that wait until it is ready.",
+        "A pinned slot has a tack (⊤, or * in ASCII) behind its name: it never makes room for others.",
+        "Load, unload, restart and pin act on the selected slot; if some that are shown are marked, on all of these.",
+    ),
+    "stream": (
+        "The text of a request as it is generated. It stays with its outcome until a newer request comes.",
+        "Scroll up with k and the text stands still; G goes on with it.",
+    ),
+    "devices": (
+        "Utilisation as a history and in percent, memory used of all there is, temperature and power where known.",
+    ),
+    "device view": (
+        "The upper part is the last half hour of each device; the lower part is what each slot did, from what this "
+        "dashboard has seen.",
+    ),
+    "stream view": (
+        "Above are the requests, the newest first: in flight, and those that ended lately. Below is the text of the "
+        "selected one. Tab goes from the list to the text, where j and k scroll.",
+    ),
+    "event view": (
+        "What happened since this dashboard looks, the newest first, and the failures that were there before. A slot "
+        "that turns from ready to serving and back tells nothing here. Y copies an event as JSON.",
+    ),
+    "log view": (
+        "What a backend prints on its standard output and error, with all its runs of late: `---` marks where one "
+        "begins. Scroll up with k and it stands still; G or f goes on with its end.",
+    ),
+    "down": (
+        "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "
+        "after 0.5 s, then ever longer, at most every 5 s.",
+    ),
+    "frozen": (
+        "Nothing is painted, so that the text stands still; what arrives is counted in the first line and kept.",
+    ),
+    "slot page": (
+        "One slot in full. The ledger tells each start, stop and failure with who or what caused it, also from before "
+        "the daemon was started; each word of the command line tells where it comes from.",
+    ),
+    "chat": (
+        "What is written goes to the slot with all that was said before. /ab NAME asks a second slot the same, side by "
+        "side; /system, /set, /file, /export and others are told by /help. Below an answer is how long it took: in the "
+        "queue, loading, to the first token, and tokens per second.",
+    ),
+    "problem": ("One problem a page: what happened, why, what hal0 did about it, and what you can do.",),
+    "config": (
+        "What runs: a revision is a number, and each has its author and reason. A slot keeps running, changes at once, "
+        "or restarts when its requests are done; it restarts only if its command line, environment or program differ.",
+    ),
+    "rollback": (
+        "The files are written as they were, only if nobody has changed them meanwhile, and judged as any edit is.",
+    ),
+    "help": (),
+    "filter": (),
+    "confirm": (),
+    "palette": (
+        "Type some letters of what you want to do. Besides the keys of the place it has every slot by name, and the "
+        "themes.",
+    ),
+    "swap": (
+        "A swap is an edit of hal0.toml: it shows in the history and can be rolled back. Requests in flight are asked "
+        "about first.",
+    ),
+}
+TITLES: dict[Place, str] = {
+    "slots": "slots",
+    "stream": "live stream",
+    "devices": "devices",
+    "device view": "devices view",
+    "stream view": "streams view",
+    "event view": "events view",
+    "log view": "logs view",
+    "down": "no connection",
+    "frozen": "frozen screen",
+    "filter": "filter line",
+    "problem": "problem page",
+    "slot page": "slot page",
+    "chat": "chat",
+    "config": "configuration page",
+    "rollback": "question before a rollback",
+    "help": "help",
+    "confirm": "confirmation",
+    "swap": "list of models for a swap",
+    "palette": "palette",
+}
+FIRST_LINE = (
+    "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "
+    "errors, how long the daemon takes to answer, frames per second as the terminal keeps up with them, and the time "
+    "of the newest message. It never scrolls."
+)
+
+OWN_KEYS = """\
+## Keys and defaults of your own
+
+`~/.config/hal0/tui.toml` (or `$XDG_CONFIG_HOME/hal0/tui.toml`) has what the options of `hal0-tui` would say, and other
+keys by their id. Options come before it. A key is written as above, or by its name: `"x"`, `"?"`, `"^x"`, `"f5"`,
+`"shift+tab"`, `"alt+j"`, `"pagedown"`; a list gives several. What cannot be is refused with the nearest id
+(`config.dashboard`), and so are two ids on one key where both work.
+
+```toml
+theme = "hal0-light"
+ascii = false
+read_only = true
+fps = 4
+
+[keys]
+unload = "U"
+down = ["n", "down"]
+```
+"""
+
+
+def groups() -> list[str]:
+    return list(dict.fromkeys(key.group for key in KEYS))
+
+
+def markdown() -> str:
+    """docs/keys.md."""
+    rows = [
+        "# Keys of the dashboard",
+        "",
+        "<!-- Made by `python -m hal0.tui.prose`; change hal0/tui/keymap.py and prose.py. -->",
+        "",
+    ]
+    rows += [FIRST_LINE, ""]
+    for group in groups():
+        rows += [f"## {group}", "", "| key | does | where | id |", "|---|---|---|---|"]
+        for key in KEYS:
+            if key.group == group:
+                where = ", ".join(TITLES[place] for place in key.places)
+                names = " ".join(f"`{name}`" for name in key.shown.split())
+                id = f"`{key.id}`" if key.keys else ""
+                rows.append(f"| {names} | {key.does} | {where} | {id} |")
+        rows.append("")
+    rows += [OWN_KEYS, "## How to read the panes", ""]
+    for place, prose in PROSE.items():
+        if prose:
+            rows += [f"**{TITLES[place].capitalize()}.** {' '.join(prose)}", ""]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
