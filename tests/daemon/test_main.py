@@ -28,7 +28,9 @@ def ended(env: dict[str, str], command: list[str] = HAL0D) -> subprocess.Complet
 @pytest.mark.parametrize("delay", [0.0, 0.03, 0.1, 0.2, 0.4])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_the_start_ends_it_quietly(tmp_path: Path, number: signal.Signals, delay: float) -> None:
-    daemon = subprocess.Popen(HAL0D, env=Installation(tmp_path).env, stderr=subprocess.PIPE, text=True)
+    daemon = subprocess.Popen(
+        HAL0D, env=Installation(tmp_path).env, stderr=subprocess.PIPE, text=True, preexec_fn=heed_hangup
+    )
     try:
         wait_until_begun(daemon.pid)
         time.sleep(delay)  # not for luck: it is to be met at whatever stage of its start
@@ -55,6 +57,11 @@ def test_a_hangup_during_the_start_does_not_end_it(tmp_path: Path) -> None:
     finally:
         status = hal0.stop()
     assert status == 0
+
+
+def heed_hangup() -> None:
+    """Under `nohup` it is ignored from the start, and would not tell any more that the daemon has begun."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_until_begun(pid: int) -> None:

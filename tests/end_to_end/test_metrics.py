@@ -46,8 +46,8 @@ def test_what_happened_is_what_is_told(tmp_path: Path) -> None:
         assert value(samples, "hal0_prompt_tokens_total", slot="primary") >= plain["usage"]["prompt_tokens"]
         assert value(samples, "hal0_time_to_first_token_seconds_count", slot="primary") == 1
         assert value(samples, "hal0_request_seconds_count", slot="primary") == 2
-        # Tokens that are read together count once: on a busy machine that is most of them.
-        assert value(samples, "hal0_inter_token_seconds_count", slot="primary") in range(1, streamed)
+        # No gap before tokens that come with the first one: on a busy machine that may be all of them.
+        assert value(samples, "hal0_inter_token_seconds_count", slot="primary") in range(streamed)
         assert value(samples, "hal0_slot_state", slot="primary", state="ready") == 1
         assert value(samples, "hal0_slot_state", slot="primary", state="error") == 0
         assert value(samples, "hal0_slot_load_seconds_count", slot="primary") == 1
