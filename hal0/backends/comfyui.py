@@ -26,6 +26,7 @@ from hal0.backends.comfyui_client import Comfy, Refused, Silent, Unreachable
 from hal0.backends.comfyui_job import Progress
 from hal0.backends.comfyui_process import Child
 from hal0.backends.comfyui_request import Wanted
+from hal0.backends.ignored import ignored_header
 from hal0.backends.png import stripped
 from hal0.backends.serving import EXIT_CANNOT_SERVE, KEY_ENV, App, Exchange, Refusal, serving_on
 from hal0.errors import Hal0Error
@@ -131,11 +132,13 @@ class Drawing:
     def __init__(self, backend: Backend, exchange: Exchange) -> None:
         self._backend = backend
         self._exchange = exchange
+        self._ignored: tuple[str, ...] = ()
         self._progress = Progress("waiting for ComfyUI", 0.0)
         self._reported = asyncio.Event()
 
     async def run(self) -> None:
         workflow, wanted = self._backend.read(self._exchange.body)
+        self._ignored = wanted.ignored
         drawing = asyncio.ensure_future(self._draw(workflow, wanted))
         try:
             await self._tell(drawing)
@@ -149,8 +152,7 @@ class Drawing:
         finally:
             drawing.cancel()
             await asyncio.gather(drawing, return_exceptions=True)
-        if not self._exchange.has_begun:
-            await self._exchange.begin(200, PROGRESS)
+        await self._begin()
         await self._line({"answer_bytes": len(body)})
         await self._exchange.end(body)
 
@@ -185,8 +187,7 @@ class Drawing:
             if drawing.done():
                 break
             self._reported.clear()
-            if not self._exchange.has_begun:
-                await self._exchange.begin(200, PROGRESS)
+            await self._begin()
             await self._line({"doing": self._progress.doing, "done": self._progress.done})
             await asyncio.wait({drawing}, timeout=REPORT_SECONDS)
 
@@ -202,6 +203,10 @@ class Drawing:
         else:
             data = [{"b64_json": base64.b64encode(picture).decode(), "seed": seed} for picture, seed in pictures]
         return json.dumps({"created": int(time.time()), "output_format": "png", "data": data}).encode()
+
+    async def _begin(self) -> None:
+        if not self._exchange.has_begun:
+            await self._exchange.begin(200, PROGRESS + ignored_header(self._ignored))
 
     async def _line(self, told: Mapping[str, Any]) -> None:
         await self._exchange.part(json.dumps(told, default=str).encode() + b"\n")

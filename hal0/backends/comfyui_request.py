@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hal0.backends.ignored import without_effect
 from hal0.errors import Hal0Error
 from hal0.workflows import Workflow
 
@@ -15,6 +16,9 @@ SEED_BITS = 48  # of a fresh one: whole numbers that every JSON reader keeps exa
 SEEDS = 2**64  # what ComfyUI's samplers take
 # Fields that a workflow honours only if it has such a parameter.
 OWN_FIELDS = ("negative_prompt", "seed", "steps", "cfg")
+HEEDED = {*OWN_FIELDS, "prompt", "model", "n", "size", "response_format"}
+# Heeded as well: what they ask for beyond this is refused.
+REFUSED = {"stream", "output_format", "background"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Wanted:
     n: int
     seed: int  # of the first picture; each further one has the next
     as_url: bool
+    ignored: tuple[str, ...] = ()  # fields that have no effect
 
     def for_picture(self, index: int) -> dict[str, Any]:
         return {**self.values, "seed": self.seed_of(index)}
@@ -55,7 +60,14 @@ def read(body: Mapping[str, Any], workflow: Workflow, *, model: str) -> Wanted:
     if n > 1 and "seed" not in parameters:
         _without("n", "${seed}", "so all its pictures would be the same")
     seed = secrets.randbits(SEED_BITS) if body.get("seed") is None else body["seed"]
-    return Wanted(values, frozenset(given), n, seed, as_url=body.get("response_format") != "b64_json")
+    return Wanted(
+        values,
+        frozenset(given),
+        n,
+        seed,
+        as_url=body.get("response_format") != "b64_json",
+        ignored=without_effect(body, heeded=HEEDED | REFUSED),
+    )
 
 
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:

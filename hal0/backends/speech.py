@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hal0.backends.ignored import ignored_header, without_effect
 from hal0.backends.sentences import sentences
 from hal0.backends.serving import Exchange, Refusal, Route
 from hal0.backends.sound import FORMATS, RATE, SAMPLE_BYTES, Encoder, encoder, stretched
@@ -23,6 +24,7 @@ SLOWEST, FASTEST = 0.25, 4.0
 # What engines are asked for; what lies beyond is made by stretching, as voices break at the ends of the range.
 ENGINE_SLOWEST, ENGINE_FASTEST = 0.5, 2.0
 LONGEST_NAME = 500
+HEEDED = {"model", "input", "voice", "lang", "speed", "response_format", "stream_format"}
 EVENT_BYTES = 24 * 1024  # of sound in one event
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
@@ -62,6 +64,7 @@ class Wanted:
     speed: float
     format: str
     as_events: bool
+    ignored: tuple[str, ...]  # fields that have no effect
 
 
 class Speech:
@@ -90,10 +93,10 @@ class Speech:
         if first is None:
             raise Refusal("there is nothing in it that can be spoken", param="input")
         if wanted.as_events:
-            await exchange.begin(200, EVENTS)
+            await exchange.begin(200, EVENTS + ignored_header(wanted.ignored))
             await _as_events(exchange, first, pieces)
             return
-        kind = [(b"content-type", FORMATS[wanted.format].content_type.encode())]
+        kind = [(b"content-type", FORMATS[wanted.format].content_type.encode()), *ignored_header(wanted.ignored)]
         if len(wanted.pieces) == 1:
             await exchange.whole(200, first + b"".join([piece async for piece in pieces]), kind)
             return
@@ -138,6 +141,7 @@ class Speech:
             speed=float(speed),
             format=format,
             as_events=body.get("stream_format") == "sse",
+            ignored=without_effect(body, heeded=HEEDED),
         )
 
     async def _sound(self, engine: Engine, wanted: Wanted) -> AsyncGenerator[bytes, None]:

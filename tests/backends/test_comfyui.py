@@ -138,6 +138,12 @@ def test_sizes_and_the_form_of_the_answer() -> None:
     assert not wanted(response_format="b64_json").as_url
 
 
+def test_the_rest_of_what_has_no_effect_is_named() -> None:
+    heeded = {"n": 2, "size": "640x384", "seed": 1, "response_format": "url", "output_format": "png", "stream": False}
+    assert wanted(**heeded, quality="auto", user=None).ignored == ()
+    assert wanted(**heeded, user="me", style="vivid", quality="hd").ignored == ("quality", "style", "user")
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [({"steps": 3}, "steps"), ({"cfg": 1}, "cfg"), ({"seed": 1}, "seed"), ({"negative_prompt": "x"}, "negative_prompt"),

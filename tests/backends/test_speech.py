@@ -140,6 +140,15 @@ async def test_one_sentence_comes_whole_with_its_length() -> None:
         assert int.from_bytes(answer.content[40:44], "little") == RATE
 
 
+@pytest.mark.parametrize("more", [{}, {"input": "One. Two."}, {"stream_format": "sse"}])
+async def test_a_field_without_effect_is_named(more: dict[str, Any]) -> None:
+    async with speaking() as (_, client):
+        body = {"model": "m", "input": "One.", "voice": "one", "speed": 1, "response_format": "pcm", **more}
+        assert "x-hal0-ignored" not in (await client.post(SPEECH, json={**body, "instructions": None})).headers
+        answer = await client.post(SPEECH, json={**body, "instructions": "softly", "mood": 1})
+        assert answer.headers["x-hal0-ignored"] == "instructions, mood"
+
+
 async def test_events_carry_the_sound_and_end_with_done() -> None:
     async with speaking() as (_, client):
         body = {"input": "One. Two.", "response_format": "mp3", "stream_format": "sse"}

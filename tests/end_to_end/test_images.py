@@ -207,6 +207,14 @@ def struct_of(picture: bytes) -> tuple[int, int]:
     return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
 
 
+@pytest.mark.parametrize("response_format", ["url", "b64_json"])
+def test_what_has_no_effect_is_named(world: World, response_format: str) -> None:
+    answer = world.draw(quality="hd", style="vivid", user="me", response_format=response_format)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["x-hal0-ignored"] == "quality, style, user"
+    assert "x-hal0-ignored" not in world.draw(quality="auto", response_format=response_format).headers
+
+
 def test_the_same_seed_gives_the_same_picture_also_from_the_cache_and_none_a_new_one(world: World) -> None:
     def drawn(**body: Any) -> tuple[list[bytes], list[int]]:
         answer = world.draw(response_format="b64_json", prompt="seeds", **body)

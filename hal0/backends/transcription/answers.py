@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from hal0.backends.ignored import ignored_header
 from hal0.backends.serving import Exchange, Headers, Refusal, Route
 from hal0.backends.transcription.asked import Asked, read_asked
 from hal0.backends.transcription.engine import Engine
@@ -24,7 +25,6 @@ from hal0.forms import Form, read_form
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 HELD_SECONDS = 20.0
-LONGEST_HEADER = 1000
 ON_DISK = Path("/var/tmp")
 
 
@@ -127,11 +127,8 @@ class _Transcript:
         return data
 
     def _headers(self) -> Headers:
-        headers = [(b"content-type", self._writer.media_type.encode())]
-        if self._asked.ignored:
-            names = ", ".join(name for name in self._asked.ignored if name.isprintable())
-            headers.append((b"x-hal0-ignored", names.encode("ascii", "backslashreplace")[:LONGEST_HEADER]))
-        return headers
+        kind = [(b"content-type", self._writer.media_type.encode())]
+        return kind + ignored_header(self._asked.ignored)
 
 
 def _uploads() -> Path:

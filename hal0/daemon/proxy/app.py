@@ -28,7 +28,7 @@ from hal0.daemon.proxy.native import NATIVE
 from hal0.daemon.proxy.passage import Passage, Receive
 from hal0.daemon.proxy.progress import PROGRESS_TYPE, relay_answer
 from hal0.daemon.proxy.relay import TooSlow, Watch, relay_bytes, relay_events
-from hal0.daemon.proxy.replies import EVENT_STREAM, Reply, Send
+from hal0.daemon.proxy.replies import EVENT_STREAM, Header, Reply, Send
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.proxy.seams import Adapter, Answer, Carrier, Choice, Dialect, Dispatcher, Lease
 from hal0.daemon.proxy.shaping import shaped
@@ -393,7 +393,8 @@ class ProxyApp:
         kind = head.header(b"content-type")
         is_stream = kind.startswith(EVENT_STREAM)
         if lease.endpoint.speaks_hal0 and kind == PROGRESS_TYPE:
-            await self._relay_answer(passage, connection, lease)
+            kept = [header for header in passed if header[0] == b"x-hal0-ignored"]
+            await self._relay_answer(passage, connection, lease, kept + JSON)
         elif adapter is not None or (translation is not None and not is_stream):
             body = await self._whole(connection, call, lease, limit_bytes=ADAPTED_BYTES)
             tap.keep(body)
@@ -412,10 +413,14 @@ class ProxyApp:
             await reply.head(200, passed, is_stream=False)
             await relay_bytes(connection, reply, tap, on_first=passage.request.decoding)
 
-    async def _relay_answer(self, passage: Passage, connection: Answer, lease: Lease) -> None:
+    async def _relay_answer(
+        self, passage: Passage, connection: Answer, lease: Lease, answer_headers: list[Header]
+    ) -> None:
         on_progress = passage.request.progressed
         try:
-            await relay_answer(connection, passage.reply, JSON, whole_bytes=WHOLE_BYTES, on_progress=on_progress)
+            await relay_answer(
+                connection, passage.reply, answer_headers, whole_bytes=WHOLE_BYTES, on_progress=on_progress
+            )
         except Hal0Error as error:
             error.details["slot"] = lease.spec.name
             raise
