@@ -17,7 +17,8 @@ from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config
 
 from hal0.daemon.serving.connection import App, ClientConnection
-from hal0.daemon.serving.crowd import Crowd
+from hal0.daemon.serving.crowd import Crowd, Guest
+from hal0.daemon.serving.handshakes import Handshakes
 from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.sockets import remove_unix
 
@@ -46,6 +47,7 @@ class Server:
         self._crowd = Crowd(self.limits.connections)
         self._sockets = sockets
         self._tls = tls
+        self._handshakes: Handshakes | None = None  # of clients who are to speak TLS
         self._servers: list[asyncio.Server] = []
         self._unix = [
             (Path(sock.getsockname()), Path(sock.getsockname()).stat())
@@ -66,8 +68,18 @@ class Server:
         """Run the app's start-up, then accept connections."""
         loop = asyncio.get_running_loop()
         await self._start_lifespan(loop)
+        if self._tls is not None:
+            self._handshakes = Handshakes(
+                tls=self._tls,
+                limits=self.limits,
+                make=lambda: ClientConnection(self, is_local=False),
+                admit=self._make_room,
+            )
         for sock in self._sockets:
-            self._servers.append(await self._listen(loop, sock))
+            if self._handshakes is not None and sock.family != socket.AF_UNIX:
+                self._handshakes.listen(sock, backlog=BACKLOG)
+            else:
+                self._servers.append(await self._listen(loop, sock))
         self._check_handle = loop.call_later(CHECK_SECONDS, self._check)
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Server:
@@ -78,23 +90,15 @@ class Server:
 
         if is_local:
             return await loop.create_unix_server(make, sock=sock, backlog=BACKLOG)
-        if self._tls is None:
-            return await loop.create_server(make, sock=sock, backlog=BACKLOG)
-        # Who dawdles here is no connection yet, so no limit on those counts him.
-        return await loop.create_server(
-            make,
-            sock=sock,
-            backlog=BACKLOG,
-            ssl=self._tls,
-            ssl_handshake_timeout=self.limits.handshake_seconds,
-            ssl_shutdown_timeout=self.limits.linger_seconds,
-        )
+        return await loop.create_server(make, sock=sock, backlog=BACKLOG)
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; safe to call twice. Connections stay."""
         for server in self._servers:
             server.close()
         self._servers.clear()
+        if self._handshakes is not None:
+            self._handshakes.stop()
         for sock in self._sockets:
             sock.close()  # those that never began to listen
         for path, bound in self._unix:
@@ -142,7 +146,16 @@ class Server:
         self._quiet.set()
 
     def admit(self, connection: ClientConnection) -> None:
-        self._crowd.admit(connection, self.connections, len(self.connections))
+        handshake = None if self._handshakes is None else self._handshakes.taken(connection)
+        if handshake is None:
+            self._make_room(connection)
+        elif handshake.refusal is not None:
+            connection.refuse(handshake.refusal)
+
+    def _make_room(self, newcomer: Guest) -> None:
+        handshakes = self._handshakes or ()
+        present = (*self.connections, *handshakes)
+        self._crowd.admit(newcomer, present, len(present))
 
     async def _wait_quiet(self, timeout_seconds: float) -> bool:
         with suppress(TimeoutError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -69,8 +69,10 @@ async def test_while_all_are_busy_a_newcomer_is_told_to_come_again_and_the_log_s
             assert answer.headers["retry-after"] == "1"
             assert answer.headers["x-request-id"]
         assert len([record for record in caplog.records if "client connections" in record.message]) == 1
-        for client in await several(stack, port, 50):  # nor can those that are refused pile up
-            client.writer.write(b"x")
+        for _ in range(50):  # nor can those that are refused pile up
+            with suppress(OSError):  # over TLS they do not come so far
+                (client,) = await several(stack, port, 1)
+                client.writer.write(b"x")
         await until(lambda: len(server.connections) <= 2 + 32)
         busy[0].abort()
         await until(lambda: server.in_flight == 1)
