@@ -315,6 +315,7 @@ async def _serve(
 async def _leave(comfy: Comfy) -> None:
     """Give back the memory of a ComfyUI that goes on, unless somebody else works with it."""
     with suppress(Unreachable, Refused):
+        await comfy.settle()
         if await comfy.is_quiet():
             await comfy.free()
     await comfy.close()

@@ -8,8 +8,8 @@ import asyncio
 import json
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -28,6 +28,7 @@ RECONNECT_SECONDS = 1.0
 MISSING_LOOKS = 2  # in a row, before a job counts as lost: between two looks it may move from queue to history
 STOP_SECONDS = 5.0
 RECENT_MESSAGES = 256  # a job may begin before its id is known here
+RECENT_STOPS = 256
 PICTURE_BYTES = 64 * 2**20
 MESSAGE_BYTES = 64 * 2**20  # an error has the inputs of its node in it
 
@@ -61,6 +62,7 @@ class Comfy:
         self._http = httpx.AsyncClient(base_url=self.url, timeout=ASK_SECONDS, trust_env=False)
         self._jobs: dict[str, Job] = {}
         self._recent: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=RECENT_MESSAGES)
+        self._stopped: deque[str] = deque(maxlen=RECENT_STOPS)
         self._background: set[asyncio.Task[None]] = set()
         self._listens = asyncio.Event()
 
@@ -93,19 +95,22 @@ class Comfy:
             if not job.has_ended:
                 self._later(self._stop(job.id))
 
+    async def settle(self) -> None:
+        """Wait until ComfyUI has been told of every job that nobody wants any more, for a moment."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=STOP_SECONDS)
+
     async def is_quiet(self) -> bool:
-        """Whether it has no job, nobody's."""
+        """Whether it has no job of anybody else's. One that was stopped here may be in its last step."""
         running, waiting = await self._queue()
-        return not (running or waiting)
+        return {*running, *waiting} <= {*self._stopped}
 
     async def free(self) -> None:
-        """Let it unload its models."""
+        """Let it unload its models; it does so after the job that runs."""
         await self._post("/free", {"unload_models": True, "free_memory": True})
 
     async def close(self) -> None:
-        """Wait until what was left behind is stopped, for a moment."""
-        if self._background:
-            await asyncio.wait(self._background, timeout=STOP_SECONDS)
+        await self.settle()
         await self._http.aclose()
 
     async def listen(self) -> None:
@@ -209,6 +214,7 @@ class Comfy:
 
     async def _stop(self, id: str) -> None:
         """Older releases take every /interrupt for one of all, so it is sent only while this very job runs."""
+        self._stopped.append(id)
         with suppress(Unreachable, Refused):
             await self._post("/queue", {"delete": [id]})
             running, _ = await self._queue()
@@ -217,13 +223,18 @@ class Comfy:
 
     async def _picture(self, reference: Mapping[str, Any]) -> bytes:
         names = {name: str(reference.get(name, "")) for name in ("filename", "subfolder", "type")}
-        answer = await self._request("GET", f"/view?{urlencode(names)}")
-        if answer.status_code != 200:
-            reason = f"ComfyUI does not give out its picture {names['filename']} (status {answer.status_code})"
-            raise Hal0Error("dispatch.upstream_failed", reason=reason)
-        if len(answer.content) > PICTURE_BYTES:
-            raise Hal0Error("dispatch.upstream_failed", reason=f"a picture of more than {PICTURE_BYTES} bytes")
-        return answer.content
+        held = bytearray()
+        with _translated():
+            async with self._http.stream("GET", f"/view?{urlencode(names)}") as answer:
+                if answer.status_code != 200:
+                    reason = f"ComfyUI does not give out its picture {names['filename']} (status {answer.status_code})"
+                    raise Hal0Error("dispatch.upstream_failed", reason=reason)
+                async for part in answer.aiter_bytes():
+                    held += part
+                    if len(held) > PICTURE_BYTES:
+                        reason = f"ComfyUI gave a picture of more than {PICTURE_BYTES} bytes"
+                        raise Hal0Error("dispatch.upstream_failed", reason=reason)
+        return bytes(held)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._ask("POST", path, json=body)
@@ -245,17 +256,23 @@ class Comfy:
         return body
 
     async def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
-        try:
+        with _translated():
             return await self._http.request(method, path, **more)
-        except httpx.ReadTimeout as error:
-            raise Silent("no answer in time") from error
-        except httpx.HTTPError as error:
-            raise Unreachable(str(error) or type(error).__name__) from error
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except httpx.ReadTimeout as error:
+        raise Silent("no answer in time") from error
+    except httpx.HTTPError as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
 
 
 def _quoted(text: str) -> str:

@@ -362,6 +362,12 @@ def test_a_job_that_fails_is_told_in_comfyuis_words(world: World) -> None:
     world.picture(world.draw(model="sd", response_format="b64_json"))
 
 
+def test_a_picture_that_does_not_end_is_not_read_to_its_end(world: World) -> None:
+    told = error(world.draw(model="sd", prompt="a huge cat"))
+    assert told["code"] == "dispatch.upstream_failed"
+    assert "a picture of more than" in told["message"]
+
+
 def test_a_workflow_of_ones_own_is_run_and_gives_what_it_saves(world: World) -> None:
     answer = world.draw(model="mine", response_format="b64_json")
     world.picture(answer)
@@ -479,10 +485,28 @@ def test_unloading_at_once_stops_the_job_that_runs(world: World) -> None:
     client = subprocess_of(world, {"model": "sd", "prompt": "hold until unloaded"})
     until(lambda: any(r["doing"].startswith("step 1/") for r in world.requests()))
     running = httpx.get(f"{url_of(world)}/queue").json()["queue_running"][0][1]
+    before = len(world.asked("/free"))
     world.hal0.admin("POST", "/api/slots/sd/unload", {"drain": "now"})
     world.hal0.wait_for_slot("sd", "offline")
     assert {"prompt_id": running} in world.asked("/interrupt")
+    assert len(world.asked("/free")) == before + 1
     client.wait()
+
+
+def test_a_slot_that_leaves_in_the_middle_frees_no_memory_under_the_job_of_somebody_else(world: World) -> None:
+    client = subprocess_of(world, {"model": "sd", "prompt": "hold until unloaded"})
+    until(lambda: any(r["doing"].startswith("step 1/") for r in world.requests()))
+    graph = {**world.asked()[-1]["prompt"]}
+    graph["positive"] = {**graph["positive"], "inputs": {**graph["positive"]["inputs"], "text": "hold mine too"}}
+    others = httpx.post(f"{url_of(world)}/prompt", json={"prompt": graph, "client_id": "other"}).json()["prompt_id"]
+    before = len(world.asked("/free"))
+    world.hal0.admin("POST", "/api/slots/sd/unload", {"drain": "now"})
+    world.hal0.wait_for_slot("sd", "offline")
+    client.wait()
+    assert len(world.asked("/free")) == before
+    httpx.post(f"{url_of(world)}/queue", json={"delete": [others]})
+    httpx.post(f"{url_of(world)}/interrupt", json={"prompt_id": others})
+    until(lambda: not httpx.get(f"{url_of(world)}/queue").json()["queue_running"])
 
 
 def test_a_slot_is_made_swapped_and_deleted_like_any_other(world: World) -> None:

@@ -9,6 +9,7 @@ goes. Pictures lie in `temp` of the working directory. Steered by the environmen
   FAKE_COMFY_STEP         seconds of one step
   FAKE_COMFY_OLD          as before 2025-09: /interrupt knows no id, no `execution_success`
   "die"   it ends in the middle of sampling        "fail"  the sampler raises
+  "huge"  after 80 MiB its picture still has no end
   "hold"  sampling goes on only once it is interrupted, or FAKE_COMFY_RECORD.go exists
 """
 
@@ -22,6 +23,7 @@ import struct
 import sys
 import uuid
 import zlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +297,8 @@ class Comfy:
         latent = next(n["inputs"] for n in graph.values() if n["class_type"].startswith("Empty"))
         colour = bytes.fromhex(signature(graph, node)[:6])
         texts = {"prompt": json.dumps(graph), "workflow": "{}"} if self.has_metadata else {}
-        name = f"ComfyUI_{place}_{len(list(self.folder.iterdir())):05}_.png"
+        words = " ".join(n["inputs"].get("text", "") for n in graph.values())
+        name = f"{'huge' if 'huge' in words else 'ComfyUI'}_{place}_{len(list(self.folder.iterdir())):05}_.png"
         (self.folder / name).write_bytes(png(latent["width"], latent["height"], colour, texts))
         return {"filename": name, "subfolder": "", "type": place}
 
@@ -304,6 +307,12 @@ def record(told: Any) -> None:
     if RECORD:
         with open(RECORD, "a") as file:
             file.write(json.dumps(told) + "\n")
+
+
+async def huge() -> AsyncIterator[bytes]:
+    for _ in range(80):
+        yield bytes(2**20)
+    await asyncio.Event().wait()
 
 
 def make(comfy: Comfy) -> Quart:
@@ -367,7 +376,7 @@ def make(comfy: Comfy) -> Quart:
         file = comfy.folder / request.args["filename"]
         if ".." in request.args["filename"] or not file.exists():
             return Response(status=404)
-        return Response(file.read_bytes(), content_type="image/png")
+        return Response(huge() if "huge" in file.name else file.read_bytes(), content_type="image/png")
 
     @app.websocket("/ws")
     async def ws() -> None:
