@@ -899,7 +899,15 @@ _add(
     409,
     "a hal0 daemon already runs here (pid {pid}, {where})",
     cause="Two daemons would fight over the same slots and ports.",
-    remedy="Use the one that runs (`hal0 tui`), or stop it first.",
+    remedy="Use the one that runs (`hal0 tui`), or end it with `hal0 stop`.",
+)
+_add(
+    "system.not_stopped",
+    409,
+    "hal0 stop leaves the daemon at {where} alone: {reason}",
+    cause="`hal0 stop` ends daemons of this machine and of this user; a service of systemd is ended by systemd, which "
+    "might start it again otherwise.",
+    remedy="{fix}",
 )
 _add(
     "system.start_failed",

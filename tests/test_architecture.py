@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
         "hal0.paths",
         "hal0.streams",
         "hal0.marks",
+        "hal0.systemd",
         "hal0.spool",
         "hal0.forms",
     },

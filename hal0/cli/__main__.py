@@ -35,6 +35,7 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
             Command("up", "up", "start the daemon if none runs, and open the dashboard"),
             Command("serve", "serve", "run the daemon in the foreground"),
             Command("tui", "tui", "open the dashboard of a running daemon"),
+            Command("stop", "stop", "end the daemon; requests in flight may finish"),
         ),
     ),
     (
@@ -65,11 +66,23 @@ GROUPS: Sequence[tuple[str, Sequence[Command]]] = (
     ),
 )
 COMMANDS = {command.name: command for _, group in GROUPS for command in group}
-# Words that people try by themselves, and the command below which they are.
-BELOW = {
-    **dict.fromkeys(("load", "unload", "restart", "swap", "pin", "unpin", "logs", "create"), "slot"),
-    **dict.fromkeys(("pull", "add", "rm"), "model"),
-    **dict.fromkeys(("check", "edit", "history", "rollback", "schema", "diff"), "config"),
+# Words that people try by themselves, and the commands that they mean.
+MEANT = {
+    **{
+        verb: f"slot {verb}"
+        for verb in ("load", "unload", "restart", "swap", "pin", "unpin", "logs", "create", "delete")
+    },
+    **{verb: f"model {verb}" for verb in ("pull", "add", "rm")},
+    **{verb: f"config {verb}" for verb in ("check", "edit", "history", "rollback", "schema", "diff", "reload")},
+    "start": "up",
+    "run": "chat",
+    **dict.fromkeys(("down", "quit", "kill", "shutdown"), "stop"),
+    **dict.fromkeys(("ps", "top"), "status"),
+    **dict.fromkeys(("slots", "ls"), "slot list"),
+    **{f"{noun}s": f"{noun} list" for noun in ("model", "key", "remote")},
+    "log": "slot logs",
+    "show": "slot show",
+    "dashboard": "tui",
 }
 
 
@@ -119,8 +132,8 @@ def _run(words: list[str], args: Namespace) -> int:
         print(f"hal0: {first} comes after a command, as in `hal0 status {first} …`", file=sys.stderr)
         print("`hal0 --help` lists the commands.", file=sys.stderr)
         return 2
-    if first in BELOW:
-        print(f"hal0: there is no command {first!r}; it is `hal0 {BELOW[first]} {first}`", file=sys.stderr)
+    if first in MEANT:
+        print(f"hal0: there is no command {first!r}; it is `hal0 {MEANT[first]}`", file=sys.stderr)
         return 2
     if first not in COMMANDS:
         print(f"hal0: there is no command {first!r}{did_you_mean(first, COMMANDS)}", file=sys.stderr)

@@ -80,7 +80,8 @@ def _own_daemon(config: str | None, paths: Paths, *, keep: bool) -> Iterator[Non
         yield
     finally:
         if keep:
-            print(f"hal0d goes on as pid {child.process.pid}; its log is {child.log}", file=sys.stderr)
+            told = f"hal0d goes on as pid {child.process.pid}; `hal0 stop` ends it; its log is {child.log}"
+            print(told, file=sys.stderr)
         else:
             _stop(child)
 

@@ -56,7 +56,7 @@ from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.admission import Impossible
 from hal0.daemon.slots.appraisal import Appraisal
-from hal0.daemon.slots.bonds import RUN, Bonds, is_service
+from hal0.daemon.slots.bonds import RUN, Bonds
 from hal0.daemon.slots.lifecycle import ANSWERING, State
 from hal0.daemon.slots.machine import LocalMachine
 from hal0.daemon.slots.ports import Ports
@@ -67,6 +67,7 @@ from hal0.daemon.slots.supervisor import Supervisor
 from hal0.daemon.slots.swaps import Swaps
 from hal0.errors import Hal0Error
 from hal0.paths import Paths
+from hal0.systemd import is_service
 from hal0.wire import SlotEffect
 
 log = logging.getLogger("hal0")

@@ -58,6 +58,22 @@ def vacancy(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> Iterator
         yield
 
 
+def holder(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> int | None:
+    """The pid of the daemon that holds the lock, also before it has opened its socket; None if none does.
+
+    Raises `config.locked` or `system.state_unwritable`.
+    """
+    if not (paths.state / DAEMON_LOCK).exists():
+        return None
+    with _turn(paths.state, patience_seconds):  # else a daemon that starts right now might find the lock taken by us
+        descriptor = _open_lock(paths.state / DAEMON_LOCK)
+        try:
+            noted = "" if _locks(descriptor) else _noted_pid(descriptor)
+        finally:
+            os.close(descriptor)
+    return int(noted) if noted.isdigit() else None
+
+
 @contextmanager
 def _turn(state: Path, patience_seconds: float) -> Iterator[None]:
     """One at a time, daemons that start and commands that write; raises `config.locked` when that takes too long."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hal0 import __version__
-from hal0.cli.__main__ import COMMANDS, main
+from hal0.cli.__main__ import COMMANDS, MEANT, main
 from hal0.wire import Accepted
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
@@ -72,6 +72,13 @@ def test_every_command_explains_itself_without_a_daemon(hal0: Run, command: str)
 @pytest.mark.parametrize("verb", ["list", "show", "command", "load", "unload", "restart", "logs"])
 def test_every_slot_command_explains_itself(hal0: Run, verb: str) -> None:
     assert hal0("slot", verb, "--help").out.startswith(f"usage: hal0 slot {verb}")
+
+
+@pytest.mark.parametrize("word", MEANT)
+def test_a_word_that_people_try_leads_to_a_command(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 2
+    assert f"it is `hal0 {MEANT[word]}`" in capsys.readouterr().err
+    assert main([*MEANT[word].split(), "--help"]) == 0
 
 
 ASKING = [

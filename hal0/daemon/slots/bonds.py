@@ -122,11 +122,3 @@ class Bonds:
             self._warden.kill()
             await in_thread(self._warden.wait)
             self._warden = None
-
-
-def is_service(env: Mapping[str, str]) -> bool:
-    """Whether systemd has started this process itself: its variables are inherited by whatever a service starts."""
-    if "INVOCATION_ID" not in env:
-        return False
-    told = env.get("SYSTEMD_EXEC_PID")  # since systemd 248
-    return told == str(os.getpid()) if told is not None else os.getppid() == 1

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from hal0.daemon.slots.bonds import is_service
 from hal0.marks import end_all, is_marked, marked, signal_all
 from tests.daemon.slots.conftest import House
 
@@ -75,17 +74,3 @@ def test_a_number_that_changed_hands_is_not_signalled(sleeper: subprocess.Popen[
             == []
         )
         assert sleeper.wait() == -signal.SIGTERM
-
-
-@pytest.mark.parametrize(
-    ("env", "service"),
-    [
-        ({}, False),
-        ({"SYSTEMD_EXEC_PID": "own"}, False),
-        ({"INVOCATION_ID": "x", "SYSTEMD_EXEC_PID": "own"}, True),
-        ({"INVOCATION_ID": "x", "SYSTEMD_EXEC_PID": "1"}, False),  # a terminal that is a service started this shell
-        ({"INVOCATION_ID": "x"}, False),  # systemd before 248: it is the parent, and it is not
-    ],
-)
-def test_only_what_systemd_started_itself_is_a_service(env: dict[str, str], service: bool) -> None:
-    assert is_service({name: str(os.getpid()) if value == "own" else value for name, value in env.items()}) == service
