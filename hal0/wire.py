@@ -63,6 +63,7 @@ class SlotView(Wire):
     name: str
     state: SlotState
     since: float  # when it entered the state
+    up_since: float | None = None  # when it became ready, whatever it has served since; while it comes up: the start
     kind: Kind
     provider: str
     model: str  # the model id the slot serves
@@ -97,6 +98,16 @@ class SlotView(Wire):
     swap: SwapView | None = None  # the last one, since the daemon has run
     aliases: list[str] = []
     background: list[str] = []  # further names, for requests that no person waits for
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a request can be served."""
+        return self.state in ("ready", "serving", "idle")
+
+    @property
+    def lasts_since(self) -> float:
+        """Since when it is up, or coming up, else in its state: requests begin nothing anew for people."""
+        return self.since if self.up_since is None else self.up_since
 
     @property
     def use(self) -> str:

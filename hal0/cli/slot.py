@@ -112,7 +112,14 @@ def show_slot(args: Namespace) -> int:
         print_json({**json.loads(body), "command": json.loads(command_body)})
         return 0
     slot = daemon.parse(body, SlotView)
-    say(Cell(*STATES[slot.state]), " ", Cell(slot.name, "bold"), "  ", state_cell(slot), f"  {_for(slot.since)}")
+    say(
+        Cell(*STATES[slot.state]),
+        " ",
+        Cell(slot.name, "bold"),
+        "  ",
+        state_cell(slot),
+        f"  {slot_facts.lasting(slot, time.time())}",
+    )
     facts(slot_facts.facts(slot, time.time()))
     if slot.error:
         heading("last failure")
@@ -184,7 +191,3 @@ def _note(slot: SlotView) -> Cell:
     if slot.waiting:
         return Cell(f"{slot.waiting} waiting", "yellow")
     return Cell("pinned" if slot.pinned else "", "dim")
-
-
-def _for(since: float) -> str:
-    return f"for {figures.span(time.time() - since)}"

@@ -21,7 +21,6 @@ from typing import Any
 from hal0.cli.connection import Daemon
 from hal0.cli.options import add_json
 from hal0.cli.output import Progress, is_terminal, print_json, say
-from hal0.cli.waiting import UP
 from hal0.errors import Hal0Error
 from hal0.paths import find_socket, locate
 from hal0.systemd import service_of
@@ -137,7 +136,7 @@ class _Stopping:
             state = self._daemon.get("/api/state", State)
         except Hal0Error:  # it has gone, has no socket yet, or hangs: the signal is what counts
             return None
-        self.kept = [slot.name for slot in state.slots if slot.state in UP] if state.keeps_backends else []
+        self.kept = [slot.name for slot in state.slots if slot.is_up] if state.keeps_backends else []
         return state
 
     def _words(self, state: State | None) -> str:

@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 from hal0.cli.connection import Daemon, part
 from hal0.errors import CATALOGUE, Hal0Error
-from hal0.wire import SlotState, SlotView
+from hal0.wire import SlotView
 
 POLL_SECONDS = 0.1
 OFFLINE_SECONDS = 3.0  # a slot that is to come up and stays offline longer than this was stopped by someone else
-
-UP: frozenset[SlotState] = frozenset({"ready", "serving", "idle"})
 
 
 def await_outcome(daemon: Daemon, verb: str, before: SlotView, on_progress: Callable[[SlotView], None]) -> SlotView:
@@ -40,7 +38,7 @@ def is_done(verb: str, before: SlotView, slot: SlotView) -> bool:
     if verb == "unload":
         return slot.state == "offline"
     # A restart of a slot that is up ends in another run; a failed slot may have its next run waiting already.
-    return slot.state in UP and (verb == "load" or before.state not in UP or slot.run > before.run)
+    return slot.is_up and (verb == "load" or not before.is_up or slot.run > before.run)
 
 
 def failure_of(slot: SlotView) -> Hal0Error:

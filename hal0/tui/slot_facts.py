@@ -31,6 +31,11 @@ def facts(slot: SlotView, now: float) -> list[tuple[str, str]]:
     return [(label, value) for label, value in values if value]
 
 
+def lasting(slot: SlotView, now: float) -> str:
+    """For how long it is up, whatever it has served meanwhile, or coming up, or in its state."""
+    return f"{'up ' if slot.is_up else ''}for {figures.span(now - slot.lasts_since)}"
+
+
 def shell_line(command: CommandView) -> str:
     """The command line as a shell takes it, with what is added to the environment."""
     environment = [f"{name}={shlex.quote(value)}" for name, value in command.env.items()]

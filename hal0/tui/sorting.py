@@ -30,7 +30,7 @@ SORTS: tuple[Sort, ...] = (
     Sort("tok/s", lambda slot, load: load.tokens_per_second, largest_first=True),
     Sort("ttft", lambda slot, load: load.ttft_ms, largest_first=True),
     Sort("req", lambda slot, load: load.in_flight + load.waiting, largest_first=True),
-    Sort("since", lambda slot, load: slot.since, largest_first=True),
+    Sort("since", lambda slot, load: slot.lasts_since, largest_first=True),
 )
 
 

@@ -75,7 +75,10 @@ def test_every_slot_command_explains_itself(hal0: Run, verb: str) -> None:
 
 
 @pytest.mark.parametrize("word", MEANT)
-def test_a_word_that_people_try_leads_to_a_command(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_that_people_try_leads_to_a_command(
+    word: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO()))
     assert main([word]) == 2
     assert f"it is `hal0 {MEANT[word]}`" in capsys.readouterr().err
     assert main([*MEANT[word].split(), "--help"]) == 0

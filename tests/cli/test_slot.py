@@ -1,6 +1,7 @@
 """`hal0 slot`: lists, details, verbs that wait for their outcome, logs."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,6 +76,19 @@ def test_show_tells_the_failure_its_output_and_where_the_command_line_comes_from
     both = json.loads(hal0("slot", "show", "coder", "--json").out)
     assert both["error"]["code"] == "slot.load_failed"
     assert both["command"]["origins"] == COMMAND.origins
+
+
+@pytest.mark.parametrize(
+    ("state", "up", "told"),
+    [("serving", 7500, "serving  up for 2h05"), ("warming", 130, "for 2m10"), ("offline", None, "for 1m05")],
+)
+def test_show_tells_for_how_long_it_is_up_whatever_it_has_served_since(
+    hal0: Run, admin: FakeAdmin, state: str, up: float | None, told: str
+) -> None:
+    now = time.time()
+    up_since = None if up is None else now - up
+    admin.answers["GET /api/slots/primary"] = pictures.slot(state=state, since=now - 65, up_since=up_since)
+    assert told in hal0("slot", "show", "primary").out.splitlines()[0]
 
 
 def test_show_says_where_a_backend_runs_and_that_it_takes_no_key(hal0: Run, admin: FakeAdmin) -> None:

@@ -147,6 +147,7 @@ def test_a_backend_goes_on_and_answers(survived: Survived) -> None:
     answer = httpx.post(f"{survived.hal0.url}/v1/chat/completions", json={**HELLO, "model": "kept"}, timeout=10)
     assert (answer.status_code, answer.headers["x-hal0-slot"]) == (200, "kept")
     assert survived.why("kept")[-2].startswith("taken back after a restart of the daemon")
+    assert view["up_since"] < survived.hal0.admin("GET", "/api/state")["started_at"]
 
 
 def test_a_backend_goes_on_whose_model_file_is_away(survived: Survived) -> None:

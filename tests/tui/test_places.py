@@ -2,6 +2,7 @@
 
 from hal0.tui import places, slot_facts
 from hal0.tui.look import Look
+from hal0.tui.sorting import SORTS
 from hal0.tui.store import Load, Store
 from hal0.tui.widgets.detail import facts_of
 from hal0.tui.widgets.devices import residents, tenants
@@ -35,6 +36,15 @@ def test_what_a_slot_holds_of_its_gpus_stands_in_its_row_else_its_ram() -> None:
     assert cells(AUTO) == ("1,10", "3.0G")
     assert cells(NAMED) == ("0", "1.0G")
     assert cells(STOPPED)[0] == "auto"
+
+
+def test_requests_do_not_change_since_when_a_slot_is_up() -> None:
+    quiet = Load(0, 0, None, None, decoding=False)
+    busy = slot("busy", "serving", since=NOW - 1, up_since=NOW - 7200)
+    assert cell_texts(busy, quiet, NOW, GLYPHS)["since"][0] == "2h00"
+    assert slot_facts.lasting(busy, NOW) == "up for 2h00"
+    assert [sort.value(busy, quiet) for sort in SORTS if sort.title == "since"] == [NOW - 7200]
+    assert cell_texts(slot("off", "offline", since=NOW - 5), quiet, NOW, GLYPHS)["since"][0] == "5s"
 
 
 def test_a_slot_with_a_projector_is_told_as_one_that_sees() -> None:

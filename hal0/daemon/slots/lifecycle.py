@@ -94,6 +94,11 @@ ANSWERING = frozenset({State.READY, State.SERVING, State.IDLE})
 COMING_UP = frozenset({State.PULLING, State.STARTING, State.WARMING})
 
 
+def goes_on(before: State, now: State) -> bool:
+    """Whether the change leaves a slot what it was to people: up, whatever it serves, or on its way there."""
+    return any({before, now} <= stretch for stretch in (ANSWERING, COMING_UP))
+
+
 def after(slot: str, state: State, trigger: Trigger) -> State:
     """The state that follows; raises `slot.illegal_transition` where the table has no row."""
     try:

@@ -192,6 +192,13 @@ class Run:
         """An earlier daemon had proven it."""
         return self._found is not None and self._found.load_ms is not None
 
+    @property
+    def ready_before_seconds(self) -> float:
+        """How long ago it became ready under an earlier daemon; 0 if it was none's."""
+        if self._found is None or self._found.load_ms is None:
+            return 0.0
+        return max(0.0, time.monotonic() - self._found.spawned_at - self._found.load_ms / 1000)
+
     def give_way(self, to: str) -> None:
         """Let nobody in until `resume`: another slot waits for its memory."""
         self.way = asyncio.get_running_loop().create_future()

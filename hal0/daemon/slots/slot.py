@@ -21,7 +21,7 @@ from hal0.daemon.slots import restart
 from hal0.daemon.slots.effects import effect_on
 from hal0.daemon.slots.entrance import Entrance, Lease
 from hal0.daemon.slots.journal import Journal, error_view
-from hal0.daemon.slots.lifecycle import State, Trigger, after
+from hal0.daemon.slots.lifecycle import ANSWERING, COMING_UP, State, Trigger, after, goes_on
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.process import Process
 from hal0.daemon.slots.quiet import Quiet
@@ -74,6 +74,7 @@ class Slot:
         self._on_failure = on_failure
         self._state = State.OFFLINE
         self._since = time.time()
+        self._up_since: float | None = None
         self.run: Run | None = None  # changed here alone
         self._runs = 0
         self.last_used = 0.0  # loop time at which its last request left
@@ -148,6 +149,7 @@ class Slot:
             name=self.name,
             state=self._state.value,
             since=self._since,
+            up_since=self._up_since,
             kind=self.kind,
             provider=config.provider,
             model=self.model,
@@ -522,12 +524,21 @@ class Slot:
 
     def _fire(self, trigger: Trigger, cause: str = "", *, run: int | None = None, request: str = "") -> None:
         """Change the state. What has a cause worth telling goes into the ledger."""
-        self._state = after(self.name, self._state, trigger)
+        before, self._state = self._state, after(self.name, self._state, trigger)
         self._since = time.time()
+        if not goes_on(before, self._state):
+            self._up_since = self._begin_of_stretch()
         if cause:
             self._record(trigger, cause, run=self._runs if run is None else run, request=request)
         self.rearm()
         self._changed()
+
+    def _begin_of_stretch(self) -> float | None:
+        """Since when it has been up, under whichever daemon, or coming up; None: neither."""
+        if self._state not in ANSWERING | COMING_UP:
+            return None
+        run = self.run if self._state in ANSWERING else None
+        return self._since - (run.ready_before_seconds if run else 0.0)
 
     def _record(self, trigger: Trigger, cause: str, *, run: int, request: str) -> None:
         asked = self.run if trigger in (Trigger.FETCH, Trigger.SPAWN) else None

@@ -81,7 +81,7 @@ class SlotPage(Page):
             return [EMPTY, line(span(f"  {self._slot} is gone: it was removed from the configuration", "warn"))]
         glyphs = self.view.look.glyphs
         state = span(f" {glyphs.states[slot.state]} {slot.state}", STATE_ROLE[slot.state])
-        since = span(f"for {figures.span(self.store.now - slot.since)} ", "muted")
+        since = span(f"{slot_facts.lasting(slot, self.store.now)} ", "muted")
         lines: list[Line] = [spread(line(state), line(since), width)]
         if slot.error is not None:
             lines += [

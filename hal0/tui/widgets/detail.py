@@ -55,5 +55,5 @@ class Detail(Pane):
                 body.append(line(" ", span(f"{name:<11}", "muted"), span(pieces[0])))
                 body += [line(span(" " * 12 + piece)) for piece in pieces[1:]]
         body += [()] * (height - 2 - len(body))
-        since = line(span(f"since {figures.clock(slot.since)}", "muted")) if slot else ()
+        since = line(span(f"since {figures.clock(slot.lasts_since)}", "muted")) if slot else ()
         return self.frame.box(body[: height - 2], width, top=(title, since), role=self.frame_role)

@@ -134,7 +134,7 @@ def cell_texts(slot: SlotView, load: Load, now: float, glyphs: Glyphs) -> dict[s
         "ttft": span(figures.milliseconds(load.ttft_ms), past),
         "load": span(figures.milliseconds(slot.load_ms), "muted"),
         "requests": _requests(slot, load),
-        "since": span(figures.span(now - slot.since), "muted"),
+        "since": span(figures.span(now - slot.lasts_since), "muted"),
         "port": span(slot.port or figures.MISSING, "muted"),
         "pid": span(slot.pid or figures.MISSING, "muted"),
         "revision": span(f"r{slot.revision}", "muted"),

@@ -47,6 +47,26 @@ async def test_a_start_goes_through_the_states_in_order(house: House) -> None:
     assert states == ["offline", "pulling", "starting", "warming", "ready", "serving", "ready"]
 
 
+async def test_since_when_it_is_up_is_not_changed_by_requests(house: House) -> None:
+    slot = house.add({"listen_after": 0.1, "ready_after": 0.1})
+    slot.load(by="test")
+    await house.until(lambda: slot.state == "starting")
+    start = slot.view()
+    await house.until(lambda: slot.state == "warming")
+    assert slot.view().lasts_since == start.since < slot.view().since
+    await house.until(lambda: slot.state == "ready")
+    ready = slot.view()
+    assert ready.up_since == ready.since
+    async with slot.lease():
+        assert slot.view().since > ready.since
+        assert slot.view().lasts_since == ready.since
+    assert (slot.state, slot.view().lasts_since) == ("ready", ready.since)
+    slot.unload("test")
+    assert slot.view().up_since is None
+    await house.until(lambda: slot.state == "offline")
+    assert slot.view().lasts_since == slot.view().since > ready.since
+
+
 async def test_those_who_leave_while_waiting_cost_nothing(house: House) -> None:
     slot = house.add({"ready_after": 0.5})
     waiters = [asyncio.create_task(ask(slot)) for _ in range(200)]
