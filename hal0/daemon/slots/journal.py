@@ -67,7 +67,7 @@ class Journal:
             ran_seconds=time.monotonic() - run.spawned_at if run.spawned_at else 0.0,
             requests=[hold.request for hold in run.holds if hold.request],
             memory_bytes=self._memory_of(self._slot),
-            output=output.tail(BUNDLE_LINES),
+            output=output.tail_of_run(BUNDLE_LINES),
         )
         self._crashes.keep(bundle)
         error.details["crash"] = bundle.id

@@ -5,6 +5,7 @@ The slot owns one Output for all its runs, so that the last words of a crashed r
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ KEPT_LINES = 2_000
 LONGEST_LINE_BYTES = 8_192  # a longer one is cut into several, so that a backend without newlines cannot fill memory
 FILE_BYTES = 8 * 2**20
 RECALLED_BYTES = 256 * 2**10
+RUN_BEGINS = re.compile(r"--- run \d+ on port ")
 FILES_KEPT = 3  # NAME.log, NAME.log.1, NAME.log.2
 
 log = logging.getLogger("hal0.slots")
@@ -26,6 +28,7 @@ class Output:
         self._file = file
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._count = 0  # lines ever
+        self._own_count = 0  # lines of the present run, or of the last one
         self._partial = b""
         self._changed = asyncio.Event()
         self._written = file.stat().st_size if file.exists() else 0
@@ -46,7 +49,10 @@ class Output:
                 lines = file.read().splitlines()
         except OSError:  # there is none
             return
-        self._lines.extend(line.decode("utf-8", "replace") for line in lines)
+        told = [line.decode("utf-8", "replace") for line in lines]
+        self._lines.extend(told)
+        # It goes on with the last run that began; one that began before these lines has all of them.
+        self._own_count = next((n for n, line in enumerate(reversed(told)) if RUN_BEGINS.match(line)), len(told))
 
     def end(self) -> None:
         """The pipe is closed: what came without a newline is a line too."""
@@ -55,12 +61,21 @@ class Output:
             self._partial = b""
 
     def note(self, text: str) -> None:
-        """A line of hal0's own, such as where a new run begins."""
+        """A line of hal0's own."""
         self.end()
         self._keep([f"--- {text}".encode()])
 
+    def begin_run(self, number: int, *, port: int, command: str) -> None:
+        """What comes from here on is this run's."""
+        self.note(f"run {number} on port {port}: {command}")
+        self._own_count = 0
+
     def tail(self, count: int) -> list[str]:
         return list(self._lines)[-count:] if count > 0 else []
+
+    def tail_of_run(self, count: int) -> list[str]:
+        """As `tail`, without what earlier runs have printed."""
+        return self.tail(min(count, self._own_count))
 
     async def follow(self, count: int) -> AsyncIterator[list[str]]:
         """The last `count` lines, then new ones in batches, until the reader leaves."""
@@ -77,6 +92,7 @@ class Output:
             return
         self._lines.extend(line.rstrip(b"\r").decode("utf-8", "replace") for line in lines)
         self._count += len(lines)
+        self._own_count += len(lines)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
         self._write(b"\n".join(lines) + b"\n")

@@ -296,7 +296,7 @@ class Run:
         bonds = self._tools.bonds
         with self._tools.ports.claim(name, fixed=spec.config.port) as port:
             endpoint = launch.endpoint(port, secrets.token_urlsafe(24))
-            self._output.note(f"run {self.number} on port {port}: {' '.join(launch.argv(port))}")
+            self._output.begin_run(self.number, port=port, command=" ".join(launch.argv(port)))
             self.spawned_at = time.monotonic()
             mark = bonds.mark(name)
             bonds.tighten()
@@ -423,7 +423,7 @@ class Run:
         self._output.end()
         out_of_memory = code in (-signal.SIGKILL, None) and self._tools.oom_kills.lately()
         reason = describe_exit(code, out_of_memory=out_of_memory)
-        if words := provider.failure_reason(self._output.tail(TAIL_LINES)):
+        if words := provider.failure_reason(self._output.tail_of_run(TAIL_LINES)):
             reason = f"{words} ({reason})"
         facts: dict[str, Any] = {"slot": name, "reason": reason, "exit": code, "run": self.number}
         if out_of_memory:

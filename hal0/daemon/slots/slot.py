@@ -483,7 +483,7 @@ class Slot:
         if is_crash:
             self._failures += 1
         self._error = ending.error
-        self._error_tail = self.output.tail(ERROR_LINES) if ending.had_process else []  # else they are an earlier run's
+        self._error_tail = self.output.tail_of_run(ERROR_LINES) if ending.had_process else []
         if ending.had_process:
             self.journal.keep_bundle(
                 run, ending.error, state=self._state.value, revision=self.revision, output=self.output

@@ -88,6 +88,20 @@ async def test_a_crash_leaves_a_bundle_whose_id_is_in_the_error(house: House) ->
     assert (failure.error, failure.crash, failure.run) == ("slot.crashed", bundle.id, 1)
 
 
+async def test_the_last_words_in_a_bundle_are_those_of_its_own_run(house: House) -> None:
+    slot = house.add({"say": "last words"})
+    for number in (1, 2):
+        slot.load(by="test")  # also hastens the next try after the first failure
+        await house.until(lambda number=number: slot.state == "ready" and slot.view().run == number)  # type: ignore[misc]
+        assert slot.process_group is not None
+        os.kill(slot.process_group, signal.SIGKILL)
+        await house.until(lambda: slot.state == "error")
+    newest = house.supervisor.crashes.all()[0]
+    assert (newest.run, newest.output) == (2, ["last words"])
+    assert slot.view().log_tail == ["last words"]
+    assert slot.output.tail(100).count("last words") == 2
+
+
 def test_bundles_are_bounded_and_found_by_id(tmp_path: Path) -> None:
     crashes = Crashes(tmp_path)
     error = ErrorView(code="slot.crashed", message="x")

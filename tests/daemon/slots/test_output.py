@@ -13,6 +13,33 @@ def test_lines_are_put_together_from_pieces(tmp_path: Path) -> None:
     assert output.tail(0) == []
 
 
+def test_the_last_words_of_a_run_are_its_own(tmp_path: Path) -> None:
+    output = Output(tmp_path / "s.log")
+    output.begin_run(1, port=8081, command="serve a")
+    output.feed(b"one\ntwo\nthree\n")
+    assert output.tail_of_run(2) == ["two", "three"]
+    output.feed(b"cut off")
+    output.begin_run(2, port=8082, command="serve b")
+    assert output.tail_of_run(10) == []
+    output.feed(b"four\n")
+    assert output.tail_of_run(10) == ["four"]
+    assert output.tail(3) == ["cut off", "--- run 2 on port 8082: serve b", "four"]
+
+
+def test_after_a_restart_of_the_daemon_they_begin_where_the_run_began(tmp_path: Path) -> None:
+    before = Output(tmp_path / "s.log")
+    before.begin_run(1, port=8081, command="serve a")
+    before.feed(b"one\n")
+    before.begin_run(2, port=8081, command="serve a")
+    before.feed(b"two\nthree\n")
+    after = Output(tmp_path / "s.log")
+    after.recall()
+    after.note("run 2, pid 7, is taken back by a new daemon")
+    after.feed(b"four\n")
+    assert after.tail_of_run(10) == ["two", "three", "--- run 2, pid 7, is taken back by a new daemon", "four"]
+    assert after.tail(5)[0] == "--- run 2 on port 8081: serve a"
+
+
 def test_lines_without_an_end_are_cut(tmp_path: Path) -> None:
     output = Output(tmp_path / "s.log")
     output.feed(b"x" * (3 * LONGEST_LINE_BYTES + 1))
