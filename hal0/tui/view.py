@@ -32,13 +32,16 @@ class View:
 
     def slots(self) -> list[SlotView]:
         """The slots that pass the filter, in the order that was chosen."""
-        shown = [slot for slot in self.store.slots.values() if passes(slot, self.filter)]
+        known = self.store.slots.values()
+        shown = [slot for slot in known if passes(slot, self.filter)]
         return in_order(shown, self.store, self.sort, reverse=self.is_reversed)
 
     def slot(self) -> SlotView | None:
         """The selected slot; the first one while nothing was selected or the selected one is not shown."""
-        shown = self.slots()
-        return next((slot for slot in shown if slot.name == self.selected), shown[0] if shown else None)
+        selected = self.store.slots.get(self.selected)
+        if selected is not None and passes(selected, self.filter):
+            return selected
+        return next(iter(self.slots()), None)
 
     def chosen(self) -> list[SlotView]:
         """What verbs act on: the marked slots that are shown, else the selected one."""
@@ -74,6 +77,8 @@ class View:
 
 def passes(slot: SlotView, expression: str) -> bool:
     """Whether a slot fits every word of a filter: `word` is in it, `!word` is not, `~word` has its letters in order."""
+    if not expression:
+        return True
     words = (slot.name, slot.state, slot.model, slot.kind, slot.use, slot.provider, slot.device, *slot.aliases)
     text = " ".join(words).casefold()
     for term in expression.casefold().split():
