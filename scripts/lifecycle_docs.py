@@ -13,7 +13,8 @@ INTRODUCTION = """\
 <!-- Drawn from hal0/daemon/slots/lifecycle.py by `python -m scripts.lifecycle_docs`; edit that, not this. -->
 
 A slot is in one of nine states. It changes only by a row of one table; what has no row cannot happen. Each change is a
-`slot.transition` event with the whole slot in it.
+`slot.transition` event with the whole slot in it; that it works and rests is told at most ten times a second, and last
+what it came to.
 """
 
 AFTER_STATES = """\

@@ -55,6 +55,7 @@ from hal0.daemon.serving.limits import Limits
 from hal0.daemon.serving.server import Server
 from hal0.daemon.serving.sockets import listen_tcp, listen_unix
 from hal0.daemon.slots.admission import Impossible
+from hal0.daemon.slots.announcer import Announcer
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.bonds import RUN, Bonds
 from hal0.daemon.slots.lifecycle import ANSWERING, State
@@ -117,13 +118,18 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     def current() -> Settings:
         return config.current.settings
 
-    def on_change(slot: Slot) -> None:
+    def tell(slot: Slot) -> None:
         view = slot_view(slot, services)
         bus.publish("slot.transition", view)
+        if slot.state in ANSWERING and view.load_ms is not None:
+            services.requests.meter.loaded(slot.name, run=view.run, seconds=view.load_ms / 1000)
+
+    announcer = Announcer(tell)
+
+    def on_change(slot: Slot) -> None:
+        announcer.changed(slot)
         if slot.state in ANSWERING:
             trial.ready(slot.name)
-            if view.load_ms is not None:
-                services.requests.meter.loaded(slot.name, run=view.run, seconds=view.load_ms / 1000)
 
     def on_failure(slot: Slot, error: Hal0Error) -> None:
         errors.record(error, slot=slot.name)
@@ -131,6 +137,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         services.requests.meter.failed(slot.name, error.code)
 
     def on_removed(name: str) -> None:
+        announcer.forget(name)
         swaps.forget(name)
         bus.publish("slot.removed", {"name": name})
         services.requests.meter.forget(name)

@@ -29,6 +29,7 @@ class House:
         self.states: list[tuple[str, str]] = []
         self.failures: list[str] = []
         self.removed: list[str] = []
+        self.listener: Callable[[Slot], object] = lambda slot: None
         self._news = asyncio.Event()
         (folder / "ledger").mkdir()
         made = made or tools(self.models, **settings)
@@ -48,6 +49,7 @@ class House:
     def _on_change(self, slot: Slot) -> None:
         if not self.states or self.states[-1] != (slot.name, slot.state.value):
             self.states.append((slot.name, slot.state.value))
+        self.listener(slot)
         self._news.set()
 
     def _on_removed(self, name: str) -> None:
