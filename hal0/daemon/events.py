@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from hal0.wire import EventKind
 
 RING_EVENTS = 5_000  # what a reconnecting client can catch up on without fetching the state
 QUEUE_EVENTS = 1_000  # how far one subscriber may fall behind before its queue is dropped
+CROWD_EVENTS = QUEUE_EVENTS // 2  # are not left to gather any longer
+STOPPING: EventKind = "daemon.stopping"  # from here on a reader's connection may end at any moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Subscription:
         self._topics = frozenset(topics)
         self._queue: deque[Event] = deque()
         self._wake = asyncio.Event()
+        self._is_crowded = asyncio.Event()
+        self._is_hurried = False
         self._lost: tuple[int, int] | None = None
 
     def wants(self, kind: EventKind) -> bool:
@@ -47,6 +51,9 @@ class Subscription:
         return not self._topics or kind == "gap" or not self._topics.isdisjoint((kind, kind.partition(".")[0]))
 
     def offer(self, event: Event) -> None:
+        if event.kind == STOPPING:
+            self._is_hurried = True
+            self._is_crowded.set()
         if not self.wants(event.kind):
             return
         if len(self._queue) >= QUEUE_EVENTS:
@@ -58,11 +65,14 @@ class Subscription:
         else:
             self._queue.append(event)
         self._wake.set()
+        if len(self._queue) >= CROWD_EVENTS:
+            self._is_crowded.set()
 
     async def next_batch(self) -> list[Event]:
         """Wait for events; return all that are there. After a loss the batch is one `gap`."""
         await self._wake.wait()
         self._wake.clear()
+        self._is_crowded.clear()
         if self._lost:
             first, last = self._lost
             self._lost = None
@@ -70,6 +80,14 @@ class Subscription:
         batch = list(self._queue)
         self._queue.clear()
         return batch
+
+    async def gather(self, seconds: float) -> None:
+        """Let events come together for so long, or until there are many: a batch costs more than an event does."""
+        if self._is_hurried:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_crowded.wait()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:

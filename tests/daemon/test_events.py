@@ -1,6 +1,6 @@
 import asyncio
 
-from hal0.daemon.events import QUEUE_EVENTS, RING_EVENTS, EventBus
+from hal0.daemon.events import CROWD_EVENTS, QUEUE_EVENTS, RING_EVENTS, EventBus
 from hal0.wire import EventKind
 
 KINDS: tuple[EventKind, ...] = ("slot.removed", "slot.transition", "device.sample", "config.rejected")
@@ -89,6 +89,32 @@ async def test_publishing_wakes_a_waiting_reader() -> None:
         await asyncio.sleep(0)
         bus.publish("slot.removed", {"name": "x"})
         assert len(await waiting) == 1
+
+
+async def test_events_gather_for_a_moment_and_no_longer_than_until_there_are_many() -> None:
+    bus = EventBus()
+    with bus.subscribe() as subscription:
+        bus.publish("slot.removed", {"name": "x"})
+        await subscription.gather(0.01)
+        assert len(await subscription.next_batch()) == 1
+        gathering = asyncio.create_task(subscription.gather(3600.0))
+        for _ in range(CROWD_EVENTS):
+            await asyncio.sleep(0)
+            assert not gathering.done()
+            bus.publish("slot.removed", {"name": "x"})
+        await gathering
+        assert len(await subscription.next_batch()) == CROWD_EVENTS
+
+
+async def test_nothing_gathers_any_more_once_the_daemon_stops() -> None:
+    bus = EventBus()
+    with bus.subscribe() as everything, bus.subscribe(topics=("slot",)) as slots:
+        gathering = [asyncio.create_task(reader.gather(3600.0)) for reader in (everything, slots)]
+        await asyncio.sleep(0)
+        bus.publish("daemon.stopping", {"drain_seconds": 30.0})
+        await asyncio.gather(*gathering)
+        assert [event.kind for event in await everything.next_batch()] == ["daemon.stopping"]
+        await everything.gather(3600.0)
 
 
 async def test_nobody_is_watched_over_after_leaving() -> None:

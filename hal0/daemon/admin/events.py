@@ -11,6 +11,7 @@ from hal0.daemon.events import Event
 from hal0.daemon.services import Services
 
 KEEP_ALIVE_SECONDS = 15.0
+GATHER_SECONDS = 0.05  # for which what follows an event may wait: too short for an eye, and twenty batches a second
 
 
 def make(services: Services) -> Blueprint:
@@ -37,6 +38,7 @@ async def _follow(services: Services, since: int | None, topics: frozenset[str])
                 yield ": keep-alive\n\n"
                 continue
             yield "".join(map(_encode, batch))
+            await subscription.gather(GATHER_SECONDS)
 
 
 def _encode(event: Event) -> str:
