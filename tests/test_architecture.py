@@ -30,6 +30,7 @@ LAYERS: list[set[str]] = [
         "hal0.daemon.error_log",
         "hal0.daemon.gate",
         "hal0.daemon.instance",
+        "hal0.daemon.timer",
         "hal0.daemon.http",
         "hal0.daemon.image_files",
         "hal0.daemon.config",

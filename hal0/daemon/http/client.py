@@ -14,6 +14,7 @@ import httptools
 
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.http.payload import Body, Payload
+from hal0.daemon.timer import Timer
 
 HEAD_LIMIT_BYTES = 64 * 2**10
 UNREAD_LIMIT_BYTES = 64 * 2**10  # how much of an answer is held for a reader that is behind
@@ -68,6 +69,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self._always = b"host: %b:%d\r\n" % (endpoint.host.encode(), endpoint.port)  # in the head of every request
+        if endpoint.key:
+            self._always += b"authorization: Bearer %b\r\n" % endpoint.key.encode()
         self.last_heard = 0.0  # loop time of the last bytes that came
         self.paused = False
         self.on_lost: Callable[[Connection], None] | None = None  # told when the connection ends while nobody reads
@@ -75,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
+        self._patience = Timer(lambda: self.fail(TimeoutError()))
         self._may_write: asyncio.Future[None] | None = None  # while the backend is behind in taking a request
         self._sink: Callable[[bytes], None] | None = None
         self._error: Exception | None = None
@@ -100,6 +105,17 @@ class Connection(asyncio.Protocol):
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             _, connection = await loop.create_connection(lambda: cls(endpoint), endpoint.host, endpoint.port)
         return connection
+
+    async def ask(
+        self, method: str, path: str, *, body: Body, headers: tuple[tuple[bytes, bytes], ...], until: float
+    ) -> Head:
+        """Send one whole request and wait for the head of its answer; raises TimeoutError at that loop time."""
+        self._patience.set(until)
+        try:
+            await self.send_all(method, path, body=body, headers=headers)
+            return await self.head()
+        finally:
+            self._patience.clear()
 
     def send(self, method: str, path: str, *, body: bytes = b"", headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Send one whole request. The length, the host and the backend's key are added here."""
@@ -143,15 +159,9 @@ class Connection(asyncio.Protocol):
             raise self._error or BrokenAnswer("the connection is closed")
         self._begin()
         self.last_heard = self._loop.time()
-        endpoint = self.endpoint
-        lines = [
-            b"%b %b HTTP/1.1\r\nhost: %b:%d\r\ncontent-length: %d\r\n"
-            % (method.encode(), path.encode(), endpoint.host.encode(), endpoint.port, length)
-        ]
-        if endpoint.key:
-            lines.append(b"authorization: Bearer %b\r\n" % endpoint.key.encode())
+        lines = [b"%b %b HTTP/1.1\r\n" % (method.encode(), path.encode()), self._always]
         lines += [b"%b: %b\r\n" % header for header in headers]
-        lines.append(b"\r\n")
+        lines.append(b"content-length: %d\r\n\r\n" % length)
         return self._transport, b"".join(lines)
 
     async def head(self) -> Head:
@@ -300,8 +310,9 @@ class Connection(asyncio.Protocol):
             self._error = BrokenAnswer(f"the connection ended {where}")
         self.resume_writing()
         self._wake()
-        # The parser holds bound methods of this object: without this the pair waits for the garbage collector.
+        # The parser and the timer hold methods of this object: without this they wait for the garbage collector.
         del self._parser
+        self._patience.close()
         if self.on_lost is not None:
             self.on_lost(self)
 

@@ -30,21 +30,19 @@ class Pool:
 
         Who gets the connection gives it back with `release`.
         """
+        until = asyncio.get_running_loop().time() + timeout_seconds
         connection = self._take(endpoint)
         try:
-            async with asyncio.timeout(timeout_seconds):
-                if connection is not None:
-                    try:
-                        await connection.send_all("POST", path, body=body, headers=headers)
-                        await connection.head()
-                        return connection
-                    except BrokenAnswer:
-                        if not connection.is_silent:
-                            raise
-                connection = await Connection.open(endpoint)
-                await connection.send_all("POST", path, body=body, headers=headers)
-                await connection.head()
-                return connection
+            if connection is not None:
+                try:
+                    await connection.ask("POST", path, body=body, headers=headers, until=until)
+                    return connection
+                except BrokenAnswer:
+                    if not connection.is_silent:
+                        raise
+            connection = await Connection.open(endpoint)
+            await connection.ask("POST", path, body=body, headers=headers, until=until)
+            return connection
         except BaseException:
             if connection is not None:
                 connection.close()

@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable
 
 from hal0.daemon.slots.lifecycle import State
+from hal0.daemon.timer import Timer
 
 
 class Quiet:
-    """One timer at a time. `on_idle` and `on_unload` are called with the cause in words."""
+    """One timer. `on_idle` and `on_unload` are called with the cause in words."""
 
     def __init__(self, *, on_idle: Callable[[str], object], on_unload: Callable[[str], object]) -> None:
         self._on_idle = on_idle
         self._on_unload = on_unload
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._ring)
         self._state: State | None = None
         self._since = 0.0  # loop time of the last change of state
+        self._idle_after = 0.0
         self._due: float | None = None  # loop time at which it is unloaded
 
     @property
@@ -27,15 +29,21 @@ class Quiet:
 
     def arm(self, state: State, *, idle_after: float, unload_after: float) -> None:
         """The state, or how long it may last (seconds; 0 for `unload_after`: for ever), may have changed."""
-        if self._timer:
-            self._timer.cancel()
-        self._timer = self._due = None
+        self._due = None
         loop = asyncio.get_running_loop()
         if state is not self._state:
             self._state, self._since = state, loop.time()
         if state is State.READY:
-            cause = f"no request for {idle_after:g} s"
-            self._timer = loop.call_at(self._since + idle_after, self._on_idle, cause)
+            self._idle_after = idle_after
+            self._timer.set(self._since + idle_after)
         elif state is State.IDLE and unload_after:
             self._due = max(loop.time(), self._since + unload_after)
-            self._timer = loop.call_at(self._due, self._on_unload, "idle for longer than unload_after")
+            self._timer.set(self._due)
+        else:
+            self._timer.clear()
+
+    def _ring(self) -> None:
+        if self._state is State.READY:
+            self._on_idle(f"no request for {self._idle_after:g} s")
+        else:
+            self._on_unload("idle for longer than unload_after")
