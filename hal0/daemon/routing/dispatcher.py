@@ -3,14 +3,15 @@
 Names mean what they meant when the request began, whatever is edited while its body comes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar
 
+from hal0.daemon.config.schema import Dispatch, Settings
 from hal0.daemon.config.schema import Remote as RemoteConfig
-from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.keys.key import Key
 from hal0.daemon.providers.base import Api
@@ -56,21 +57,34 @@ class Choice:
     background: bool = False  # by the name it was asked for, no person waits for the answer
 
 
+# The slot for who names no model, in `[dispatch]`; for what is not here a model must be named.
+DEFAULTS: Mapping[Api, Callable[[Dispatch], str]] = {
+    Api.CHAT: attrgetter("chat"),
+    Api.COMPLETION: attrgetter("chat"),
+    Api.EMBEDDINGS: attrgetter("embedding"),
+    Api.RERANK: attrgetter("embedding"),
+    Api.IMAGES: attrgetter("image"),
+}
+
+
 class Dispatcher:
     """Chooses; never starts, never waits."""
 
     def __init__(self, supervisor: Supervisor, *, remotes: Remotes) -> None:
         self._supervisor = supervisor
         self._remotes = remotes
+        # The candidates of the request before, and of what they were made: most find everything as it was.
+        self._made_of: tuple[Settings | None, list[Any], list[Any]] = (None, [], [])
+        self._slots: list[Candidate] = []
+        self._elsewhere: list[RemoteCandidate] = []
 
     def pick(self, api: Api, model: str | None, settings: Settings, *, key: Key | None) -> Choice:
         """The upstream that answers, by the settings that the request began with.
 
         Raises `dispatch.no_route`, `dispatch.capability_mismatch`, or `system.forbidden` if the key does not open it.
         """
-        slots = [_candidate(slot, settings) for slot in self._supervisor]
-        remotes: Sequence[RemoteCandidate] = [_remote_candidate(remote, settings) for remote in self._remotes]
-        default = self._default(api, settings)
+        slots, remotes = self._candidates(settings)
+        default = DEFAULTS[api](settings.dispatch) if api in DEFAULTS else None
         if key is None or key.slots is None:
             decision = choose(api, model, slots, remotes, default=default)
         else:
@@ -82,17 +96,15 @@ class Dispatcher:
         slot = self._supervisor.get(decision.upstream)
         return Choice(slot, decision.rule, _config_of(slot, settings).fallback, decision.background)
 
-    def _default(self, api: Api, settings: Settings) -> str | None:
-        """The slot for who names no model; None where a model must be named."""
-        dispatch = settings.dispatch
-        defaults: Mapping[Api, str] = {
-            Api.CHAT: dispatch.chat,
-            Api.COMPLETION: dispatch.chat,
-            Api.EMBEDDINGS: dispatch.embedding,
-            Api.RERANK: dispatch.embedding,
-            Api.IMAGES: dispatch.image,
-        }
-        return defaults.get(api)
+    def _candidates(self, settings: Settings) -> tuple[Sequence[Candidate], Sequence[RemoteCandidate]]:
+        slots = [(slot, slot.config, slot.kind, slot.model_names) for slot in self._supervisor]
+        remotes = [(remote, remote.config, remote.offered, remote.is_listed) for remote in self._remotes]
+        before, *these = self._made_of
+        if settings is not before or these != [slots, remotes]:
+            self._made_of = settings, slots, remotes
+            self._slots = [_candidate(slot, settings) for slot in self._supervisor]
+            self._elsewhere = [_remote_candidate(remote, settings) for remote in self._remotes]
+        return self._slots, self._elsewhere
 
 
 def _config_of(slot: Slot, settings: Settings) -> SlotConfig:
@@ -112,8 +124,7 @@ def _candidate(slot: Slot, settings: Settings) -> Candidate:
         models=slot.model_names,
         kind=slot.kind,
         apis=slot.apis,
-        state=slot.state,
-        in_flight=slot.in_flight,
+        standing=slot.standing,
         background=config.background,
     )
 

@@ -9,7 +9,7 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hal0.daemon.providers.base import Api
 from hal0.daemon.slots.lifecycle import ANSWERING, COMING_UP, State
@@ -26,8 +26,7 @@ class Candidate:
     models: tuple[str, ...]  # the model's id and its aliases
     kind: Kind
     apis: frozenset[Api]
-    state: State
-    in_flight: int
+    standing: Callable[[], tuple[State, int]]  # its state, and how many requests are in flight
     background: tuple[str, ...] = ()  # aliases of requests that no person waits for
 
 
@@ -68,8 +67,7 @@ def choose(
         raise Hal0Error("dispatch.missing_model", param="model", path=api.value)
     for slot in slots:
         if slot.name == name or name in slot.aliases or name in slot.background:
-            decision = _able(slot, api, rule="slot" if asked else "default")
-            return replace(decision, background=name in slot.background)
+            return _able(slot, api, rule="slot" if asked else "default", background=name in slot.background)
     serving = [slot for slot in slots if name in slot.models]
     if serving:
         able = [slot for slot in serving if api in slot.apis] or serving
@@ -144,17 +142,18 @@ def _at_a_remote(name: str, remotes: Sequence[RemoteCandidate]) -> tuple[RemoteC
     return None
 
 
-def _able(slot: Candidate, api: Api, *, rule: str) -> Decision:
+def _able(slot: Candidate, api: Api, *, rule: str, background: bool = False) -> Decision:
     if api not in slot.apis:
         raise Hal0Error("dispatch.capability_mismatch", param="model", slot=slot.name, kind=slot.kind, path=api.value)
-    return Decision(slot.name, rule)
+    return Decision(slot.name, rule, background=background)
 
 
 def _preference(slot: Candidate) -> tuple[int, int]:
-    if slot.state in ANSWERING:
+    state, in_flight = slot.standing()
+    if state in ANSWERING:
         rank = 0
-    elif slot.state in COMING_UP:
+    elif state in COMING_UP:
         rank = 1
     else:
-        rank = 3 if slot.state is State.ERROR else 2
-    return rank, slot.in_flight
+        rank = 3 if state is State.ERROR else 2
+    return rank, in_flight

@@ -101,6 +101,10 @@ class Slot:
     def in_flight(self) -> int:
         return self.run.in_flight if self.run else 0
 
+    def standing(self) -> tuple[State, int]:
+        """What a choice between slots that serve the same goes by."""
+        return self._state, self.in_flight
+
     @property
     def waiting(self) -> int:
         """Requests that wait for it to be ready, or for their turn."""

@@ -11,9 +11,16 @@ CHAT = frozenset({Api.CHAT, Api.COMPLETION})
 EMBED = frozenset({Api.EMBEDDINGS, Api.RERANK})
 
 
-def slot(name: str, *, models: tuple[str, ...] = ("m",), state: State = State.READY, **fields: object) -> Candidate:
-    values = {"aliases": (), "kind": "chat", "apis": CHAT, "in_flight": 0, **fields}
-    return Candidate(name=name, models=models, state=state, **values)  # type: ignore[arg-type]
+def slot(
+    name: str,
+    *,
+    models: tuple[str, ...] = ("m",),
+    state: State = State.READY,
+    in_flight: int = 0,
+    **fields: object,
+) -> Candidate:
+    values = {"aliases": (), "kind": "chat", "apis": CHAT, **fields}
+    return Candidate(name=name, models=models, standing=lambda: (state, in_flight), **values)  # type: ignore[arg-type]
 
 
 PRIMARY = slot("primary")
