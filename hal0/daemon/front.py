@@ -58,7 +58,7 @@ class Front:
 
     async def _relay(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            with self._services.gate.enter():
+            with self._services.gate:
                 await self._proxy(scope, receive, send)
         except Hal0Error as error:  # the gate is closed; the proxy answers its own failures
             await self._proxy.refuse(scope, send, error)

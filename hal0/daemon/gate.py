@@ -1,8 +1,6 @@
 """Whether new requests are let in, and how many are inside. Closed once, when the daemon stops."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from hal0.errors import Hal0Error
 
@@ -16,19 +14,17 @@ class Gate:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    @contextmanager
-    def enter(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Be inside; raises `system.shutting_down` once the gate is closed."""
         if self.is_closed:
             raise Hal0Error("system.shutting_down")
         self.inside += 1
         self._empty.clear()
-        try:
-            yield
-        finally:
-            self.inside -= 1
-            if not self.inside:
-                self._empty.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.inside -= 1
+        if not self.inside:
+            self._empty.set()
 
     def close(self) -> None:
         self.is_closed = True

@@ -7,6 +7,7 @@ backend, and a backend's ideas on CORS never reach a browser.
 import random
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 from hal0.errors import Hal0Error
@@ -97,6 +98,7 @@ def seconds(value: bytes) -> float | None:
     return float(value) if value.isdigit() and len(value) < 7 else None
 
 
+@lru_cache(maxsize=256)
 def ascii_value(text: str) -> bytes:
     """A header value from a name that may hold anything."""
     return text.encode("ascii", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")

@@ -30,22 +30,36 @@ class Passage:
 
     async def body(self, *, limit_bytes: int) -> bytes:
         """All of it; one that is too large is refused before it is read. Raises `dispatch.too_large` or ClientGone."""
-        parts = [part async for part in self.parts(limit_bytes=limit_bytes)]
+        self._refuse_announced(limit_bytes)
+        parts: list[bytes] = []
+        size, is_more = 0, True
+        while is_more:
+            part, is_more = await self._next_part()
+            parts.append(part)
+            size += len(part)
+            if size > limit_bytes:
+                raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def parts(self, *, limit_bytes: int) -> AsyncIterator[bytes]:
         """The body as it comes, no faster than it is taken; raises like `body`."""
+        self._refuse_announced(limit_bytes)
+        size, is_more = 0, True
+        while is_more:
+            part, is_more = await self._next_part()
+            size += len(part)
+            if size > limit_bytes:
+                raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
+            yield part
+
+    def _refuse_announced(self, limit_bytes: int) -> None:
         announced = find(self.headers, b"content-length")
         if announced is not None and int(announced) > limit_bytes:
             raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
-        size = 0
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone("the client left before its request was whole")
-            size += len(message["body"])
-            if size > limit_bytes:
-                raise Hal0Error("dispatch.too_large", limit_bytes=limit_bytes)
-            yield message["body"]
-            if not message["more_body"]:
-                return
+
+    async def _next_part(self) -> tuple[bytes, bool]:
+        """Some more of the body, and whether there is more."""
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the client left before its request was whole")
+        return message["body"], message["more_body"]

@@ -6,8 +6,6 @@ a start that only requests wanted is dropped.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -87,6 +85,33 @@ class House(Protocol):
         ...
 
 
+class Visit:
+    """One caller's: in by the door, with a lease while inside, and out again."""
+
+    __slots__ = ("_background", "_entrance", "_hold", "_house", "_request", "_run", "_since")
+
+    def __init__(self, entrance: "Entrance", house: House, request: str, background: bool) -> None:
+        self._entrance = entrance
+        self._house = house
+        self._request = request
+        self._background = background
+
+    async def __aenter__(self) -> Lease:
+        asked = time.monotonic()
+        run, hold, load_seconds = await self._entrance.enter(self._request, self._background)
+        self._run, self._hold, self._since = run, hold, time.monotonic()
+        self._house.entered()
+        assert run.endpoint is not None
+        assert run.spec is not None
+        queue_seconds = self._since - asked - load_seconds
+        return Lease(
+            run.endpoint, run.spec, queue_ms=queue_seconds * 1000, load_ms=load_seconds * 1000, run=run, hold=hold
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        self._entrance.left(self._run, self._hold, seconds=time.monotonic() - self._since)
+
+
 class Entrance:
     """The door of one slot."""
 
@@ -100,40 +125,32 @@ class Entrance:
     def waiting(self) -> int:
         return self._outside
 
-    @asynccontextmanager
-    async def lease(self, *, request: str = "", background: bool = False) -> AsyncIterator[Lease]:
+    def lease(self, *, request: str = "", background: bool = False) -> "Visit":
         """Hold a ready run; `request` is the id that the ledger names if this caller's coming starts the slot.
 
         `background`: no person waits for it, so that others may go first.
         """
-        asked = time.monotonic()
-        run, hold, load_seconds = await self._enter(request, background)
-        entered = time.monotonic()
-        self._house.entered()
-        try:
-            assert run.endpoint is not None
-            assert run.spec is not None
-            yield Lease(
-                run.endpoint,
-                run.spec,
-                queue_ms=(entered - asked - load_seconds) * 1000,
-                load_ms=load_seconds * 1000,
-                run=run,
-                hold=hold,
-            )
-        finally:
-            run.leave(hold)
-            self._turns.held_for(time.monotonic() - entered)
-            self.grant()
-            self._house.left(run)
+        return Visit(self, self._house, request, background)
+
+    def left(self, run: Run, hold: Hold, *, seconds: float) -> None:
+        """A caller who held the run for so long is out."""
+        run.leave(hold)
+        self._turns.held_for(seconds)
+        self.grant()
+        self._house.left(run)
 
     def grant(self) -> None:
         """Let in as many as there is room for; called whenever there may be more room."""
+        if not self._turns.in_line:
+            return
         run = self._house.run
         self._turns.grant(run.in_flight if run else 0, most=self._house.most_in_flight)
 
-    async def _enter(self, request: str, background: bool) -> tuple[Run, Hold, float]:
-        """Wait for a ready run and for a turn, and be counted by the run; also the seconds spent on its start."""
+    async def enter(self, request: str, background: bool) -> tuple[Run, Hold, float]:
+        """Wait for a ready run and for a turn, and be counted by the run; also the seconds spent on its start.
+
+        Who comes in leaves by `left`.
+        """
         house = self._house
         load_seconds = 0.0
         has_turn = False

@@ -10,7 +10,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +18,7 @@ from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.providers.base import Api, ModelFile, Provider, SlotSpec, apis_of, spec_of
 from hal0.daemon.slots import restart
 from hal0.daemon.slots.effects import effect_on
-from hal0.daemon.slots.entrance import Entrance, Lease
+from hal0.daemon.slots.entrance import Entrance, Visit
 from hal0.daemon.slots.journal import Journal, error_view
 from hal0.daemon.slots.lifecycle import ANSWERING, COMING_UP, State, Trigger, after, goes_on
 from hal0.daemon.slots.output import Output
@@ -185,7 +184,7 @@ class Slot:
 
     # What its entrance asks -----------------------------------------------------------------------------------
 
-    def lease(self, *, request: str = "", background: bool = False) -> AbstractAsyncContextManager[Lease]:
+    def lease(self, *, request: str = "", background: bool = False) -> Visit:
         """Hold a ready run, starting one if there is none; `request` is the id that the ledger names then.
 
         Requests in the `background` let others go first.

@@ -38,15 +38,15 @@ class Turns:
         self._mean_seconds: float | None = None  # how long requests hold the slot
 
     def __len__(self) -> int:
-        return self._in_line + self._granted
+        return self.in_line + self._granted
 
     @property
-    def _in_line(self) -> int:
+    def in_line(self) -> int:
         return len(self._waiting) + len(self._background)
 
     def is_free(self, in_flight: int, *, most: int) -> bool:
         """Whether a newcomer may enter at once: there is room, and nobody came before."""
-        return not self._in_line and in_flight + self._granted < most
+        return not self.in_line and in_flight + self._granted < most
 
     async def wait(self, *, most_waiting: int, at_once: int, background: bool = False) -> None:
         """Stand in line until granted; then call `taken` once, on entering or giving up.
@@ -54,7 +54,7 @@ class Turns:
         Raises `slot.queue_full`, also to one in the background who makes room for another that is not. Whoever is
         cancelled here must call `grant`: the turn may have been his already.
         """
-        if self._in_line >= most_waiting:
+        if self.in_line >= most_waiting:
             full = self._full(at_once)
             if background or not self._background:
                 raise full
@@ -80,7 +80,7 @@ class Turns:
 
     def grant(self, in_flight: int, *, most: int) -> None:
         """Let in as many as there is room for; called whenever there may be more room."""
-        while self._in_line and in_flight + self._granted < most:
+        while self.in_line and in_flight + self._granted < most:
             turn = self._next_line().popleft().turn
             if not turn.cancelled():  # who leaves in this moment is in line until his task runs again
                 turn.set_result(None)
@@ -99,7 +99,7 @@ class Turns:
 
     def _full(self, at_once: int) -> Hal0Error:
         seconds = self._seconds_until_free(at_once)
-        return Hal0Error("slot.queue_full", retry_after_seconds=seconds, slot=self._slot, waiting=self._in_line)
+        return Hal0Error("slot.queue_full", retry_after_seconds=seconds, slot=self._slot, waiting=self.in_line)
 
     def _seconds_until_free(self, at_once: int) -> float:
         """When a newcomer would find the line shorter by one, by the durations seen."""
