@@ -222,6 +222,13 @@ _add(
     remedy="Restore the file or correct `path` in [models.{model}]; one that hal0 had pulled, pull again.",
 )
 _add(
+    "model.no_such_file",
+    404,
+    "there is no file {path}",
+    cause="The path is mistyped, or is one of another machine than the daemon's.",
+    remedy="Correct the path; `hal0 model list --found` shows models that other programs have stored here.",
+)
+_add(
     "model.no_projector",
     409,
     "{model} has no image projector here: {reason}",
@@ -241,8 +248,8 @@ _add(
     "model.file_invalid",
     422,
     "{path} is not a usable model file: {reason}",
-    cause="The file is not GGUF, is cut short, or is damaged.",
-    remedy="Fetch the file again.",
+    cause="It is another file than was meant, or it is cut short or damaged.",
+    remedy="Name the file of a model. One that should be whole, fetch again.",
 )
 _add(
     "model.wrong_kind",

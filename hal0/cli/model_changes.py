@@ -46,6 +46,8 @@ def run_pull(args: Namespace) -> int:
         say(Cell(f"licence: {view.licence}", "dim"))
     if view.projector:
         say(f"its projector, {view.projector}, came with it")
+        if view.pinned in ("catalogue", "asked"):
+            say(Cell("the projector's SHA-256 is the one that the server told", "dim"))
         say(Cell(f"`hal0 slot create NAME {view.name} mmproj=auto` serves it, for text and pictures", "dim"))
     else:
         say(Cell(f"`hal0 slot create NAME {view.name}` serves it", "dim"))
@@ -118,7 +120,7 @@ def run_remove(args: Namespace) -> int:
 def _reference(given: str, name: str | None) -> tuple[str, str]:
     """The path or store's name that is meant, and the name it gets."""
     path = Path(given).expanduser()
-    if given.startswith(("/", "~", ".")) or path.exists():
+    if given.startswith(("/", "~", ".")) or path.suffix.lower() == ".gguf" or path.exists():
         absolute = path.absolute()
         return str(absolute), name or (absolute.stem if absolute.suffix.lower() == ".gguf" else absolute.name)
     return given, name or given.rpartition("/")[2].replace(":", "-")

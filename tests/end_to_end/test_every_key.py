@@ -353,6 +353,15 @@ def models_NAME_url(hal0: Installation) -> None:  # noqa: N802
     assert hal0.admin("DELETE", "/api/models/mine?force=1")["what"] == "files"
 
 
+def models_NAME_mmproj(hal0: Installation) -> None:  # noqa: N802
+    shutil.copy(CARDS[0].path, hal0.folder / "f.gguf")
+    change(hal0, **{"models.mine": {"path": "f.gguf"}, "slots.t.model": "mine", "slots.t.mmproj": "auto"})
+    assert command(hal0)["error"]["code"] == "model.no_projector"  # type: ignore[index]
+    eyes = write_projector(hal0.folder / "its-eyes.gguf", width=STARTER_WIDTH)
+    change(hal0, **{"models.mine.mmproj": "its-eyes.gguf"})
+    assert after(hal0, "--mmproj") == str(eyes)
+
+
 def models_NAME_licence(hal0: Installation) -> None:  # noqa: N802
     shutil.copy(CARDS[0].path, hal0.folder / "e.gguf")
     for licence in ("mit", "apache-2.0"):
@@ -788,6 +797,7 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         dispatch_embedding, dispatch_image, dispatch_start_timeout, dispatch_stream_idle_timeout,
         dispatch_stream_total_timeout,
         models_folders, models_NAME_path, models_NAME_url, models_NAME_aliases, models_NAME_sha256, models_NAME_licence,
+        models_NAME_mmproj,
         slots_NAME_provider,
         slots_NAME_command, slots_NAME_model, slots_NAME_kind, slots_NAME_context, slots_NAME_parallel,
         slots_NAME_threads, slots_NAME_gpus, slots_NAME_gpu_layers, slots_NAME_mmproj, slots_NAME_port,

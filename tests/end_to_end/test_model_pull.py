@@ -44,19 +44,27 @@ def hal0(tmp_path_factory: pytest.TempPathFactory, server: ModelServer) -> Itera
             yield installation
 
 
-def ollama(folder: Path, name: str, body: bytes) -> None:
+def ollama(folder: Path, name: str, body: bytes, *, projector: bytes | None = None) -> None:
     """A model as Ollama keeps it."""
-    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    digest = ollama_blob(folder, body)
     manifest = folder / "manifests" / "registry.ollama.ai" / "library" / name / "latest"
     manifest.parent.mkdir(parents=True)
     layers = [
         {"mediaType": "application/vnd.ollama.image.template", "digest": f"sha256:{'0' * 64}", "size": 1},
         {"mediaType": "application/vnd.ollama.image.model", "digest": digest, "size": len(body)},
     ]
+    if projector is not None:
+        media, size = "application/vnd.ollama.image.projector", len(projector)
+        layers.append({"mediaType": media, "digest": ollama_blob(folder, projector), "size": size})
     manifest.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
+
+
+def ollama_blob(folder: Path, body: bytes) -> str:
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     blob = folder / "blobs" / digest.replace(":", "-")
-    blob.parent.mkdir()
+    blob.parent.mkdir(parents=True, exist_ok=True)
     blob.write_bytes(body)
+    return digest
 
 
 @dataclass
@@ -200,7 +208,7 @@ def test_a_pull_can_be_left_to_the_daemon_and_stopped_later(hal0: Installation, 
 
 
 def test_models_of_other_programs_are_used_where_they_lie(hal0: Installation) -> None:
-    [found] = told(hal0, "model", "list", "--found")["found"]
+    [found] = [each for each in told(hal0, "model", "list", "--found")["found"] if "tiny" in each["name"]]
     assert (found["name"], found["store"]) == ("ollama/tiny:latest", "ollama")
     assert "ollama/tiny:latest" in command(hal0, "model", "list", "--found").stdout
     told(hal0, "slot", "create", "theirs", "ollama/tiny:latest")
@@ -216,6 +224,19 @@ def test_models_of_other_programs_are_used_where_they_lie(hal0: Installation) ->
     assert "mine" not in models(hal0)
 
 
+def test_a_model_of_ollama_that_sees_keeps_its_eyes_under_another_name(hal0: Installation, tmp_path: Path) -> None:
+    eyes = write_projector(tmp_path / "eyes.gguf", width=STARTER_WIDTH).read_bytes()
+    ollama(hal0.folder.parent / "home/.ollama/models", "seer", STARTER.read_bytes(), projector=eyes)
+    told(hal0, "model", "add", "ollama/seer:latest", "--as", "seer2")
+    projector = hal0.admin("GET", "/api/models/seer2")["model"]["projector"]
+    assert Path(projector).read_bytes() == eyes
+    assert f'mmproj = "{projector}"' in hal0.config.read_text()
+    told(hal0, "slot", "create", "watcher", "seer2", "mmproj=auto")
+    assert projector in hal0.admin("GET", "/api/slots/watcher/command")["argv"]
+    told(hal0, "slot", "delete", "watcher")
+    told(hal0, "model", "rm", "seer2")
+
+
 def test_a_file_is_added_by_reference_and_never_deleted(hal0: Installation, tmp_path: Path) -> None:
     file = tmp_path / "Own.gguf"
     file.write_bytes(STARTER.read_bytes())
@@ -225,9 +246,19 @@ def test_a_file_is_added_by_reference_and_never_deleted(hal0: Installation, tmp_
     assert "model.already_exists" in command(hal0, "model", "add", str(file)).stderr
     assert told(hal0, "model", "rm", "Own")["what"] == "reference"
     assert file.exists()
+    (tmp_path / "mmproj-own-f16.gguf").write_bytes(write_projector(tmp_path / "x", width=STARTER_WIDTH).read_bytes())
+    told(hal0, "model", "add", str(file))
+    beside = hal0.admin("GET", "/api/models/Own")["model"]["projector"]
+    assert beside == str(tmp_path / "mmproj-own-f16.gguf")
+    told(hal0, "model", "rm", "Own")
     (tmp_path / "no.gguf").write_text("no model")
     assert "model.file_invalid" in command(hal0, "model", "add", str(tmp_path / "no.gguf")).stderr
-    assert "model.file_missing" in command(hal0, "model", "add", str(tmp_path / "gone.gguf")).stderr
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "it begins with the bytes 89 50 4e 47\n" in command(hal0, "model", "add", str(picture)).stderr
+    gone = command(hal0, "model", "add", str(tmp_path / "gone.gguf")).stderr
+    assert f"model.no_such_file: there is no file {tmp_path}/gone.gguf" in gone
+    assert "[models." not in gone
     assert "model.not_ours" in command(hal0, "model", "rm", "hal0-starter").stderr
 
 

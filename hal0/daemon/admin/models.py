@@ -9,6 +9,7 @@ from hal0.daemon.admin.replies import query_number, reply
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.memory import Needs
+from hal0.daemon.models.projectors import AUTO, projector_of
 from hal0.daemon.services import Services
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
@@ -44,6 +45,7 @@ def make(services: Services) -> Blueprint:
     async def show_model(name: str) -> Response:
         """`context` and `parallel` ask for others than the configured ones, `slot` for another slot's settings."""
         model = await asyncio.to_thread(services.listing.registry().find, name)
+        shown = _view(model, services).model_copy(update={"projector": await asyncio.to_thread(_projector, model)})
         context = query_number(request.args.get("context"), "context", default=0, most=LARGEST_CONTEXT)
         parallel = query_number(request.args.get("parallel"), "parallel", default=0, most=MOST_PARALLEL)
         like = _like(model, services, request.args.get("slot"))
@@ -59,13 +61,13 @@ def make(services: Services) -> Blueprint:
             )
         except Hal0Error as error:
             told = ErrorView(code=error.code, message=error.message)
-            return reply(ModelDetail(model=_view(model, services), context=context, parallel=parallel, error=told))
+            return reply(ModelDetail(model=shown, context=context, parallel=parallel, error=told))
         name, config = (like.name, like.config) if like else (model.id, SlotConfig(model=model.id))
         preview = await services.supervisor.room.preview(name, appraised, config)
         needs = appraised.needs
         return reply(
             ModelDetail(
-                model=_view(model, services),
+                model=shown,
                 context=appraised.context,
                 parallel=appraised.parallel,
                 like=like.name if like else "",
@@ -96,6 +98,16 @@ def _view(model: ModelFile, services: Services) -> ModelView:
         format="folder" if model.format == "folder" else "gguf",
         slots=[slot.name for slot in _serving(model, services)],
     )
+
+
+def _projector(model: ModelFile) -> str:
+    """What a slot with `mmproj = "auto"` would use, whether it came with the model or lies beside it."""
+    if model.kind != "chat" or model.format != "gguf":
+        return ""
+    try:
+        return str(projector_of(model, AUTO))
+    except Hal0Error:
+        return ""
 
 
 def _serving(model: ModelFile, services: Services) -> list[Slot]:

@@ -60,10 +60,10 @@ def make(services: Services) -> Blueprint:
     async def add() -> Response:
         """Writes `[models.NAME]`; the file stays where it is."""
         body = await body_of(Reference)
-        path = await asyncio.to_thread(_place, body.path, services)
+        table = await asyncio.to_thread(_place, body.path, services)
         if (there := services.listing.registry().place_of(body.name)) is not None:
             raise Hal0Error("model.already_exists", model=body.name, reason=there)
-        edit = Edit(("models", body.name), {"path": str(path)})
+        edit = Edit(("models", body.name), table)
         why = f"model {body.name} added"
         return config_reply(await services.config.write(with_edits([edit]), by=_by(), why=why), status=201)
 
@@ -76,14 +76,18 @@ def make(services: Services) -> Blueprint:
     return routes
 
 
-def _place(given: str, services: Services) -> Path:
-    """The file that is meant, if it is a model; raises `model.*`."""
+def _place(given: str, services: Services) -> dict[str, str]:
+    """What the table of the model says: the file that is meant, if it is a model; raises `model.*`."""
     if not given.startswith("/"):
-        return services.listing.registry().find(given).path
+        model = services.listing.registry().find(given)
+        eyes = model.own_projector
+        return {"path": str(model.path), **({"mmproj": str(eyes)} if eyes is not None else {})}
     path = Path(given)
+    if not path.exists():
+        raise Hal0Error("model.no_such_file", path=given)
     if not path.is_dir():  # a folder is judged by the provider that serves it
         read_header(path, whole=False)
-    return path
+    return {"path": given}
 
 
 async def _remove(name: str, services: Services, *, forced: bool) -> Removed:

@@ -310,6 +310,11 @@ class Model(Table):
     sha256: Annotated[str | None, Like("64 hexadecimal digits in small letters")] = Field(
         None, pattern="^[0-9a-f]{64}$", description="Checksum, verified at first use, and when it is pulled."
     )
+    mmproj: Location | None = Field(
+        None,
+        description="Its image projector, a GGUF file, for slots whose `mmproj` is `auto`; left out: the one that was "
+        "pulled with it or lies beside it.",
+    )
     licence: str = Field(
         "", max_length=200, description="Under which licence it is used; shown with it and when it is pulled."
     )

@@ -171,7 +171,7 @@ class Cursor:
 def _read(cursor: Cursor, *, whole: bool) -> GgufHeader:
     cursor.skip(4)
     if (magic := bytes(cursor.data[:4])) != MAGIC:
-        raise FormatError(f"it is not GGUF: it begins with {magic!r}")
+        raise FormatError(f"it is not GGUF: it begins with {_readable(magic)}")
     version = cursor.unpack("I")
     if version not in VERSIONS:
         known = " and ".join(map(str, VERSIONS))
@@ -189,6 +189,11 @@ def _read(cursor: Cursor, *, whole: bool) -> GgufHeader:
         entries[key] = cursor.value(cursor.unpack("I"))
     has_classifier = complete and _has_classifier(cursor, tensor_count, entries)
     return _header(version, tensor_count, entries, has_classifier=has_classifier)
+
+
+def _readable(data: bytes) -> str:
+    text = data.decode("ascii", "replace")
+    return f'"{text}"' if text.isascii() and text.isprintable() else f"the bytes {data.hex(' ')}"
 
 
 def _is_settled(entries: dict[str, Any]) -> bool:

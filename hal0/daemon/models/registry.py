@@ -216,7 +216,8 @@ class Registry:
     def _configured(self) -> Iterator[Source]:
         for name, table in self._models.files.items():
             if table.path is not None:
-                yield Source(name, Path(table.path), table.aliases, table.sha256, table.licence)
+                eyes = Path(table.mmproj) if table.mmproj is not None else None
+                yield Source(name, Path(table.path), table.aliases, table.sha256, table.licence, projector=eyes)
 
     def _shipped(self) -> Iterator[Source]:
         for card in self._cards:
@@ -235,6 +236,7 @@ class Registry:
             is_proven = record.wanted[0].sha256 == table.sha256  # when it was pulled
             sha256 = None if is_proven else table.sha256
             names = (*table.aliases, *aliases)
+            eyes = Path(table.mmproj) if table.mmproj is not None else eyes
             yield Source(record.name, path, names, sha256, table.licence, record=record, projector=eyes)
 
     def _in_folders(self, known: Known) -> Iterator[Source]:
