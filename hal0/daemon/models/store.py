@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._writing = threading.Lock()  # a pull that was stopped may still be writing while its end is written down
 
     def part(self, name: str) -> Path:
         """Where the files of a pull lie until it is whole."""
@@ -120,16 +122,17 @@ class Store:
 
     def _write(self, path: Path, record: Record) -> None:
         temporary = path.with_name(f".{path.name}.new")
-        try:
-            # An address in it may hold a secret that its owner was given to fetch the file.
-            with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-                file.write(record.model_dump_json(indent=1))
-                file.flush()
-                os.fdatasync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        with self._writing:
+            try:
+                # An address in it may hold a secret that its owner was given to fetch the file.
+                with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+                    file.write(record.model_dump_json(indent=1))
+                    file.flush()
+                    os.fdatasync(file.fileno())
+                os.replace(temporary, path)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
 
     def _all(self) -> Iterator[tuple[Path, Record]]:
         try:
