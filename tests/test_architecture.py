@@ -86,6 +86,7 @@ PURE = [
     "hal0.daemon.proxy.meter",
     "hal0.daemon.proxy.tap",
     "hal0.daemon.proxy.translation",
+    "hal0.daemon.proxy.wrong",
     "hal0.daemon.dialects.chat",
     "hal0.daemon.dialects.conversation",
     "hal0.daemon.dialects.counting",

@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from quart import request
 
+from hal0.daemon.proxy.wrong import explained
 from hal0.errors import Hal0Error
 
 B = TypeVar("B", bound=BaseModel)
@@ -23,8 +24,8 @@ async def body_of(model: type[B]) -> B:
     except (ValidationError, ValueError, RecursionError) as error:
         field, reason = "body", str(error)
         if isinstance(error, ValidationError):
-            first = error.errors(include_url=False)[0]
-            field, reason = ".".join(str(part) for part in first["loc"]) or "body", first["msg"]
+            named, reason = explained(error)
+            field = named or field
         raise Hal0Error("dispatch.invalid_request", param=field, field=field, reason=reason) from error
 
 

@@ -85,7 +85,7 @@ def _thinking(thinking: dict[str, Any] | None) -> dict[str, Any]:
     if kind == "enabled":
         budget = thinking.get("budget_tokens")
         if budget is not None and type(budget) is not int:
-            raise invalid("thinking.budget_tokens", "Input should be a valid integer")
+            raise invalid("thinking.budget_tokens", "it must be a whole number")
         named = ("thinking_budget_tokens", "reasoning_budget_tokens")  # builds of llama.cpp differ in which they read
         return {"chat_template_kwargs": {"enable_thinking": True}, **dict.fromkeys(named, budget)}
     if kind == "adaptive":  # the model decides, as it does without a word
@@ -100,7 +100,7 @@ def _messages(asked: MessagesBody) -> list[dict[str, Any]]:
     for number, message in enumerate(asked.messages):
         field = f"messages.{number}"
         if not isinstance(message, dict):
-            raise invalid(field, "Input should be an object")
+            raise invalid(field, "it must be an object")
         role, content = text_of(message.get("role"), f"{field}.role"), message.get("content")
         if role == "assistant":
             _add_assistant(conversation, content, f"{field}.content")
@@ -140,7 +140,7 @@ def _add_assistant(conversation: Conversation, content: Any, field: str) -> None
 def _add_tool_use(conversation: Conversation, block: dict[str, Any], field: str) -> None:
     id, name = text_of(block.get("id"), f"{field}.id"), text_of(block.get("name"), f"{field}.name")
     if not isinstance(block.get("input"), dict):
-        raise invalid(f"{field}.input", "Input should be an object")
+        raise invalid(f"{field}.input", "it must be an object")
     conversation.calls(id=id, name=name, arguments=json.dumps(block["input"], ensure_ascii=False))
 
 
@@ -228,12 +228,12 @@ def _only_text(content: Any, field: str) -> str:
 
 def _tool(tool: Any, field: str) -> dict[str, Any]:
     if not isinstance(tool, dict):
-        raise invalid(field, "Input should be an object")
+        raise invalid(field, "it must be an object")
     if tool.get("type") not in CUSTOM_TOOL:
         raise unsupported(field, f"a tool of type {quoted(str(tool['type']))}")
     name = text_of(tool.get("name"), f"{field}.name")
     if not isinstance(tool.get("input_schema"), dict):
-        raise invalid(f"{field}.input_schema", "Input should be an object")
+        raise invalid(f"{field}.input_schema", "it must be an object")
     function = {"name": name, "description": tool.get("description"), "parameters": tool["input_schema"]}
     function["strict"] = tool.get("strict")
     return {"type": "function", "function": {key: value for key, value in function.items() if value is not None}}
@@ -255,5 +255,5 @@ def _response_format(format: Any) -> dict[str, Any] | None:
     if kind != "json_schema":
         raise unsupported("output_config.format", f"a format of type {quoted(kind)}")
     if not isinstance(format.get("schema"), dict):
-        raise invalid("output_config.format.schema", "Input should be an object")
+        raise invalid("output_config.format.schema", "it must be an object")
     return {"type": kind, "json_schema": {"name": "answer", "schema": format["schema"], "strict": True}}

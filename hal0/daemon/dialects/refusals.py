@@ -19,10 +19,10 @@ def invalid(field: str, reason: str) -> Hal0Error:
 def kind_of(value: Any, field: str) -> str:
     """The `type` of an object in a list that holds several kinds."""
     if not isinstance(value, dict):
-        raise invalid(field, "Input should be an object")
+        raise invalid(field, "it must be an object")
     kind = value.get("type")
     if not isinstance(kind, str):
-        raise invalid(f"{field}.type", "Input should be a string" if "type" in value else "the field is missing")
+        raise invalid(f"{field}.type", "it must be a string" if "type" in value else "the field is missing")
     return kind
 
 
@@ -31,13 +31,13 @@ def text_of(value: Any, field: str) -> str:
     if value is None:
         raise invalid(field, "the field is missing")
     if not isinstance(value, str):
-        raise invalid(field, "Input should be a string")
+        raise invalid(field, "it must be a string")
     return value
 
 
 def list_of(value: Any, field: str) -> list[Any]:
     if not isinstance(value, list):
-        raise invalid(field, "Input should be a list")
+        raise invalid(field, "it must be a list")
     return value
 
 

@@ -229,6 +229,6 @@ def _response_format(format: Any) -> dict[str, Any] | None:
     if kind != "json_schema":
         raise unsupported("text.format", f"a format of type {quoted(kind)}")
     if not isinstance(format.get("schema"), dict):
-        raise invalid("text.format.schema", "Input should be an object")
+        raise invalid("text.format.schema", "it must be an object")
     names = ("name", "description", "schema", "strict")
     return {"type": kind, "json_schema": {name: format[name] for name in names if format.get(name) is not None}}

@@ -123,7 +123,7 @@ def _output(format: Any, given: Any) -> dict[str, Any] | None:
         if kind == "json_schema":
             schema = format.get("json_schema")
             if not isinstance(schema, dict) or not isinstance(schema.get("schema"), dict):
-                raise invalid("response_format.json_schema.schema", "Input should be an object")
+                raise invalid("response_format.json_schema.schema", "it must be an object")
             config["format"] = {"type": "json_schema", "schema": schema["schema"]}
         elif kind != "text":
             raise unsupported("response_format", f"a format of type {quoted(kind)} (json_schema is supported)")

@@ -18,12 +18,10 @@ from pydantic_core import PydanticCustomError, from_json
 from hal0.daemon.providers.base import Api
 from hal0.daemon.proxy.bounds import refuse_swarm
 from hal0.daemon.proxy.translation import Translation
+from hal0.daemon.proxy.wrong import explained
 from hal0.errors import Hal0Error
 from hal0.forms import Form
 
-REASONS = {"missing": "the field is missing", "model_type": "Input should be an object"}
-# What pydantic adds to a place to tell which type of several was tried.
-UNION_BRANCHES = {"str", "list[str]", "dict[str,any]", "list[any]"}
 SHOWN_CHARACTERS = 40  # of a value that is refused
 SMALLEST_SIDE, LARGEST_SIDE, SIDE_STEP = 64, 2048, 8  # pixels of a picture
 OWN_CODES = {"prompt_required": "dispatch.prompt_required", "size_invalid": "dispatch.size_invalid"}
@@ -62,7 +60,7 @@ class Generation(Body):
     @field_validator("stop", mode="before")
     @classmethod
     def _stop(cls, value: Any) -> Any:
-        return _list_of(str, value, "Input should be a string, or a list of strings")
+        return _list_of(str, value, "it must be a string, or a list of strings")
 
     @property
     def is_stream(self) -> bool:
@@ -82,7 +80,7 @@ class Message(BaseModel):
             return value
         if isinstance(value, list) and all(isinstance(p, dict) and isinstance(p.get("type"), str) for p in value):
             return value
-        raise PydanticCustomError("content", "Input should be a string, null, or a list of objects with a `type`")
+        raise PydanticCustomError("content", "it must be a string, null, or a list of objects with a `type`")
 
     def text(self) -> str:
         if isinstance(self.content, str):
@@ -100,14 +98,14 @@ class ChatBody(Generation):
     @field_validator("tools", mode="before")
     @classmethod
     def _tools(cls, value: Any) -> Any:
-        return _list_of(dict, value, "Input should be a list of objects")
+        return _list_of(dict, value, "it must be a list of objects")
 
     @field_validator("tool_choice")
     @classmethod
     def _tool_choice(cls, value: Any) -> Any:
         if value is None or isinstance(value, str) or (isinstance(value, dict) and _tool_name(value)):
             return value
-        raise PydanticCustomError("tool_choice", "Input should be a string, or an object that names a function")
+        raise PydanticCustomError("tool_choice", "it must be a string, or an object that names a function")
 
     def prompt(self) -> str:
         users = (message for message in reversed(self.messages) if message.role == "user")
@@ -140,7 +138,7 @@ class EmbeddingsBody(Body):
     @classmethod
     def _encoding_format(cls, value: str | None) -> str | None:
         if value not in (None, "float", "base64"):
-            raise PydanticCustomError("encoding_format", "Input should be 'float' or 'base64'")
+            raise PydanticCustomError("encoding_format", "it must be float or base64")
         return value
 
     def prompt(self) -> str:
@@ -159,7 +157,7 @@ class RerankBody(Body):
         for document in value:
             text = document.get("text") if isinstance(document, dict) else document
             if not isinstance(text, str):
-                raise PydanticCustomError("documents", "Input should be strings, or objects with a `text`")
+                raise PydanticCustomError("documents", "each must be a string, or an object with a `text`")
         return value
 
     @property
@@ -184,13 +182,13 @@ class SpeechBody(Body):
     def _input(cls, value: str) -> str:
         if value.strip():
             return value
-        raise PydanticCustomError("empty", "Input should not be empty")
+        raise PydanticCustomError("empty", "it must not be empty")
 
     @field_validator("voice")
     @classmethod
     def _voice(cls, value: Any) -> Any:
         if isinstance(value, dict) and not isinstance(value.get("id"), str):
-            raise PydanticCustomError("voice", "Input should be a name, or an object with an `id`")
+            raise PydanticCustomError("voice", "it must be a name, or an object with an `id`")
         return value
 
     @property
@@ -336,8 +334,7 @@ def _explain(error: ValidationError) -> NoReturn:
     first = error.errors(include_url=False, include_input=False)[0]
     if (code := OWN_CODES.get(first["type"])) is not None:
         raise Hal0Error(code, param=str(first["loc"][0]), **first.get("ctx", {})) from error
-    field = ".".join(str(part) for part in first["loc"] if part not in UNION_BRANCHES)
-    reason = REASONS.get(first["type"], first["msg"])
+    field, reason = explained(error)
     raise Hal0Error(
         "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason
     ) from error
@@ -364,14 +361,14 @@ def _text_or_tokens(value: Any) -> Any:
     if isinstance(value, str):
         if value:
             return value
-        raise PydanticCustomError("empty", "Input should not be empty")
+        raise PydanticCustomError("empty", "it must not be empty")
     if isinstance(value, list) and value:
         if all(type(item) is int for item in value) or all(isinstance(item, str) for item in value):
             return value
         if all(isinstance(item, list) and item and all(type(token) is int for token in item) for item in value):
             return value
     raise PydanticCustomError(
-        "text_or_tokens", "Input should be a string, or a non-empty list of strings, token ids or lists of token ids"
+        "text_or_tokens", "it must be a string, or a non-empty list of strings, token ids or lists of token ids"
     )
 
 
