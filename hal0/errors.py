@@ -892,7 +892,32 @@ _add(
     503,
     "hal0d does not answer at {where}: {reason}",
     cause="The daemon is not running, or it runs as another user with another socket.",
-    remedy="Start it with `hal0 up` or `hal0 serve`, or `systemctl start hal0`.",
+    remedy="Start it with `hal0 up` or `hal0 serve`, or `systemctl start hal0`; one that --host or HAL0_URL names, on "
+    "its own machine.",
+)
+_add(
+    "system.bad_address",
+    400,
+    "{where} is not the address of a daemon: {reason}",
+    cause="What --host or HAL0_URL says is mistyped, or no DNS knows the name.",
+    remedy="Write http://HOST:8080, or https://HOST:8080 where it speaks TLS; `hal0 status` on its own machine tells "
+    "the address. Without --host and HAL0_URL the daemon of this machine is asked.",
+)
+_add(
+    "system.certificate_untrusted",
+    502,
+    "the certificate of {where} is not trusted: {reason}",
+    cause="The daemon has a certificate that nobody known to this machine has signed, that is out of date, or that is "
+    "for another name; or somebody else answers in its place.",
+    remedy="If it is its own, copy the file that `tls_cert` in [server] names there to this machine and name it with "
+    "HAL0_CERT; the host in the address must be one that the certificate is for.",
+)
+_add(
+    "system.tls_mismatch",
+    502,
+    "{where} cannot be asked like that: {reason}",
+    cause="http:// is for a port that speaks plain HTTP, https:// for one with `tls_cert` in [server].",
+    remedy="Ask {right} instead, in --host or HAL0_URL.",
 )
 _add(
     "system.bad_answer",

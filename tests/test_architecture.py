@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
         "hal0.streams",
         "hal0.marks",
         "hal0.systemd",
+        "hal0.unreached",
         "hal0.spool",
         "hal0.forms",
     },

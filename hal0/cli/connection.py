@@ -9,14 +9,14 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from hal0.access import Access, tls_failure
+from hal0.access import Access, checked_address, unreached
 from hal0.errors import Hal0Error
 from hal0.paths import find_socket
 
@@ -48,6 +48,10 @@ class Daemon:
         """The daemon named by `--host` or HAL0_URL, else the one of this user's socket, which wants no key."""
         named = host or os.environ.get("HAL0_URL")
         return cls(named, Access.of(os.environ)) if named else cls(find_socket())
+
+    @property
+    def _url(self) -> str:
+        return str(self.address) if isinstance(self.address, Path) else checked_address(self.address)
 
     @property
     def where(self) -> str:
@@ -93,8 +97,7 @@ class Daemon:
         timeout_seconds: float | None = ANSWER_SECONDS,
     ) -> Iterator[HTTPResponse]:
         """An answer whose body is still to be read; raises if its status tells of a failure."""
-        with self.translated():
-            connection = self._connection(timeout_seconds)
+        connection = self._connection(timeout_seconds)
         try:
             with self.translated():
                 said = {"Content-Type": "application/json", **self._access.headers, **(headers or {})}
@@ -109,9 +112,8 @@ class Daemon:
     def _connection(self, timeout_seconds: float | None) -> HTTPConnection:
         if isinstance(self.address, Path):
             return _UnixConnection(self.address, timeout_seconds)
-        parts = urlsplit(self.address if "://" in self.address else f"http://{self.address}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("not an address such as http://localhost:8080")
+        parts = urlsplit(checked_address(self.address))
+        assert parts.hostname is not None
         if parts.scheme == "http":
             return HTTPConnection(parts.hostname, parts.port, timeout=timeout_seconds)
         return HTTPSConnection(parts.hostname, parts.port, timeout=timeout_seconds, context=self._access.context())
@@ -121,12 +123,12 @@ class Daemon:
         """Make what the socket and the protocol raise a failure with a code."""
         try:
             yield
-        except TimeoutError as error:
-            raise self._down(f"no answer within {ANSWER_SECONDS:g} s") from error
-        except OSError as error:
-            raise self._down(tls_failure(error) or error.strerror or str(error)) from error
-        except (HTTPException, ValueError) as error:
-            raise self._down(str(error) or type(error).__name__) from error
+        except (OSError, UnicodeError) as error:  # the latter: a name that cannot be one of a host
+            raise unreached(error, where=self._url) from error
+        except IncompleteRead as error:
+            raise self._down("the connection was closed") from error
+        except HTTPException as error:
+            raise Hal0Error("system.bad_answer", where=self.where, reason="it is not HTTP") from error
 
     def _down(self, reason: str) -> Hal0Error:
         return Hal0Error("system.daemon_down", where=self.where, reason=reason)

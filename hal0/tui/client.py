@@ -9,14 +9,14 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from hal0.access import Access, tls_failure
+from hal0.access import Access, checked_address, unreached
 from hal0.errors import Hal0Error
 from hal0.paths import locate
 from hal0.person import person
@@ -48,7 +48,8 @@ class Address:
 
     @classmethod
     def of_host(cls, host: str) -> "Address":
-        return cls(None, (host if "://" in host else f"http://{host}").rstrip("/"))
+        """Raises `system.bad_address`."""
+        return cls(None, checked_address(host))
 
     @classmethod
     def default(cls) -> "Address":
@@ -213,7 +214,7 @@ class Client:
         """How long the daemon takes to answer the smallest question."""
         http = await self._open()
         begin = time.perf_counter()
-        with _translated(self.address):
+        async with _translated(self.address):
             await http.get("/health")
         return (time.perf_counter() - begin) * 1000
 
@@ -252,22 +253,21 @@ class Client:
 
         patience = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=silence_seconds)
         method = "GET" if body is None else "POST"
-        with _translated(self.address):
-            async with http.stream(method, path, json=body, timeout=patience) as answer:
-                if answer.status_code != 200:
-                    _raise_for(self.address, answer.status_code, await answer.aread())
-                rest = b""
-                async for chunk in answer.aiter_bytes():
-                    *blocks, rest = (rest + chunk).split(b"\n\n")
-                    if len(rest) > EVENT_LIMIT_BYTES:
-                        raise Hal0Error("system.bad_answer", where=str(self.address), reason="an event without an end")
-                    yield answer.headers, blocks
+        async with _translated(self.address), http.stream(method, path, json=body, timeout=patience) as answer:
+            if answer.status_code != 200:
+                _raise_for(self.address, answer.status_code, await answer.aread())
+            rest = b""
+            async for chunk in answer.aiter_bytes():
+                *blocks, rest = (rest + chunk).split(b"\n\n")
+                if len(rest) > EVENT_LIMIT_BYTES:
+                    raise Hal0Error("system.bad_answer", where=str(self.address), reason="an event without an end")
+                yield answer.headers, blocks
 
     async def _call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
         http = await self._open()
-        with _translated(self.address):
+        async with _translated(self.address):
             answer = await http.request(method, path, json=body, headers=headers)
         if answer.status_code >= 400:
             _raise_for(self.address, answer.status_code, answer.content)
@@ -298,31 +298,16 @@ def _raise_for(address: Address, status: int, body: bytes) -> None:
     raise Hal0Error("system.bad_answer", where=str(address), reason=reason)
 
 
-@contextmanager
-def _translated(address: Address) -> Iterator[None]:
+@asynccontextmanager
+async def _translated(address: Address) -> AsyncIterator[None]:
     """Turns what httpx raises into the catalogue's codes."""
     import httpx
 
     try:
         yield
-    except httpx.TimeoutException as error:
-        raise Hal0Error("system.daemon_down", where=str(address), reason="no answer in time") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise Hal0Error("system.daemon_down", where=str(address), reason=_reason(error)) from error
-
-
-def _reason(error: BaseException) -> str:
-    """The system's own words, which httpx wraps in several layers."""
-    if told := tls_failure(error):
-        return told
-    if "peer closed connection" in str(error) or "disconnected" in str(error):
-        return "the connection was closed"
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, OSError) and inner.errno:
-            return os.strerror(inner.errno).lower()
-        inner = inner.__cause__ or inner.__context__
-    return _first_line(error) or "the connection broke"
+        # In a thread: what closes the connection is asked whether it speaks TLS.
+        raise await asyncio.to_thread(unreached, error, where=str(address)) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -105,7 +105,7 @@ def test_without_a_daemon_every_command_says_so_and_how_to_start_it(hal0: Run, w
     assert (ended.status, ended.out) == (1, "")
     first, second = ended.err.splitlines()
     assert first.startswith("error: system.daemon_down: hal0d does not answer at ")
-    assert first.endswith("run/hal0.sock: No such file or directory")
+    assert first.endswith("run/hal0.sock: there is no such socket")
     assert second.startswith("→ Start it with `hal0 up`")
 
 
@@ -124,7 +124,7 @@ def test_with_json_a_failure_is_the_envelope_on_stderr(hal0: Run, words: tuple[s
     assert (ended.status, ended.out) == (1, "")
     error = json.loads(ended.err)["error"]
     assert error["code"] == "system.daemon_down"
-    assert error["details"]["reason"] == "No such file or directory"
+    assert error["details"]["reason"] == "there is no such socket"
 
 
 @pytest.mark.parametrize("words", ASKING)
@@ -158,11 +158,20 @@ def test_a_daemon_elsewhere_is_asked_over_tcp(hal0: Run, admin: FakeAdmin) -> No
     assert "lab01" in hal0("status", HAL0_URL=admin.url, **elsewhere).out
 
 
-@pytest.mark.parametrize("address", ["ftp://box", "http://", "http://box:port", "http://127.0.0.1:1"])
-def test_an_address_that_leads_nowhere_is_a_failure_with_a_code(hal0: Run, address: str) -> None:
+@pytest.mark.parametrize("address", ["ftp://box", "http://", "http://box:port"])
+def test_an_address_that_is_none_is_told_as_that(hal0: Run, address: str) -> None:
     ended = hal0("status", "--host", address)
     assert ended.status == 1
-    assert ended.err.startswith(f"error: system.daemon_down: hal0d does not answer at {address}: ")
+    assert ended.err.startswith("error: system.bad_address: ")
+    assert f"{address} is not the address of a daemon: " in ended.err
+
+
+def test_an_address_where_nobody_listens_is_a_daemon_that_is_down(hal0: Run) -> None:
+    ended = hal0("status", "--host", "http://127.0.0.1:1")
+    assert ended.status == 1
+    assert ended.err.startswith(
+        "error: system.daemon_down: hal0d does not answer at http://127.0.0.1:1: the connection "
+    )
 
 
 def test_a_reader_that_goes_away_is_no_failure_to_speak_of(env: dict[str, str]) -> None:

@@ -115,13 +115,15 @@ def test_commands_and_the_dashboard_from_elsewhere_show_a_key_and_trust_a_certif
             _, _, err = run(hal0, *words, *host, module=module, HAL0_CERT=str(tls.signer))
             assert "system.auth_required" in err
             _, _, err = run(hal0, *words, *host, module=module, HAL0_KEY=key)
-            assert "system.daemon_down" in err
-            assert "its certificate is not trusted" in err
+            assert "system.certificate_untrusted" in err
+            assert "who signed it is not known here" in err
+            assert "HAL0_CERT" in err
             _, _, err = run(hal0, *words, *host, module=module, HAL0_KEY=key, HAL0_CERT="/nowhere.pem")
             assert "config.tls_unusable" in err
             plain = ("--host", hal0.url.replace("https:", "http:"))
             _, _, err = run(hal0, *words, *plain, module=module, HAL0_KEY=key)
-            assert "system.daemon_down" in err
+            assert "system.tls_mismatch" in err
+            assert f"Ask {hal0.url} instead" in err
             assert key not in err
     finally:
         hal0.admin("DELETE", "/api/keys")

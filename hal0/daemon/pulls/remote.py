@@ -5,8 +5,6 @@ another try is `Interruption`; what will not is a `Hal0Error`.
 """
 
 import logging
-import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +16,7 @@ from hal0 import __version__
 from hal0.daemon.pulls.pace import Pace
 from hal0.daemon.pulls.token import Token
 from hal0.errors import Hal0Error
+from hal0.unreached import in_words, untrusted
 
 if TYPE_CHECKING:
     import httpx
@@ -192,14 +191,12 @@ class Remote:
             reason = "no connection in time" if unreachable else f"nothing came for {self.pace.stall_seconds:g} s"
             raise Interruption(reason, unreachable=unreachable) from error
         except httpx.ConnectError as error:
-            if (tls := _cause(error, ssl.SSLCertVerificationError)) is not None:
-                reason = f"its certificate is not to be trusted: {getattr(tls, 'verify_message', tls)}"
+            reason = in_words(error)
+            if untrusted(error):
                 raise Hal0Error("model.pull_failed", model=self.model, host=host_of(url), reason=reason) from error
-            name = _cause(error, socket.gaierror)
-            reason = "its name is not known here (DNS)" if name is not None else _words(error)
             raise Interruption(reason, unreachable=True) from error
         except httpx.TransportError as error:
-            raise Interruption(_words(error)) from error
+            raise Interruption(in_words(error)) from error
 
 
 def host_of(url: str) -> str:
@@ -225,18 +222,3 @@ def retry_after(value: str) -> float | None:
 
 def _port(url: "httpx.URL") -> int:
     return url.port or (443 if url.scheme == "https" else 80)
-
-
-def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    seen = 0
-    while error is not None and seen < 10:
-        if isinstance(error, kind):
-            return error
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return None
-
-
-def _words(error: Exception) -> str:
-    system = _cause(error, OSError)
-    words = (system.strerror if isinstance(system, OSError) else None) or str(error) or type(error).__name__
-    return words[:200]

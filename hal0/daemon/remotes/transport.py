@@ -15,6 +15,7 @@ from hal0.daemon.http.client import BrokenAnswer, Head, read_whole
 from hal0.daemon.http.payload import Body, Payload
 from hal0.daemon.remotes.idiom import Counted
 from hal0.errors import Hal0Error
+from hal0.unreached import in_words
 
 LIST_SECONDS = 30.0
 LIST_BYTES = 16 * 2**20
@@ -38,7 +39,7 @@ def make_client(url: str, headers: Mapping[str, str], *, name: str, connect_seco
         )
     # The environment names a proxy of a kind that the library cannot use, or certificates that are not there.
     except (ImportError, ValueError, httpx.InvalidURL, OSError) as error:
-        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=told(error)) from error
+        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=in_words(error)) from error
 
 
 async def ask(
@@ -68,7 +69,7 @@ async def ask(
     except TimeoutError as error:
         raise Hal0Error("dispatch.upstream_timeout", slot=name, seconds=first_byte_seconds) from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=told(error)) from error
+        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=in_words(error)) from error
     if response.is_redirect:
         target = response.headers.get("location", "")
         on_close(response)
@@ -98,7 +99,7 @@ async def fetch_list(client: httpx.AsyncClient, path: str, *, name: str, headers
     except TimeoutError as error:
         raise Hal0Error("dispatch.upstream_timeout", slot=name, seconds=LIST_SECONDS) from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=told(error)) from error
+        raise Hal0Error("dispatch.upstream_unavailable", slot=name, reason=in_words(error)) from error
     if response.status_code != 200:
         reason = f"status {response.status_code} to its list of models"
         raise Hal0Error("dispatch.upstream_failed", slot=name, reason=reason)
@@ -106,11 +107,6 @@ async def fetch_list(client: httpx.AsyncClient, path: str, *, name: str, headers
         return json.loads(b"".join(parts))
     except (ValueError, RecursionError) as error:
         raise Hal0Error("dispatch.upstream_failed", slot=name, reason="its list of models is not JSON") from error
-
-
-def told(error: Exception) -> str:
-    """An error of the library in words; some have none."""
-    return str(error) or {"ConnectTimeout": "no connection in time"}.get(type(error).__name__, type(error).__name__)
 
 
 class RemoteAnswer:
@@ -151,7 +147,7 @@ class RemoteAnswer:
             if self._error is None:
                 raise
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise BrokenAnswer(told(error)) from error
+            raise BrokenAnswer(in_words(error)) from error
         finally:
             self._reading = None
         if self._error is not None:
