@@ -5,7 +5,7 @@
 
 import errno
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,7 +21,10 @@ OUTPUT_FAILS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A word after `hal0`; its module has `configure(parser)` and `run(args)`, and says more in its `ABOUT`."""
+    """A word after `hal0`; its module has `configure(parser)` and says more in its `ABOUT`.
+
+    With commands below it, it names in `ALONE` which of them is meant when none is named.
+    """
 
     name: str
     module: str
@@ -140,20 +143,25 @@ def _run(words: list[str], args: Namespace) -> int:
         print("`hal0 --help` lists the commands.", file=sys.stderr)
         return 2
     command = COMMANDS[first]
-    from hal0.cli.options import Help
+    from hal0.cli.options import Help, Parser
 
     module = import_module(f"hal0.cli.{command.module}")
-    parser = ArgumentParser(
+    alone: str = getattr(module, "ALONE", "")  # what it does when no command below it is named
+    rest = words[1:]
+    if alone and (not rest or (rest[0].startswith("-") and rest[0] not in ("-h", "--help"))):
+        rest = [alone, *rest]
+    parser = Parser(
         prog=f"hal0 {command.name}",
         description=module.ABOUT,
+        epilog=f"`hal0 {command.name}` alone is `hal0 {command.name} {alone}`." if alone else None,
         formatter_class=Help,
         add_help=False,
     )
     parser.add_argument("-h", "--help", action="help", default=SUPPRESS, help="show this and end")
     module.configure(parser)
-    _, more = parser.parse_known_args(words[1:], namespace=args)
+    _, more = parser.parse_known_args(rest, namespace=args)
     if more and not getattr(args, "takes_more", False):
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
+        parser.unrecognised(more)
     args.more = more
     status: int = args.run(args)
     return status

@@ -21,6 +21,7 @@ ABOUT = """\
 hal0.toml: is it right, and what does the daemon make of it?
 
 edit, history, diff and rollback work without a daemon too; what they write takes effect when one starts."""
+ALONE = "show"
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -15,6 +15,7 @@ backend. The last 50 are kept, in the daemon's state folder. An error that a cli
 `details.crash`."""
 LIST = "the bundles that are kept, newest first"
 SHOW = "one bundle whole"
+ALONE = "list"
 
 
 class Bundles(Wire):

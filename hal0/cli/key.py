@@ -25,6 +25,7 @@ socket is guarded by its mode.
   hal0 key add desk --scope admin           opens the admin API from elsewhere
 
 All of it works without a daemon too."""
+ALONE = "list"
 
 
 def configure(parser: ArgumentParser) -> None:

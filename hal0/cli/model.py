@@ -21,6 +21,7 @@ hf:OWNER/REPOSITORY:Q4_K_M for the file with that mark, hf:OWNER/REPOSITORY for 
 or https://… of a file. With :Q4_K_M, or for all of it, the projector of a model that sees pictures
 comes, too."""
 KINDS = ("chat", "embedding", "rerank", "transcription", "speech", "image")
+ALONE = "list"
 
 
 def configure(parser: ArgumentParser) -> None:

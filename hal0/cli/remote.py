@@ -12,6 +12,7 @@ from hal0.wire import RemoteView, Wire
 ABOUT = (
     "A remote is a provider elsewhere whose models can be asked for like those of slots: [remotes.NAME] in hal0.toml."
 )
+ALONE = "list"
 
 
 class Remotes(Wire):

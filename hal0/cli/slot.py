@@ -28,6 +28,7 @@ ABOUT = """\
 A slot is one named model with its backend process.
 
 create, edit and delete work without a daemon too; what they write takes effect when one starts."""
+ALONE = "list"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -58,6 +59,7 @@ def configure(parser: ArgumentParser) -> None:
     edit = add("edit", "change keys of a slot in hal0.toml", slot_tables.run_edit)
     edit.add_argument("--unset", action="append", default=[], metavar="KEY", help="take a key out; may be repeated")
     for sub in (create, edit):
+        sub.set_defaults(usage_error=sub.error)
         sub.add_argument("keys", nargs="*", metavar="KEY=VALUE", help="such as context=8192 unload_after=30m gpus=[0]")
     add("delete", "take a slot out of hal0.toml; it ends when its requests are done", slot_tables.run_delete)
     logs = add("logs", "print what the slot's backend has printed", show_logs)

@@ -9,19 +9,22 @@ from typing import Any
 
 from hal0.cli.config_changes import write_and_show
 from hal0.cli.configuration import Configuration
-from hal0.errors import Hal0Error
 
 
 def run_create(args: Namespace) -> int:
     words = [args.model, *args.keys] if args.model else []
+    if not words:
+        args.usage_error(f"what shall it serve? For example: `hal0 slot create {args.name} qwen3-4b context=8192`")
     if words and "=" not in words[0]:  # the model's name, which never has one
         words[0] = f"model={words[0]}"
-    keys = dict(map(_pair, words))
+    keys = dict(_pair(word, args) for word in words)
     return write_and_show(lambda: Configuration(args.host).create_slot(args.name, keys), args)
 
 
 def run_edit(args: Namespace) -> int:
-    keys: dict[str, Any] = dict(_pair(word) for word in args.keys)
+    if not (args.keys or args.unset):
+        args.usage_error(f"what shall change? For example: `hal0 slot edit {args.name} context=8192`")
+    keys: dict[str, Any] = dict(_pair(word, args) for word in args.keys)
     keys |= dict.fromkeys(args.unset)
     return write_and_show(lambda: Configuration(args.host).edit_slot(args.name, keys), args)
 
@@ -30,10 +33,10 @@ def run_delete(args: Namespace) -> int:
     return write_and_show(lambda: Configuration(args.host).delete_slot(args.name), args)
 
 
-def _pair(word: str) -> tuple[str, Any]:
+def _pair(word: str, args: Namespace) -> tuple[str, Any]:
     name, sign, text = word.partition("=")
     if not sign or not name.strip():
-        raise Hal0Error("dispatch.invalid_request", field=word, reason="write KEY=VALUE, such as context=8192")
+        args.usage_error(f"{word!r} is no KEY=VALUE, such as context=8192")
     return name.strip(), _value(name.strip(), text)
 
 

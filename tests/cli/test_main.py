@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from hal0 import __version__
+from hal0.cli import config, crash, key, model, remote, slot
 from hal0.cli.__main__ import COMMANDS, MEANT, main
 from hal0.wire import Accepted
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
 from tests.fakes.admin import FakeAdmin
+
+GROUPS_ALONE = {"slot": slot, "model": model, "remote": remote, "key": key, "crash": crash, "config": config}
 
 
 def test_help_lists_every_command(hal0: Run) -> None:
@@ -49,7 +52,20 @@ def test_version_is_the_packages(hal0: Run) -> None:
     assert hal0("--version").out == f"hal0 {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [(), ("stat",), ("status", "--colour"), ("slot",), ("slot", "load"), ("cancel",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("stat",),
+        ("status", "--colour"),
+        ("slot", "lod"),
+        ("slot", "load"),
+        ("slot", "edit", "a"),
+        ("slot", "create", "a"),
+        ("slot", "edit", "a", "context"),
+        ("cancel",),
+    ],
+)
 def test_wrong_usage_ends_with_2_and_says_so_on_stderr(hal0: Run, words: tuple[str, ...]) -> None:
     ended = hal0(*words)
     assert (ended.status, ended.out) == (2, "")
@@ -57,8 +73,30 @@ def test_wrong_usage_ends_with_2_and_says_so_on_stderr(hal0: Run, words: tuple[s
     assert "Traceback" not in ended.err
 
 
-def test_an_unknown_command_names_the_nearest(hal0: Run) -> None:
-    assert "did you mean 'status'?" in hal0("stats").err
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("stats",), "there is no command 'stats'; did you mean 'status'?"),
+        (("slot", "lod", "a"), "hal0 slot: there is no command 'lod'; did you mean 'load'?"),
+        (("crash", "shw"), "hal0 crash: there is no command 'shw'; did you mean 'show'?"),
+        (("slot", "list", "--jsonn"), "unrecognized arguments: --jsonn; did you mean '--json'?"),
+        (("slot", "unload", "a", "--drian=now"), "unrecognized arguments: --drian=now; did you mean '--drain'?"),
+        (("model", "pull", "a", "--kind", "speach"), "did you mean 'speech'?"),
+        (("slot", "edit", "a"), "For example: `hal0 slot edit a context=8192`"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(hal0: Run, words: tuple[str, ...], near: str) -> None:
+    ended = hal0(*words)
+    assert (ended.status, ended.out) == (2, "")
+    assert near in ended.err
+
+
+@pytest.mark.parametrize(("word", "below"), [(name, module.ALONE) for name, module in GROUPS_ALONE.items()])
+def test_a_group_alone_does_what_is_meant(hal0: Run, word: str, below: str) -> None:
+    alone, named = hal0(word, "--json"), hal0(word, below, "--json")
+    assert (alone.status, alone.out, alone.err) == (named.status, named.out, named.err)
+    assert alone.status != 2
+    assert f"`hal0 {word}` alone is `hal0 {word} {below}`." in hal0(word, "--help").out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
