@@ -42,8 +42,8 @@ class Crashes:
 
     def all(self) -> list[CrashBundle]:
         """Every bundle, the newest first."""
-        names = sorted((path.stem for path in self._folder.glob("*.json")), reverse=True)
-        return [bundle for name in names if (bundle := self._read(name)) is not None]
+        kept = [bundle for path in self._folder.glob("*.json") if (bundle := self._read(path.stem)) is not None]
+        return sorted(kept, key=lambda bundle: bundle.at, reverse=True)
 
     def get(self, id: str) -> CrashBundle:
         """One bundle; raises `slot.no_such_crash`."""

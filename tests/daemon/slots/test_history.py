@@ -106,8 +106,8 @@ def test_bundles_are_bounded_and_found_by_id(tmp_path: Path) -> None:
     crashes = Crashes(tmp_path)
     error = ErrorView(code="slot.crashed", message="x")
     ids = [f"20260101-0000{n:02}-{n:04x}" for n in range(KEPT_BUNDLES + 2)]
-    for id in ids:
-        crashes.keep(CrashBundle(id=id, at=1.0, slot="s", run=1, revision=1, error=error, argv=[], state="ready"))
+    for at, id in enumerate(ids):
+        crashes.keep(CrashBundle(id=id, at=at, slot="s", run=1, revision=1, error=error, argv=[], state="ready"))
     assert [bundle.id for bundle in crashes.all()] == ids[:1:-1]
     assert json.loads((tmp_path / f"{ids[-1]}.json").read_text())["slot"] == "s"
 
