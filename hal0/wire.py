@@ -551,6 +551,20 @@ class ModelDetail(Wire):
     error: ErrorView | None = None  # why the needs cannot be told
 
 
+class SlotPlan(Wire):
+    """What a slot with a certain table would do and take; nothing of it is written."""
+
+    plan: PlanView
+    providers: list[str] = []  # all that there are
+    keys: list[str] = []  # that have an effect with its provider
+    context: int | None = None  # tokens per request
+    gpus: list[str] = []
+    ram: NeedsView | None = None
+    gpu: NeedsView | None = None  # of all its GPUs together
+    fit: FitView | None = None  # None: its table is wrong, or its needs cannot be told
+    error: ErrorView | None = None  # why these cannot be told: its model is missing, say
+
+
 class LogLines(Wire):
     name: str
     lines: list[str]

@@ -185,6 +185,32 @@ def test_capture_can_be_turned_off_while_it_runs(hal0: Installation) -> None:
         hal0.admin("POST", "/api/config/reload", {})
 
 
+def test_a_slot_is_planned_with_its_memory_and_its_mistakes_before_it_is_written(hal0: Installation) -> None:
+    def plan(name: str, keys: dict[str, Any], **headers: str) -> Any:
+        with hal0.client() as client:
+            named = {each.replace("_", "-"): value for each, value in headers.items()}
+            return client.post(f"/api/slots/{name}/plan", json=keys, headers=named).json()
+
+    before = hal0.admin("GET", "/api/config")
+    told = plan("second", {"model": "hal0-starter", "context": 512})
+    (added,) = [each for each in told["plan"]["slots"] if each["effect"] == "add"]
+    assert (added["name"], told["plan"]["problems"], told["context"]) == ("second", [], 512)
+    assert told["fit"]["verdict"] == "fits"
+    assert told["fit"]["rooms"][0]["need_bytes"] > told["ram"]["weights_bytes"] > 1e6
+    assert {"llama", "espeak"} < set(told["providers"])
+    assert {"context", "gpus"} < set(told["keys"])
+    (wrong,) = plan("second", {"model": "hal0-starter", "contxt": 1})["plan"]["problems"]
+    assert wrong["key"] == "slots.second.contxt"
+    (wrong,) = plan("second", {"provider": "sphinx", "context": 512})["plan"]["problems"]
+    assert wrong["key"] == "slots.second.context"
+    assert "context" not in plan("second", {"provider": "sphinx"})["keys"]
+    assert plan("second", {"model": "nowhere"})["error"]["code"] == "model.not_found"
+    assert plan("primary", {"model": "hal0-starter"}, if_none_match="*")["error"]["code"] == "config.clash"
+    after = hal0.admin("GET", "/api/config")
+    assert (after["tag"], after["revision"]) == (before["tag"], before["revision"])
+    assert [slot.name for slot in State.model_validate(hal0.admin("GET", "/api/state")).slots] == list(EMBEDDED_SLOTS)
+
+
 NEEDED = {"/api/config/place": "?key=daemon"}  # what a path does not answer without
 
 

@@ -11,20 +11,16 @@ from typing import Any
 from quart import Blueprint, Response, request
 
 from hal0.daemon.admin.bodies import Body, based_on, body_of
+from hal0.daemon.admin.plans import Plans
 from hal0.daemon.admin.replies import list_reply, query_number, reply
 from hal0.daemon.config.edits import Edit
 from hal0.daemon.config.file import Judgement
 from hal0.daemon.config.history import difference, texts_of
 from hal0.daemon.config.origins import values, written_at
 from hal0.daemon.config.proposals import key_of, with_edits, with_text
-from hal0.daemon.config.snapshot import Snapshot
-from hal0.daemon.hardware.facts import read_facts
-from hal0.daemon.providers import make_providers
-from hal0.daemon.providers.absent import absent_models
-from hal0.daemon.remotes.absent import absent_keys
 from hal0.daemon.services import Services
 from hal0.errors import Hal0Error
-from hal0.wire import ConfigView, PlanView
+from hal0.wire import ConfigView
 
 BY = "api"
 
@@ -62,7 +58,7 @@ class Proposed(Body):
 def make(services: Services) -> Blueprint:
     routes = Blueprint("config", __name__)
     store = services.config
-    providers = make_providers(read_facts())
+    plans = Plans(services)
 
     @routes.get("/config")
     async def show_config() -> Response:
@@ -107,11 +103,11 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/config/plan")
     async def plan_disk() -> Response:
-        return reply(await _plan(await store.judge()))
+        return reply(await plans.of(await store.judge()))
 
     @routes.post("/config/plan")
     async def plan() -> Response:
-        return reply(await _plan(await _judge(await body_of(Proposed))))
+        return reply(await plans.of(await _judge(await body_of(Proposed))))
 
     @routes.post("/config/reload")
     async def reload_config() -> Response:
@@ -156,27 +152,6 @@ def make(services: Services) -> Blueprint:
 
     async def _judge(body: Proposed) -> Judgement:
         return await store.judge(None if body.text is None else with_text(_path(body.file), body.text))
-
-    async def _plan(judgement: Judgement) -> PlanView:
-        now = store.current
-        if judgement.settings is None:
-            return PlanView(revision=now.revision, problems=list(judgement.problems))
-        if problem := store.doubt(judgement):
-            return PlanView(revision=now.revision, problems=[problem])
-        settings = judgement.settings
-        registry = await asyncio.to_thread(services.make_registry, settings.models)
-        warnings = await asyncio.to_thread(
-            absent_models, settings, judgement.sources, find=registry.find, providers=providers, env=store.env
-        )
-        warnings += await asyncio.to_thread(absent_keys, settings, judgement.sources, env=store.env)
-        then = Snapshot(now.revision, judgement.sources.hash, settings, now.path, now.exists, judgement.raw)
-        return PlanView(
-            revision=now.revision,
-            warnings=warnings,
-            changes=list(store.changes_by(judgement).lines),
-            needs_restart=store.awaiting_restart(then),
-            slots=services.supervisor.effects(settings.slots, registry),
-        )
 
     return routes
 

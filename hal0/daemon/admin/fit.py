@@ -1,8 +1,9 @@
-"""What would be decided for a slot that starts now, as it goes over the wire."""
+"""What a slot needs, and what would be decided if it started now, as it goes over the wire."""
 
+from hal0.daemon.models.memory import Needs
 from hal0.daemon.slots.admission import Evict, Fits, Impossible, Wait
 from hal0.daemon.slots.room import Preview
-from hal0.wire import FitView, RoomView
+from hal0.wire import FitView, NeedsView, RoomView
 
 
 def fit_view(name: str, preview: Preview) -> FitView:
@@ -24,3 +25,16 @@ def fit_view(name: str, preview: Preview) -> FitView:
             return FitView(verdict="wait", waits_for=list(names), rooms=rooms)
         case Impossible():
             return FitView(verdict="impossible", reason=preview.decision.error(name).message, rooms=rooms)
+
+
+def needs_view(needs: Needs) -> NeedsView:
+    return NeedsView(
+        weights_bytes=needs.weights_bytes,
+        kv_bytes=needs.kv_bytes,
+        compute_bytes=needs.compute_bytes,
+        base_bytes=needs.base_bytes,
+        cache_bytes=needs.cache_bytes,
+        total_bytes=needs.total_bytes,
+        source=needs.source,
+        uncertainty=needs.uncertainty,
+    )

@@ -4,16 +4,15 @@ import asyncio
 
 from quart import Blueprint, Response, request
 
-from hal0.daemon.admin.fit import fit_view
+from hal0.daemon.admin.fit import fit_view, needs_view
 from hal0.daemon.admin.replies import query_number, reply
 from hal0.daemon.config.schema import Slot as SlotConfig
 from hal0.daemon.models.file import ModelFile
-from hal0.daemon.models.memory import Needs
 from hal0.daemon.models.projectors import AUTO, projector_of
 from hal0.daemon.services import Services
 from hal0.daemon.slots.slot import Slot
 from hal0.errors import Hal0Error
-from hal0.wire import ErrorView, FoundModel, ModelDetail, ModelList, ModelView, NeedsView
+from hal0.wire import ErrorView, FoundModel, ModelDetail, ModelList, ModelView
 
 LARGEST_CONTEXT = 2**24
 MOST_PARALLEL = 64
@@ -72,8 +71,8 @@ def make(services: Services) -> Blueprint:
                 parallel=appraised.parallel,
                 like=like.name if like else "",
                 gpus=list(appraised.gpus),
-                ram=_needs(needs.ram) if needs else None,
-                gpu=_needs(needs.gpu) if needs and needs.gpu else None,
+                ram=needs_view(needs.ram) if needs else None,
+                gpu=needs_view(needs.gpu) if needs and needs.gpu else None,
                 fit=fit_view(name, preview),
             )
         )
@@ -119,16 +118,3 @@ def _like(model: ModelFile, services: Services, named: str | None) -> Slot | Non
     if named is not None:
         return services.supervisor.get(named)
     return next(iter(_serving(model, services)), None)
-
-
-def _needs(needs: Needs) -> NeedsView:
-    return NeedsView(
-        weights_bytes=needs.weights_bytes,
-        kv_bytes=needs.kv_bytes,
-        compute_bytes=needs.compute_bytes,
-        base_bytes=needs.base_bytes,
-        cache_bytes=needs.cache_bytes,
-        total_bytes=needs.total_bytes,
-        source=needs.source,
-        uncertainty=needs.uncertainty,
-    )

@@ -42,6 +42,7 @@ from hal0.wire import (
     RequestView,
     Revision,
     RevisionTexts,
+    SlotPlan,
     SlotView,
     State,
 )
@@ -120,6 +121,7 @@ SLOTS = (
     Route("GET", "/api/slots", "All slots", Listed("slots", SlotView)),
     Route("GET", "/api/slots/{name}", "One slot", SlotView),
     Route("PUT", "/api/slots/{name}", "Write its table", ConfigView, SlotKeys, writes=True),
+    Route("POST", "/api/slots/{name}/plan", "What a table of it would do and take", SlotPlan, SlotKeys),
     Route("PATCH", "/api/slots/{name}", "Change keys of its table", ConfigView, SlotKeys, writes=True),
     Route("DELETE", "/api/slots/{name}", "Take it out of the configuration", ConfigView, writes=True),
     Route("POST", "/api/slots/{name}/load", "Start it", Accepted, Body, 202),

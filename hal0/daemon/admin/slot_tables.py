@@ -1,5 +1,7 @@
-"""`PUT`, `PATCH` and `DELETE /api/slots/NAME`, `POST …/swap` and `…/pin`: a slot's table in the configuration, by the
-one way of writing it."""
+"""`PUT`, `PATCH` and `DELETE /api/slots/NAME`, `POST …/plan`, `…/swap` and `…/pin`.
+
+A slot's table in the configuration, by the one way of writing it.
+"""
 
 from typing import Any
 
@@ -8,6 +10,7 @@ from quart import Blueprint, Response, request
 
 from hal0.daemon.admin.bodies import Body, based_on, body_of
 from hal0.daemon.admin.config import BY, config_reply
+from hal0.daemon.admin.plans import Plans
 from hal0.daemon.admin.replies import reply
 from hal0.daemon.config.proposals import Proposal, with_slot, with_slot_keys, without_slot
 from hal0.daemon.services import Services
@@ -31,6 +34,7 @@ class Pin(Body):
 
 def make(services: Services) -> Blueprint:
     routes = Blueprint("slot_tables", __name__)
+    plans = Plans(services)
 
     @routes.put("/slots/<name>")
     async def put(name: str) -> Response:
@@ -38,6 +42,12 @@ def make(services: Services) -> Blueprint:
         if request.headers.get("if-none-match") == "*":
             return await write(with_slot(name, keys, is_new=True), f"slot {name} created", status=201)
         return await write(with_slot(name, keys), f"slot {name} replaced")
+
+    @routes.post("/slots/<name>/plan")
+    async def plan(name: str) -> Response:
+        """What a PUT of this table would do, with the same headers; nothing is written."""
+        keys = (await body_of(SlotKeys)).root
+        return reply(await plans.of_slot(name, keys, is_new=request.headers.get("if-none-match") == "*"))
 
     @routes.patch("/slots/<name>")
     async def patch(name: str) -> Response:

@@ -63,6 +63,12 @@ def usual_kind(provider: str) -> Kind:
     return KINDS[provider][0]
 
 
+def effective_keys(provider: object) -> list[str]:
+    """The keys of a slot that have an effect with a provider, llama if it is None; all with one that does not exist."""
+    name = "llama" if provider is None else provider
+    return [key for key in Slot.model_fields if name not in KINDS or name in EFFECTIVE.get(key, KINDS)]
+
+
 def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
     """What is missing, has no effect, or names what does not exist."""
     slots = tree.get("slots")
