@@ -22,7 +22,7 @@ from hal0.paths import locate
 from hal0.person import person
 from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
-from hal0.wire import CommandView, ConfigView, KeyPlace, LedgerEntry, ModelView, RequestView, Revision, State
+from hal0.wire import CommandView, ConfigView, KeyPlace, LedgerEntry, ModelView, RequestView, Revision, SlotPlan, State
 
 if TYPE_CHECKING:
     import httpx
@@ -128,6 +128,19 @@ class Client:
             return [ModelView.model_validate(model) for model in json.loads(body)["models"]]
         except (ValueError, KeyError, TypeError) as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def plan_slot(self, name: str, keys: Mapping[str, Any]) -> SlotPlan:
+        """What a new slot with this table would do and take."""
+        path, headers = f"/api/slots/{quote(name, safe='')}/plan", {"If-None-Match": "*"}
+        body = await self._call("POST", path, body=keys, headers=headers)
+        try:
+            return SlotPlan.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def create_slot(self, name: str, keys: Mapping[str, Any]) -> None:
+        headers = {"If-None-Match": "*", "X-Hal0-By": person("hal0-tui")}
+        await self._call("PUT", f"/api/slots/{quote(name, safe='')}", body=keys, headers=headers)
 
     async def cancel(self, request: str) -> None:
         await self._call("DELETE", f"/api/requests/{quote(request, safe='')}")

@@ -27,6 +27,7 @@ Place = Literal[
     "confirm",
     "swap",
     "palette",
+    "new slot",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
 ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
@@ -50,6 +51,7 @@ Need = Literal[
     "editable",
     "earlier",
     "looked at",
+    "complete",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -133,6 +135,8 @@ KEYS: tuple[Key, ...] = (
         "slot", 4, writes=True),
     Key("swap", ("s",), "s", "swap", "give the slot another model, from a list; the old one comes back if that fails",
         "Slots", SLOTS, "slot", 7, writes=True),
+    Key("new", ("n",), "n", "new", "write a new slot into the configuration, from a form that tells what it takes",
+        "Slots", SLOTS, footer=9, writes=True),
     Key("pin", ("P",), "P", "pin", "never unload the slot to make room for others; again: take that back", "Slots",
         SLOTS, "slot", 13, writes=True),
     Key("mark", ("space",), "Space", "mark", "mark the slot, or take that back, and go to the next", "Slots", SLOTS,
@@ -191,7 +195,21 @@ KEYS: tuple[Key, ...] = (
         ("confirm",), footer=3),
     Key("keep", ("escape", "n"), "esc", "leave it", "do nothing", "Confirm", ("confirm",), footer=1),
     Key("choose", ("enter",), "⏎", "swap to it", "swap the slot to the selected model", "Swap", ("swap",), "model", 1),
-    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette"), footer=1),
+    Key("take", (), "⏎", "take it", "take what is selected below, and go to the next field; after the last one: create",
+        "New slot", ("new slot",), footer=1),
+    Key("next_choice", ("down",), "↓", "choose", "select what could stand in the field", "New slot", ("new slot",),
+        footer=4),
+    Key("previous_choice", ("up",), "↑", "choose", "select the one before", "New slot", ("new slot",)),
+    Key("next_field", ("tab",), "Tab", "next field", "go on, with what is written", "New slot", ("new slot",),
+        footer=3),
+    Key("previous_field", ("shift+tab",), "S-Tab", "field before", "go to the field before", "New slot",
+        ("new slot",)),
+    Key("create", ("ctrl+n",), "^n", "create it", "write the slot into the configuration; it starts when it is asked",
+        "New slot", ("new slot",), "complete", 1, writes=True),
+    Key("copy_form", ("ctrl+y",), "^y", "copy as CLI", "copy the command that creates the same", "New slot",
+        ("new slot",), footer=5),
+    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette", "new slot"),
+        footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,

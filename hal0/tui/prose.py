@@ -69,6 +69,11 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Type some letters of what you want to do. Besides the keys of the place it has every slot by name, and the "
         "themes.",
     ),
+    "new slot": (
+        "The daemon judges what is written as it is typed, by the same rules as the file: what is wrong stands at its "
+        "field, and below what the slot would take of the memory. Fields that its provider has no use for go. Nothing "
+        "is written before ^n, or Enter in the last field.",
+    ),
     "swap": (
         "A swap is an edit of hal0.toml: it shows in the history and can be rolled back. Requests in flight are asked "
         "about first.",
@@ -94,6 +99,7 @@ TITLES: dict[Place, str] = {
     "confirm": "confirmation",
     "swap": "list of models for a swap",
     "palette": "palette",
+    "new slot": "form for a new slot",
 }
 FIRST_LINE = (
     "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "
@@ -117,7 +123,7 @@ fps = 4
 
 [keys]
 unload = "U"
-down = ["n", "down"]
+down = ["J", "down"]
 ```
 """
 

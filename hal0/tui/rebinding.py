@@ -20,8 +20,8 @@ NAMED = {
 } | {f"f{number}": f"F{number}" for number in range(1, 25)}  # fmt: skip
 MODIFIERS = {"ctrl": "C-", "alt": "A-", "shift": "S-"}
 SAME_BYTE = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
-TYPED_IN: frozenset[Place] = frozenset(("filter", "chat", "palette"))  # letters are text there
-BY_INPUT = {"filter_keep": "enter", "send": "enter", "newline": "ctrl+j", "do_it": "enter"}
+TYPED_IN: frozenset[Place] = frozenset(("filter", "chat", "palette", "new slot"))  # letters are text there
+BY_INPUT = {"filter_keep": "enter", "send": "enter", "newline": "ctrl+j", "do_it": "enter", "take": "enter"}
 SHORT_NAMES = {
     "solidus": "slash",
     "reverse_solidus": "backslash",

@@ -29,6 +29,7 @@ from hal0.wire import (
     ModelView,
     RequestView,
     Revision,
+    SlotPlan,
     SlotView,
     State,
     TokenBatch,
@@ -46,6 +47,7 @@ class FakeDaemon:
         self.calls: list[tuple[str, str]] = []
         self.targets: list[str] = []  # what was asked, with the query
         self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
+        self.heads: dict[tuple[str, str], dict[str, str]] = {}  # headers of the last one of each call, in small letters
         self.models: list[ModelView] = []
         self.logs: dict[str, list[str]] = {}
         self.ledgers: dict[str, list[LedgerEntry]] = {}
@@ -54,6 +56,7 @@ class FakeDaemon:
         self.revisions: list[Revision] = []
         self.rolled_back: list[int] = []  # revisions that were gone back to
         self.differences: dict[str, list[str]] = {}  # by the query
+        self.plans: dict[str, SlotPlan] = {}  # of new slots, by name; "" for all others
         self.place: KeyPlace | None = None  # of whatever is looked for in the configuration
         self.called = asyncio.Condition()
         self.printed = asyncio.Condition()
@@ -121,6 +124,8 @@ class FakeDaemon:
                 path, _, query = target.partition("?")
                 self.targets.append(f"{method} {target}")
                 tag = re.search(rb'\r\nif-match: "(.*?)"', asked, re.IGNORECASE)
+                heads = (each.partition(":") for each in asked.decode().split("\r\n")[1:] if each)
+                self.heads[(method, path)] = {name.lower(): value.strip() for name, _, value in heads}
                 self.bodies[(method, path)] = json.loads(sent or b"{}")
                 async with self.called:
                     self.calls.append((method, path))
@@ -170,6 +175,10 @@ class FakeDaemon:
                 return 200, self.state.config.model_dump_json().encode()
             case "GET", ["api", "config", "place"] if self.place is not None:
                 return 200, self.place.model_dump_json().encode()
+            case "POST", ["api", "slots", name, "plan"] if {name, ""} & self.plans.keys():
+                return 200, self.plans.get(name, self.plans.get("")).model_dump_json().encode()
+            case (("PUT" | "DELETE"), ["api", "slots", _]):
+                return 200, self.state.config.model_dump_json().encode()
             case "POST", ["api", "slots", _, "pin"]:
                 return 200, self.state.config.model_dump_json().encode()
             case "POST", ["api", "slots", name, ("load" | "unload" | "restart" | "swap") as verb]:

@@ -7,11 +7,15 @@ from hal0.wire import (
     DeviceView,
     ErrorRecord,
     ErrorView,
+    FitView,
     ModelView,
+    PlanView,
     Problem,
     RequestView,
     Revision,
+    RoomView,
     SlotEffect,
+    SlotPlan,
     SlotView,
     State,
 )
@@ -93,6 +97,39 @@ MODELS = [
     ModelView(id="small", kind="chat", path="/m/small.gguf", size_bytes=GIB // 2, slots=["draft"]),
     ModelView(id="bge-m3", kind="embedding", path="/m/bge.gguf", size_bytes=GIB, licence="MIT"),
 ]
+SLOT_PLAN = SlotPlan(
+    plan=PlanView(revision=41, slots=[SlotEffect(name="chat-2", effect="add")]),
+    providers=["llama", "vllm", "espeak"],
+    keys=["model", "gpus", "context", "parallel"],
+    context=8192,
+    gpus=["gpu0"],
+    fit=FitView(
+        verdict="evict",
+        would_go=["long"],
+        rooms=[
+            RoomView(device="gpu0", need_bytes=3 * GIB, free_bytes=int(3.9 * GIB)),
+            RoomView(device="memory", need_bytes=GIB, free_bytes=18 * GIB),
+        ],
+    ),
+)
+WRONG_PLAN = SlotPlan(
+    plan=PlanView(
+        revision=41,
+        problems=[
+            Problem(
+                code="config.invalid", message="`slots.chat-2.context` must be a number of tokens, not \"much\"",
+                file="/home/ada/.config/hal0/hal0.toml", line=80, column=11, key="slots.chat-2.context",
+            ),
+            Problem(
+                code="config.unknown_key", message="unknown key `pined` in [slots.chat-2]",
+                hint="did you mean `pinned`?", file="/home/ada/.config/hal0/hal0.toml", line=81, column=1,
+                key="slots.chat-2.pined",
+            ),
+        ],
+    ),
+    providers=SLOT_PLAN.providers,
+    keys=SLOT_PLAN.keys,
+)  # fmt: skip
 LONG_TEXT = (
     "…so the reducer never sees a half-applied config. The watcher first parses the whole file, validates every slot "
     "against the schema, and only then swaps the pointer. If any table fails, the old snapshot stays live and the "

@@ -15,6 +15,7 @@ from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
+from hal0.tui.screens.new_slot import NewSlot
 from hal0.tui.screens.palette import Palette
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.rollback import RollbackPage
@@ -40,6 +41,7 @@ SCREENS: dict[Place, type] = {
     "confirm": Confirm,
     "swap": SwapDialog,
     "palette": Palette,
+    "new slot": NewSlot,
 }
 LOSING = {
     "unload",
@@ -52,7 +54,14 @@ LOSING = {
     "drain_grace",
     "drain_now",
 }
-HANDLED_ELSEWHERE = {"filter_keep", "views", "send", "newline", "do_it"}  # by the input; by the keys that it stands for
+HANDLED_ELSEWHERE = {
+    "filter_keep",
+    "views",
+    "send",
+    "newline",
+    "do_it",
+    "take",
+}  # by the input; by the keys that it stands for
 
 
 def test_every_key_of_the_table_has_something_that_does_it() -> None:

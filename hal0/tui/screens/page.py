@@ -1,5 +1,7 @@
 """A page over the home screen: the truth, a breadcrumb, something to read, the keys."""
 
+from collections.abc import Callable
+
 from textual.app import ComposeResult
 
 from hal0.tui.lines import Line, line, span
@@ -18,15 +20,16 @@ class Crumb(Pane):
     TOPICS = ALL_TOPICS
     FADES = False
 
-    def __init__(self, view: View, page: "Page") -> None:
+    def __init__(self, view: View, trail: Callable[[], list[str]], read: Callable[[], str] = str) -> None:
         super().__init__(view, id="crumb")
-        self._page = page
+        self._trail = trail
+        self._read = read
 
     def paint(self, width: int, height: int) -> list[Line]:
         into = f" {self.look.glyphs.into} "
-        place = self._page.reader.place
+        place = self._read()
         right = line(span(f"{place}   " if place else "", "muted"), span("esc", "key"), span(" back", "muted"))
-        return [self.look.glyphs.plain.rule(width, line(span(into.join(self._page.trail()))), right)]
+        return [self.look.glyphs.plain.rule(width, line(span(into.join(self._trail()))), right)]
 
 
 class Page(ScrollingScreen):
@@ -44,7 +47,7 @@ class Page(ScrollingScreen):
 
     def compose(self) -> ComposeResult:
         yield Truth(self.view, id="truth")
-        yield Crumb(self.view, self)
+        yield Crumb(self.view, self.trail, lambda: self.reader.place)
         yield self.reader
         yield Footer(self.view, self.offered)
 

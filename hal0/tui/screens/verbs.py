@@ -4,6 +4,7 @@ from hal0.tui.client import Verb
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.new_slot import NewSlot
 from hal0.tui.screens.slot import SlotPage
 from hal0.tui.screens.swap import SwapDialog
 from hal0.tui.sorting import following
@@ -64,6 +65,9 @@ class SlotScreen(KeyedScreen, inherit_bindings=False):
                 self.ask_gently("swap", [slot.name], then=f"starts with {model}", model=model)
 
         self.app.push_screen(SwapDialog(self.view, slot), answered)
+
+    def do_new(self) -> None:
+        self.app.push_screen(NewSlot(self.view))
 
     def do_detail(self) -> None:
         if slot := self.view.slot():
