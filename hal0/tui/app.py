@@ -190,6 +190,10 @@ class Dashboard(PacedApp, inherit_bindings=False):
         self.store.tell(f"back to r{revision}: asked", "muted", seconds=2)
         self._do(self.client.roll_back(revision, tag))
 
+    def delete_slot(self, slot: str) -> None:
+        self.store.tell(f"delete {slot}: asked", "muted", seconds=2)
+        self._do(self.client.delete_slot(slot))
+
     def edit_slot(self, slot: str) -> None:
         async def look() -> None:
             place = await self.client.place_of_slot(slot)

@@ -22,7 +22,18 @@ from hal0.paths import locate
 from hal0.person import person
 from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
-from hal0.wire import CommandView, ConfigView, KeyPlace, LedgerEntry, ModelView, RequestView, Revision, SlotPlan, State
+from hal0.wire import (
+    CommandView,
+    ConfigValue,
+    ConfigView,
+    KeyPlace,
+    LedgerEntry,
+    ModelView,
+    RequestView,
+    Revision,
+    SlotPlan,
+    State,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -142,6 +153,11 @@ class Client:
         headers = {"If-None-Match": "*", "X-Hal0-By": person("hal0-tui")}
         await self._call("PUT", f"/api/slots/{quote(name, safe='')}", body=keys, headers=headers)
 
+    async def delete_slot(self, name: str) -> None:
+        """Take it out of the configuration; it goes when its requests are done."""
+        headers = {"X-Hal0-By": person("hal0-tui")}
+        await self._call("DELETE", f"/api/slots/{quote(name, safe='')}", headers=headers)
+
     async def cancel(self, request: str) -> None:
         await self._call("DELETE", f"/api/requests/{quote(request, safe='')}")
 
@@ -174,6 +190,14 @@ class Client:
         try:
             return ConfigView.model_validate_json(body)
         except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def values(self) -> list[ConfigValue]:
+        """Every key that is in force, with where it was said."""
+        body = await self._call("GET", "/api/config/values")
+        try:
+            return [ConfigValue.model_validate(value) for value in json.loads(body)["values"]]
+        except (ValueError, KeyError, TypeError) as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     async def history(self) -> list[Revision]:

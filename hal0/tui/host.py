@@ -41,6 +41,10 @@ class Host(Protocol):
         """Have an earlier revision of the configuration written again, over the files of this tag."""
         ...
 
+    def delete_slot(self, slot: str) -> None:
+        """Have a slot taken out of the configuration."""
+        ...
+
     def edit_slot(self, slot: str) -> None:
         """Open hal0.toml, or the drop-in, in an editor at the slot's table."""
         ...

@@ -28,6 +28,7 @@ Place = Literal[
     "swap",
     "palette",
     "new slot",
+    "delete",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
 ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
@@ -52,6 +53,7 @@ Need = Literal[
     "earlier",
     "looked at",
     "complete",
+    "named",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -137,6 +139,8 @@ KEYS: tuple[Key, ...] = (
         "Slots", SLOTS, "slot", 7, writes=True),
     Key("new", ("n",), "n", "new", "write a new slot into the configuration, from a form that tells what it takes",
         "Slots", SLOTS, footer=9, writes=True),
+    Key("delete", ("D",), "D", "delete", "take the slot out of the configuration, after a page that tells what is lost "
+        "and by its name alone", "Slots", SLOTS, "slot", 15, writes=True),
     Key("pin", ("P",), "P", "pin", "never unload the slot to make room for others; again: take that back", "Slots",
         SLOTS, "slot", 13, writes=True),
     Key("mark", ("space",), "Space", "mark", "mark the slot, or take that back, and go to the next", "Slots", SLOTS,
@@ -208,8 +212,10 @@ KEYS: tuple[Key, ...] = (
         "New slot", ("new slot",), "complete", 1, writes=True),
     Key("copy_form", ("ctrl+y",), "^y", "copy as CLI", "copy the command that creates the same", "New slot",
         ("new slot",), footer=5),
-    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette", "new slot"),
-        footer=1),
+    Key("delete_it", (), "⏎", "delete it", "take the slot out; only once its name is written", "Delete", ("delete",),
+        "named", 1, writes=True),
+    Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette", "new slot",
+        "delete"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,

@@ -74,6 +74,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "field, and below what the slot would take of the memory. Fields that its provider has no use for go. Nothing "
         "is written before ^n, or Enter in the last field.",
     ),
+    "delete": (
+        "Write the slot's name; until then Enter does nothing. Its requests in flight may finish, its backend ends. "
+        "Model files stay where they are, and the history has the slot: it comes back with a rollback.",
+    ),
     "swap": (
         "A swap is an edit of hal0.toml: it shows in the history and can be rolled back. Requests in flight are asked "
         "about first.",
@@ -100,6 +104,7 @@ TITLES: dict[Place, str] = {
     "swap": "list of models for a swap",
     "palette": "palette",
     "new slot": "form for a new slot",
+    "delete": "question before a slot is deleted",
 }
 FIRST_LINE = (
     "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "

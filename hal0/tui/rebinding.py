@@ -20,8 +20,15 @@ NAMED = {
 } | {f"f{number}": f"F{number}" for number in range(1, 25)}  # fmt: skip
 MODIFIERS = {"ctrl": "C-", "alt": "A-", "shift": "S-"}
 SAME_BYTE = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
-TYPED_IN: frozenset[Place] = frozenset(("filter", "chat", "palette", "new slot"))  # letters are text there
-BY_INPUT = {"filter_keep": "enter", "send": "enter", "newline": "ctrl+j", "do_it": "enter", "take": "enter"}
+TYPED_IN: frozenset[Place] = frozenset(("filter", "chat", "palette", "new slot", "delete"))  # letters are text there
+BY_INPUT = {
+    "filter_keep": "enter",
+    "send": "enter",
+    "newline": "ctrl+j",
+    "do_it": "enter",
+    "take": "enter",
+    "delete_it": "enter",
+}
 SHORT_NAMES = {
     "solidus": "slash",
     "reverse_solidus": "backslash",

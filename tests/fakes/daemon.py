@@ -21,6 +21,7 @@ from hal0.errors import Hal0Error
 from hal0.wire import (
     Accepted,
     CommandView,
+    ConfigValue,
     DeviceView,
     EventKind,
     KeyPlace,
@@ -57,6 +58,7 @@ class FakeDaemon:
         self.rolled_back: list[int] = []  # revisions that were gone back to
         self.differences: dict[str, list[str]] = {}  # by the query
         self.plans: dict[str, SlotPlan] = {}  # of new slots, by name; "" for all others
+        self.values: list[ConfigValue] = []  # of the configuration
         self.place: KeyPlace | None = None  # of whatever is looked for in the configuration
         self.called = asyncio.Condition()
         self.printed = asyncio.Condition()
@@ -162,6 +164,8 @@ class FakeDaemon:
                 return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
             case "GET", ["api", "config"]:
                 return 200, self.state.config.model_dump_json().encode()
+            case "GET", ["api", "config", "values"]:
+                return 200, json.dumps({"values": [value.model_dump() for value in self.values]}).encode()
             case "GET", ["api", "config", "history"]:
                 kept = [revision.model_dump() for revision in self.revisions]
                 return 200, json.dumps({"revisions": kept, "running": self.state.config.revision}).encode()

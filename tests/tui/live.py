@@ -19,6 +19,17 @@ from tests.tui.samples import NOW
 PATIENCE_SECONDS = 40  # of a machine that does much else
 
 
+async def until(pilot: Pilot[None], condition: Callable[[], bool], what: str = "") -> None:
+    """Let the dashboard go on until something is so."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                await pilot.pause(0.01)
+    except TimeoutError:
+        shown = screen_text(pilot.app)
+        raise AssertionError(f"waited in vain{what and ' for '}{what}; the screen:\n{shown}") from None
+
+
 class Live:
     """The two ends, and ways to wait for what a person would wait for."""
 
@@ -32,12 +43,7 @@ class Live:
         return screen_text(self.dashboard)
 
     async def until(self, condition: Callable[[], bool], what: str = "") -> None:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not condition():
-                    await self.pilot.pause(0.01)
-        except TimeoutError:
-            raise AssertionError(f"waited in vain{what and ' for '}{what}; the screen:\n{self.screen}") from None
+        await until(self.pilot, condition, what)
 
     async def sees(self, *texts: str) -> None:
         await self.until(lambda: all(text in self.screen for text in texts), repr(texts))

@@ -10,6 +10,7 @@ from hal0.tui.prose import markdown
 from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.delete_slot import DeleteDialog
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
 from hal0.tui.screens.help import Help
@@ -42,6 +43,7 @@ SCREENS: dict[Place, type] = {
     "swap": SwapDialog,
     "palette": Palette,
     "new slot": NewSlot,
+    "delete": DeleteDialog,
 }
 LOSING = {
     "unload",
@@ -61,6 +63,7 @@ HANDLED_ELSEWHERE = {
     "newline",
     "do_it",
     "take",
+    "delete_it",
 }  # by the input; by the keys that it stands for
 
 

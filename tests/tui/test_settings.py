@@ -37,11 +37,11 @@ def test_the_file_is_beside_the_configuration() -> None:
 def test_everything_that_may_be_set(tmp_path: Path) -> None:
     settings = settings_of(
         tmp_path,
-        'theme = "ansi"\nascii = true\nread_only = false\nfps = 4\n[keys]\nunload = "^u"\ndown = ["n", "down"]',
+        'theme = "ansi"\nascii = true\nread_only = false\nfps = 4\n[keys]\nunload = "^u"\ndown = ["J", "down"]',
     )
     assert (settings.theme, settings.ascii, settings.read_only, settings.fps) == ("ansi", True, False, 4)
     assert settings.keymap.of("unload").keys == ("ctrl+u",)
-    assert settings.keymap.of("down").shown == "n ↓"
+    assert settings.keymap.of("down").shown == "J ↓"
 
 
 def test_an_option_comes_before_a_setting() -> None:
@@ -106,7 +106,7 @@ def test_keys_are_shown_as_the_table_shows_them() -> None:
 
 
 async def test_a_rebound_key_works_and_the_old_one_does_not(tmp_path: Path) -> None:
-    keymap = rebound({"unload": ["U"], "down": ["n"], "retry": ["r", "f5"]})
+    keymap = rebound({"unload": ["U"], "down": ["J"], "retry": ["r", "f5"]})
     async with live(tmp_path, default_state(), (120, 36), keymap=keymap) as both:
         await both.sees("U unload")
         await both.press("u", "j")
@@ -114,7 +114,7 @@ async def test_a_rebound_key_works_and_the_old_one_does_not(tmp_path: Path) -> N
         await both.press("U")
         await both.daemon.wait_for_call("POST", "/api/slots/primary/unload")
         assert both.daemon.calls.count(("POST", "/api/slots/primary/unload")) == 1
-        await both.press("n")
+        await both.press("J")
         assert both.dashboard.view.slot().name == "embed"  # type: ignore[union-attr]
         await both.press("r")  # also after a rebinding of the other place where it means something
         await both.daemon.wait_for_call("POST", "/api/slots/embed/restart")

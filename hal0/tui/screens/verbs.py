@@ -4,6 +4,7 @@ from hal0.tui.client import Verb
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.delete_slot import DeleteDialog
 from hal0.tui.screens.new_slot import NewSlot
 from hal0.tui.screens.slot import SlotPage
 from hal0.tui.screens.swap import SwapDialog
@@ -68,6 +69,17 @@ class SlotScreen(KeyedScreen, inherit_bindings=False):
 
     def do_new(self) -> None:
         self.app.push_screen(NewSlot(self.view))
+
+    def do_delete(self) -> None:
+        slot = self.view.slot()
+        if slot is None:
+            return
+
+        def answered(goes: bool | None) -> None:
+            if goes:
+                self.dashboard.delete_slot(slot.name)
+
+        self.app.push_screen(DeleteDialog(self.view, slot.name), answered)
 
     def do_detail(self) -> None:
         if slot := self.view.slot():
