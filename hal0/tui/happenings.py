@@ -31,6 +31,11 @@ class Happening:
     slot: str = ""
     request: str = ""
     problem: bool = False  # whether the problem page has more about it
+    group: str = ""  # of failures: their code and slot, which are told together
+    count: int = 1  # of the group so far, by the daemon
+    first_at: float = 0.0  # of the group
+    file: str = ""  # of the configuration, where it is about one
+    line: int | None = None
 
 
 def happening(fact: Fact, before: SlotState | None) -> Happening | None:
@@ -90,7 +95,8 @@ def _rejected(fact: Fact, before: SlotState | None) -> Happening:
     first = config.problems[0].message if config.problems else config.path
     more = f" and {len(config.problems) - 1} more" if len(config.problems) > 1 else ""
     text = f"rejected, r{config.revision} stays: {first}{more}"
-    return Happening(fact.id, fact.at, "config", text, "bad", problem=True)
+    file, line = (config.problems[0].file, config.problems[0].line) if config.problems else (config.path, None)
+    return Happening(fact.id, fact.at, "config", text, "bad", problem=True, file=file, line=line)
 
 
 def _error(fact: Fact, before: SlotState | None) -> Happening:
@@ -98,7 +104,19 @@ def _error(fact: Fact, before: SlotState | None) -> Happening:
     times = f" ×{record.count}" if record.count > 1 else ""
     text = f"{record.error.code}{times}: {record.error.message}"
     subject = record.slot or "hal0"
-    return Happening(fact.id, fact.at, subject, text, "bad", slot=record.slot, request=record.request, problem=True)
+    return Happening(
+        fact.id,
+        fact.at,
+        subject,
+        text,
+        "bad",
+        slot=record.slot,
+        request=record.request,
+        problem=True,
+        group=f"{record.error.code} {record.slot}",
+        count=record.count,
+        first_at=record.first_at,
+    )
 
 
 def _pull(fact: Fact, before: SlotState | None) -> Happening | None:
@@ -134,6 +152,7 @@ _TELLERS: dict[str, Callable[[Fact, SlotState | None], Happening | None]] = {
 def as_json(happening: Happening) -> dict[str, Any]:
     """For the clipboard: what is known, without what is empty."""
     known = {
-        name: getattr(happening, name) for name in ("at", "subject", "text", "state", "outcome", "slot", "request")
+        name: getattr(happening, name)
+        for name in ("at", "subject", "text", "state", "outcome", "slot", "request", "first_at", "file", "line")
     }
     return {name: value for name, value in known.items() if value}

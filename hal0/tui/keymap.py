@@ -54,6 +54,7 @@ Need = Literal[
     "looked at",
     "complete",
     "named",
+    "placed",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -158,10 +159,12 @@ KEYS: tuple[Key, ...] = (
         (*REQUESTS, "event view", "log view"), footer=8),
     Key("open_event", ("enter",), "⏎", "open", "the problem or the request that the event is about", "Events",
         ("event view",), "openable", 2),
+    Key("edit_event", ("e", "E"), "e", "edit", "open the configuration in $EDITOR at the line that the event is about, "
+        "or at the table of the slot in error", "Events", ("event view",), "placed", 4, writes=True),
     Key("acknowledge", ("a",), "a", "acknowledge", "the errors so far are seen: they no longer stand out", "Events",
         ("event view",), "unseen", 3),
     Key("problems", ("e",), "e", "err", "everything that is wrong: rejected configuration, warnings, errors",
-        "Problems", (*PANES, *VIEWS), "problem", 5),
+        "Problems", (*PANES, "device view", "stream view", "log view", "config"), "problem", 5),
     Key("next_problem", ("right_square_bracket",), "]", "next", "the next problem", "Problems", ("problem",), "many",
         3),
     Key("previous_problem", ("left_square_bracket",), "[", "previous", "the previous problem", "Problems", ("problem",),

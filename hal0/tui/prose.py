@@ -32,7 +32,8 @@ PROSE: dict[Place, tuple[str, ...]] = {
     ),
     "event view": (
         "What happened since this dashboard looks, the newest first, and the failures that were there before. A slot "
-        "that turns from ready to serving and back tells nothing here. Y copies an event as JSON.",
+        "that turns from ready to serving and back tells nothing here. Failures of one code and slot are one row, with "
+        "how often, first and last; the selected event is told in full below. Y copies an event as JSON.",
     ),
     "log view": (
         "What a backend prints on its standard output and error, with all its runs of late: `---` marks where one "

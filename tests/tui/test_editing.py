@@ -85,6 +85,34 @@ async def test_an_editor_that_saves_nothing_says_so_and_one_that_fails_too(
 
 
 @pytest.mark.usefixtures("suspended")
+async def test_e_on_an_event_opens_the_file_at_its_line_or_at_the_slot_and_says_so_if_it_has_none(
+    tmp_path: Path, file: Path, calls: Path
+) -> None:
+    async with live(tmp_path, here(file), (160, 36)) as both:
+        both.daemon.place = KeyPlace(key="slots.rerank", path=str(file), line=3)
+        await both.press("4", "e")
+        await both.until(lambda: calls.exists() and calls.read_text() == f"+3 {file}\n", "the slot's table")
+        wrong = rejected_config().problems[0].model_copy(update={"file": str(file), "line": 4})
+        both.daemon.publish("config.rejected", config(path=str(file), rejected_at=1.0, problems=[wrong]))
+        await both.sees("rejected, r1 stays", f"{file}:4")
+        await both.press("g", "e")
+        await both.until(lambda: calls.read_text() == f"+3 {file}\n+4 {file}\n", "the mistake")
+        await both.press("G", "e")
+        await both.sees("this event is about no line of the configuration")
+
+
+async def test_e_on_an_event_of_a_daemon_elsewhere_says_so(tmp_path: Path, file: Path, calls: Path) -> None:
+    async with live(tmp_path, busy_state(host="elsewhere", config=config(path=str(file))), (160, 36)) as both:
+        wrong = rejected_config().problems[0].model_copy(update={"file": str(file), "line": 4})
+        both.daemon.publish("config.rejected", config(path=str(file), rejected_at=1.0, problems=[wrong]))
+        await both.press("4")
+        await both.sees("rejected, r1 stays")
+        await both.press("e")
+        await both.sees("config.elsewhere: ")
+        assert not calls.exists()
+
+
+@pytest.mark.usefixtures("suspended")
 async def test_e_on_a_problem_opens_the_file_at_the_mistake_or_at_the_slot(
     tmp_path: Path, file: Path, calls: Path
 ) -> None:

@@ -12,7 +12,7 @@ from hal0.tui.screens.events import EventView
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.streams import StreamView
-from hal0.wire import TokenBatch
+from hal0.wire import ErrorRecord, ErrorView, TokenBatch
 from tests.tui.live import live
 from tests.tui.samples import NOW, busy_state, rejected_config, request
 
@@ -86,6 +86,24 @@ async def test_the_events_view_tells_what_happens_and_opens_what_it_is_about(tmp
         await both.sees("config.unknown_key", "contxt = 8192")
         await both.press("escape", "G", "enter")
         await both.sees("dispatch.context_exceeded", "40121 tokens")
+
+
+async def test_failures_of_one_code_and_slot_are_one_event_and_the_selected_one_is_told_in_full(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state(), (80, 24)) as both:
+        await both.press("4")
+        await both.sees("events 2", "×3  first 12:29:02  last 12:30:49", "/srv/models/bge-reranker-v3-m3.gguf")
+        record = both.daemon.state.errors[0]
+        both.daemon.publish("error", record.model_copy(update={"last_at": NOW, "count": 4}))
+        other = ErrorView(code="dispatch.queue_full", message="no room for one more request on chat-l")
+        both.daemon.publish("error", ErrorRecord(id=3, error=other, slot="chat-l", first_at=NOW, last_at=NOW))
+        await both.sees("events 3", "slot.load_failed ×4", "no room for one more")
+        assert "×3" not in both.screen
+        await both.press("j")
+        await both.sees("×4  first 12:29:02  last 12:31:07", "/srv/models/bge-reranker-v3-m3.gguf")
+        both.daemon.publish("error", record.model_copy(update={"last_at": NOW, "count": 5}))
+        await both.sees("×5  first 12:29:02  last 12:31:07")
+        await both.press("slash", *"queue_full", "enter")
+        await both.sees("events 1/3")
 
 
 async def test_events_are_filtered_acknowledged_and_copied(tmp_path: Path) -> None:
