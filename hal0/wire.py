@@ -240,6 +240,8 @@ class Problem(Wire):
     key: str = ""  # dotted path, e.g. "slots.primary.context"
     hint: str = ""  # what would be right
     source: str = ""  # the line itself
+    wrong: str = ""  # what stands at that line and column, if all that is wrong with it is certain …
+    right: str = ""  # … and what is to stand there instead
 
 
 Effect = Literal["keep", "live", "restart", "add", "remove"]

@@ -14,6 +14,7 @@ from hal0.tui.client import Client, Verb
 from hal0.tui.clock import PaintClock
 from hal0.tui.editing import edit_file, require_here
 from hal0.tui.feed import Feed
+from hal0.tui.fixes import Fix
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.tui.look import ANSI, THEME_NAMES, Look, own_themes, textual_theme
 from hal0.tui.paced import PacedApp
@@ -22,6 +23,7 @@ from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
+from hal0.tui.screens.fix import FixPage
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
@@ -189,6 +191,15 @@ class Dashboard(PacedApp, inherit_bindings=False):
     def roll_back(self, revision: int, tag: str) -> None:
         self.store.tell(f"back to r{revision}: asked", "muted", seconds=2)
         self._do(self.client.roll_back(revision, tag))
+
+    def correct(self, fix: Fix) -> None:
+        self.store.tell(f"{Path(fix.file).name} corrected: asked", "muted", seconds=2)
+        self._do(self.client.put_text(fix.file, fix.text, tag=fix.tag, why="slips corrected"))
+
+    def open_fix(self, file: str) -> None:
+        config = self.store.config
+        if config is not None:
+            self.push_screen(FixPage(self.view, file, [each for each in config.problems if each.file == file]))
 
     def delete_slot(self, slot: str) -> None:
         self.store.tell(f"delete {slot}: asked", "muted", seconds=2)

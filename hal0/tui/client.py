@@ -24,11 +24,13 @@ from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
 from hal0.wire import (
     CommandView,
+    ConfigTexts,
     ConfigValue,
     ConfigView,
     KeyPlace,
     LedgerEntry,
     ModelView,
+    PlanView,
     RequestView,
     Revision,
     SlotPlan,
@@ -215,6 +217,27 @@ class Client:
             return [str(line) for line in json.loads(body)["lines"]]
         except (ValueError, KeyError, TypeError) as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def config_texts(self) -> ConfigTexts:
+        """The files as they are on disk, with their tag."""
+        body = await self._call("GET", "/api/config/text")
+        try:
+            return ConfigTexts.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def plan_text(self, file: str, text: str) -> PlanView:
+        """What a file would do with another text."""
+        body = await self._call("POST", "/api/config/plan", body={"file": file, "text": text})
+        try:
+            return PlanView.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def put_text(self, file: str, text: str, *, tag: str, why: str) -> None:
+        """Write the whole text of a file, if what is on disk still has this tag."""
+        value = {"file": file, "text": text, "by": person("hal0-tui"), "why": why}
+        await self._call("PUT", "/api/config", body=value, headers={"If-Match": f'"{tag}"'})
 
     async def roll_back(self, revision: int, tag: str) -> None:
         """Write an earlier revision over what is on disk, if that still has this tag."""

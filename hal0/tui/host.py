@@ -5,6 +5,7 @@ from typing import Protocol
 
 from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
+from hal0.tui.fixes import Fix
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.wire import ModelView
 
@@ -39,6 +40,14 @@ class Host(Protocol):
 
     def roll_back(self, revision: int, tag: str) -> None:
         """Have an earlier revision of the configuration written again, over the files of this tag."""
+        ...
+
+    def correct(self, fix: Fix) -> None:
+        """Have a corrected file of the configuration written."""
+        ...
+
+    def open_fix(self, file: str) -> None:
+        """Ask whether the certain slips of a refused file are to be corrected."""
         ...
 
     def delete_slot(self, slot: str) -> None:

@@ -29,6 +29,7 @@ Place = Literal[
     "palette",
     "new slot",
     "delete",
+    "fix",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
 ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
@@ -55,6 +56,7 @@ Need = Literal[
     "complete",
     "named",
     "placed",
+    "fixable",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -70,6 +72,7 @@ SCROLLING: tuple[Place, ...] = (
     "log view",
     *READERS,
     "rollback",
+    "fix",
     "swap",
 )
 COPYING: tuple[Place, ...] = (
@@ -156,11 +159,15 @@ KEYS: tuple[Key, ...] = (
     Key("cancel", ("ctrl+x",), "^x", "cancel", "cancel the request shown; press twice within 2 s", "Requests", REQUESTS,
         "running", 5, writes=True),
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",
-        (*REQUESTS, "event view", "log view"), footer=8),
+        (*REQUESTS, "log view"), footer=8),
     Key("open_event", ("enter",), "⏎", "open", "the problem or the request that the event is about", "Events",
         ("event view",), "openable", 2),
     Key("edit_event", ("e", "E"), "e", "edit", "open the configuration in $EDITOR at the line that the event is about, "
         "or at the table of the slot in error", "Events", ("event view",), "placed", 4, writes=True),
+    Key("fix", ("f",), "f", "fix", "correct the slips of the refused file that are certain, after a page with the "
+        "difference", "Events", ("event view", "problem"), "fixable", 2, writes=True),
+    Key("fix_now", ("y",), "y", "correct it", "write the file with the right words", "Configuration", ("fix",),
+        "looked at", 1, writes=True),
     Key("acknowledge", ("a",), "a", "acknowledge", "the errors so far are seen: they no longer stand out", "Events",
         ("event view",), "unseen", 3),
     Key("problems", ("e",), "e", "err", "everything that is wrong: rejected configuration, warnings, errors",
@@ -218,7 +225,7 @@ KEYS: tuple[Key, ...] = (
     Key("delete_it", (), "⏎", "delete it", "take the slot out; only once its name is written", "Delete", ("delete",),
         "named", 1, writes=True),
     Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette", "new slot",
-        "delete"), footer=1),
+        "delete", "fix"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,
@@ -239,7 +246,7 @@ KEYS: tuple[Key, ...] = (
     Key("lock", ("ctrl+g",), "^g", "lock", "read only: keys that change something are not offered; again: take that "
         "back", "Everywhere", ANYWHERE),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
-        (*HOME, "frozen", *COVERS, "rollback", "confirm", "swap"), footer=1),
+        (*HOME, "frozen", *COVERS, "rollback", "fix", "confirm", "swap"), footer=1),
 )  # fmt: skip
 BY_ID = {key.id: key for key in KEYS}
 

@@ -63,6 +63,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
     "rollback": (
         "The files are written as they were, only if nobody has changed them meanwhile, and judged as any edit is.",
     ),
+    "fix": (
+        "Only words that are certain: what stands at the place that the check names, and what was meant. The file "
+        "is written only if nobody has changed it meanwhile, and judged as any edit is.",
+    ),
     "help": (),
     "filter": (),
     "confirm": (),
@@ -100,6 +104,7 @@ TITLES: dict[Place, str] = {
     "chat": "chat",
     "config": "configuration page",
     "rollback": "question before a rollback",
+    "fix": "question before a correction",
     "help": "help",
     "confirm": "confirmation",
     "swap": "list of models for a swap",

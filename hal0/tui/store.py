@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from hal0.errors import Hal0Error
 from hal0.tui.effects import summary
 from hal0.tui.facts import DeviceSample, Fact
+from hal0.tui.fixes import is_certain
 from hal0.tui.happenings import Happening, from_record, happening
 from hal0.tui.transcript import Transcript
 from hal0.wire import (
@@ -368,6 +369,11 @@ class Store:
     def _stopping(self, data: None) -> None:
         self.draining = True
         self.mark("host")
+
+    def can_fix(self, file: str) -> bool:
+        """Whether a file that is refused has slips that are certain."""
+        problems = self.config.problems if self.config else ()
+        return any(each.file == file and is_certain(each) for each in problems)
 
     def record_of(self, event: int) -> int | None:
         """The group of errors that an event told of, as long as it is known."""

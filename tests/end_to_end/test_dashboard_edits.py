@@ -47,3 +47,20 @@ async def test_a_slot_is_created_from_the_form_and_deleted_by_its_name(tmp_path:
             await pilot.press("enter")
             await sees("slots 1")
             assert "second" not in tomllib.loads(hal0.config.read_text())["slots"]
+
+
+async def test_a_slip_in_the_file_is_corrected_from_the_events(tmp_path: Path) -> None:
+    with installed(tmp_path, CONFIG) as hal0:
+        dashboard = Dashboard(Client(Address(hal0.socket)), Look.of("hal0-dark"))
+        async with dashboard.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: "slots 1" in screen_text(dashboard))
+            right = hal0.config.read_text() + "context = 512  # small\n"
+            hal0.config.write_text(right.replace("context", "contxt"))
+            await until(pilot, lambda: "REJECTED" in screen_text(dashboard))
+            await pilot.press("4")
+            await until(pilot, lambda: "f fix" in screen_text(dashboard))
+            await pilot.press("f")
+            await until(pilot, lambda: "y correct it" in screen_text(dashboard))
+            await pilot.press("y")
+            await until(pilot, lambda: "cfg r2 ok" in screen_text(dashboard))
+            assert hal0.config.read_text() == right

@@ -21,6 +21,7 @@ from hal0.errors import Hal0Error
 from hal0.wire import (
     Accepted,
     CommandView,
+    ConfigTexts,
     ConfigValue,
     DeviceView,
     EventKind,
@@ -28,6 +29,7 @@ from hal0.wire import (
     LedgerEntry,
     LogLines,
     ModelView,
+    PlanView,
     RequestView,
     Revision,
     SlotPlan,
@@ -58,6 +60,8 @@ class FakeDaemon:
         self.rolled_back: list[int] = []  # revisions that were gone back to
         self.differences: dict[str, list[str]] = {}  # by the query
         self.plans: dict[str, SlotPlan] = {}  # of new slots, by name; "" for all others
+        self.texts: ConfigTexts | None = None  # the files of the configuration
+        self.text_plan = PlanView(revision=1)  # of another text
         self.values: list[ConfigValue] = []  # of the configuration
         self.place: KeyPlace | None = None  # of whatever is looked for in the configuration
         self.called = asyncio.Condition()
@@ -164,6 +168,15 @@ class FakeDaemon:
                 return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
             case "GET", ["api", "config"]:
                 return 200, self.state.config.model_dump_json().encode()
+            case "GET", ["api", "config", "text"] if self.texts is not None:
+                return 200, self.texts.model_dump_json().encode()
+            case "POST", ["api", "config", "plan"]:
+                return 200, self.text_plan.model_dump_json().encode()
+            case "PUT", ["api", "config"] if tag == (self.texts.tag if self.texts else ""):
+                return 200, self.state.config.model_dump_json().encode()
+            case "PUT", ["api", "config"]:
+                error = Hal0Error("config.conflict", reason="it was changed meanwhile")
+                return error.status, error.body()
             case "GET", ["api", "config", "values"]:
                 return 200, json.dumps({"values": [value.model_dump() for value in self.values]}).encode()
             case "GET", ["api", "config", "history"]:

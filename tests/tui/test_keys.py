@@ -13,6 +13,7 @@ from hal0.tui.screens.confirm import Confirm
 from hal0.tui.screens.delete_slot import DeleteDialog
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
+from hal0.tui.screens.fix import FixPage
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.logs import LogView
@@ -44,6 +45,7 @@ SCREENS: dict[Place, type] = {
     "palette": Palette,
     "new slot": NewSlot,
     "delete": DeleteDialog,
+    "fix": FixPage,
 }
 LOSING = {
     "unload",

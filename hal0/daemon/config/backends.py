@@ -146,7 +146,7 @@ def _comfyui(key: Key, slot: Mapping[str, Any]) -> Iterator[Finding]:
         known = f"the models with a graph of their own: {', '.join(CURATED)}"
         message = f"hal0 has no graph for the model {shown(model)}"
         hint = f"did you mean {shown(near)}?" if near else f"{known}; for any other give it a `workflow`"
-        yield Finding("config.invalid", message, (*key, "model"), hint)
+        yield Finding("config.invalid", message, (*key, "model"), hint, right=shown(near) if near else "")
 
 
 def _texts(slot: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

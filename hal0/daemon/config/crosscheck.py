@@ -163,4 +163,4 @@ def _default_slots(dispatch: object, slots: Mapping[str, Mapping[str, Any]]) -> 
             near = nearest(name, list(slots))
             hint = f"did you mean {shown(near)}?" if near else f"the slots: {', '.join(slots)}"
             message = f"`dispatch.{key}` names the slot {shown(name)}, which does not exist"
-            yield Finding("config.clash", message, ("dispatch", key), hint)
+            yield Finding("config.clash", message, ("dispatch", key), hint, right=shown(near) if near else "")

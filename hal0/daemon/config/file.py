@@ -32,6 +32,8 @@ from hal0.wire import Problem
 ENVIRONMENT = "environment"  # stands for the file in a problem with HAL0_PORT
 MAX_PROBLEMS = 100  # of one configuration; what follows is seldom news
 
+_WORD = re.compile(r"""[A-Za-z0-9_-]+|"[^"\\]+"|'[^']+'""")  # a key, or a text on one line
+
 # Tells the mistakes that only show when a slot's start is prepared, each with its key. May be called from any thread.
 Appraise = Callable[[Settings], Sequence[tuple[Key, Hal0Error]]]
 
@@ -160,7 +162,18 @@ def _placed(finding: Finding, merged: Merged) -> Problem:
     positions = document.positions
     find = {"key": positions.of_key, "value": positions.of_value, "table": positions.of_table}[finding.at]
     at = find(finding.key[:-1] if finding.at == "table" else finding.key)
-    return document.problem(finding.code, finding.message, at=at, key=finding.key, hint=finding.hint)
+    problem = document.problem(finding.code, finding.message, at=at, key=finding.key, hint=finding.hint)
+    return _with_slip(problem, finding) if finding.right else problem
+
+
+def _with_slip(problem: Problem, finding: Finding) -> Problem:
+    """Tell what exactly is to be written instead of what; only if the very word stands at the place."""
+    found = _WORD.match(problem.source, (problem.column or 1) - 1)
+    if found is None:
+        return problem
+    word = found[0]
+    is_it = word.strip("\"'") == finding.key[-1] if finding.at == "key" else word[0] in "\"'"
+    return problem.model_copy(update={"wrong": word, "right": finding.right}) if is_it else problem
 
 
 def _server_of_environment(env: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:

@@ -30,6 +30,7 @@ class Finding:
     hint: str = ""
     at: Literal["key", "value", "table"] = "value"
     meant: Key = ()  # of an unknown key, the one that was probably meant
+    right: str = ""  # what is to stand at the place instead, as the file has it; empty: that is not certain
 
 
 def findings_of(error: ValidationError, tree: Mapping[str, Any]) -> list[Finding]:
@@ -132,7 +133,7 @@ def _unknown(loc: Key, value: object) -> Finding:
         hint = f"its keys: {', '.join(known)}"
     else:
         hint = "the tables: " + ", ".join(f"[{each}]" for each in known)
-    return Finding("config.unknown_key", message, loc, hint, "key", (*table, near) if near else ())
+    return Finding("config.unknown_key", message, loc, hint, "key", (*table, near) if near else (), near or "")
 
 
 def _tables_with(name: str) -> list[str]:

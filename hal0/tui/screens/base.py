@@ -20,6 +20,7 @@ END = 1_000_000
 WHY_NOT: Mapping[Need, str] = {
     "chat slot": "this slot is not for chat",
     "problem": "nothing is wrong",
+    "fixable": "hal0 knows no certain correction for this",
     "placed": "this event is about no line of the configuration",
     "running": "no request is in flight here",
 }

@@ -51,6 +51,9 @@ class EventView(NarrowingView, inherit_bindings=False):
             case "placed":
                 each = self.list.happening()
                 return each is not None and bool(each.file or self._is_in_error(each.slot))
+            case "fixable":
+                each = self.list.happening()
+                return each is not None and self.store.can_fix(each.file)
             case "unseen":
                 return self.store.has_unseen_errors
             case _:
@@ -91,7 +94,13 @@ class EventView(NarrowingView, inherit_bindings=False):
         self.store.see_errors()
         self.store.tell("all errors so far are acknowledged", "good")
 
-    def do_follow(self) -> None:
+    def do_fix(self) -> None:
+        each = self.list.happening()
+        if each is not None:
+            self.dashboard.open_fix(each.file)
+
+    def do_first(self) -> None:
+        """The newest, whichever that is from now on."""
         self.list.follow()
         self.mark_scrolled()
 

@@ -71,6 +71,9 @@ class ProblemPage(Page):
             case "editable":
                 trouble = self.trouble()
                 return trouble is not None and bool(trouble.file or trouble.slot in self.store.slots)
+            case "fixable":
+                trouble = self.trouble()
+                return trouble is not None and self.store.can_fix(trouble.file)
             case "slot":
                 return self.trouble() is not None
             case _:
@@ -119,6 +122,11 @@ class ProblemPage(Page):
             self.dashboard.edit_file(trouble.file, trouble.excerpt.line if trouble.excerpt else None)
         elif trouble is not None:
             self.dashboard.edit_slot(trouble.slot)
+
+    def do_fix(self) -> None:
+        trouble = self.trouble()
+        if trouble is not None:
+            self.dashboard.open_fix(trouble.file)
 
     def do_copy(self) -> None:
         trouble = self.trouble()

@@ -314,6 +314,40 @@ def test_a_bad_file_is_told_with_its_exact_place(tmp_path: Path, name: str) -> N
     assert time.process_time() - began < 10
 
 
+@pytest.mark.parametrize(
+    ("text", "slips"),
+    [
+        ('[slot.a]\nmodel = "x"\n', [("slot", "slots")]),
+        ('[slots.a]\n"modle" = "x"\n', [('"modle"', "model")]),
+        ("[slots.a]\nmodel='x'\n[dispatch]\nchat = 'aa'\n", [("'aa'", '"a"')]),
+        ('[slots.a]\nmodel="x"\ndaemon = 1\n', [("", "")]),
+        ("server.prot = 1\n[slots.a]\nmodel='x'\nport = 'x'\n", [("prot", "port"), ("", "")]),
+        ("daemon = { log_level = 'info', prts = [8081, 8082] }\n", [("prts", "ports")]),
+        (
+            '[slots.img]\nprovider = "comfyui"\nurl = "http://x"\nmodel = "sdxl-trubo"\n',
+            [('"sdxl-trubo"', '"sdxl-turbo"')],
+        ),
+        ('[slots.a]\nmodel="x"\n[dispatch]\nchat = """\naa"""\n', [("", "")]),
+    ],
+)
+def test_a_slip_that_is_certain_is_told_with_the_word_and_the_right_one(
+    tmp_path: Path, text: str, slips: list[tuple[str, str]]
+) -> None:
+    path = written(tmp_path, text)
+    problems = problems_of(path)
+    assert [(each.wrong, each.right) for each in problems] == slips, problems
+    lines = text.split("\n")
+    for each in problems:
+        if each.right:
+            assert each.line is not None
+            assert each.column is not None
+            line = lines[each.line - 1]
+            assert line[each.column - 1 :].startswith(each.wrong)
+            lines[each.line - 1] = line[: each.column - 1] + each.right + line[each.column - 1 + len(each.wrong) :]
+    path.write_text("\n".join(lines))
+    assert len(problems_of(path)) == slips.count(("", ""))
+
+
 def test_all_problems_of_a_file_are_told_at_once_in_reading_order(tmp_path: Path) -> None:
     text = """\
 [server]
