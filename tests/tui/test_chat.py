@@ -8,6 +8,7 @@ import pytest
 
 from hal0.errors import Hal0Error
 from hal0.tui.conversation import Conversation, attachment, setting
+from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.home import Home
 from tests.tui.live import Live, live
 from tests.tui.samples import busy_state, default_state
@@ -55,6 +56,24 @@ async def test_an_answer_is_stopped_and_asked_for_again(tmp_path: Path) -> None:
         await both.press("ctrl+r")
         await both.sees("(once more)", "Once upon a time")
         assert [each["content"] for each in sent(both)["messages"]] == ["a story"]
+
+
+async def test_a_slot_that_answers_no_chat_is_refused_beside_another_and_instead_of_it(tmp_path: Path) -> None:
+    state = busy_state()
+    slots = [each.model_copy(update={"aliases": ["ranker"]}) if each.name == "rerank" else each for each in state.slots]
+    async with live(tmp_path, state.model_copy(update={"slots": slots}), (120, 36)) as both:
+        await both.press("c")
+        for words, name, kind in (
+            ("/ab embed", "embed", "embedding"), ("/slot embed", "embed", "embedding"), ("/ab ranker", "rerank", "rerank"),
+        ):  # fmt: skip
+            both.dashboard.store.untell()
+            await say(both, words)
+            await both.sees(f"dispatch.capability_mismatch: {name} is a slot for {kind}; it cannot answer /v1/chat")
+            chat = both.dashboard.screen
+            assert isinstance(chat, ChatScreen)
+            assert [side.conversation.model for side in chat.sides] == ["chat-l"]
+        await say(both, "/ab code-m")
+        await both.until(lambda: len(chat.sides) == 2)
 
 
 async def test_a_failure_is_told_with_its_code_before_and_in_the_middle_of_an_answer(tmp_path: Path) -> None:

@@ -179,10 +179,20 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
     def _slot(self, name: str) -> None:
         if not name:
             raise Hal0Error("dispatch.invalid_request", field="/slot", reason="write the name of a slot or a model")
+        self._require_chat(name)
         self.sides[0].conversation.model = name
+
+    def _require_chat(self, name: str) -> None:
+        """Refuse a slot that is known to answer no chat; a name that is none of a slot may be a remote's."""
+        slots = self.store.slots.values()
+        slot = next((each for each in slots if name in (each.name, *each.aliases, *each.background)), None)
+        if slot is not None and slot.kind != "chat":
+            path = "/v1/chat/completions"
+            raise Hal0Error("dispatch.capability_mismatch", slot=slot.name, kind=slot.kind, path=path)
 
     def _second(self, name: str) -> None:
         """Open or close the second side; it knows what was said on the first."""
+        self._require_chat(name)
         for side in self.sides[1:]:
             side.remove()
         del self.sides[1:]
