@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
 from hal0.tui.clock import PaintClock
+from hal0.tui.commands import SlotCommand, wants_models
+from hal0.tui.commands import commands as slot_commands
 from hal0.tui.editing import edit_file, require_here
 from hal0.tui.feed import Feed
 from hal0.tui.fixes import Fix
@@ -36,6 +38,7 @@ from hal0.tui.widgets.pane import Pane
 from hal0.wire import ModelView
 
 FRAMES_PER_SECOND = 8.0
+PALETTE_LAST = ("Everywhere", "Move", "Views")  # groups of keys, behind those of the place
 VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
     "devices": DeviceView,
     "streams": StreamView,
@@ -152,19 +155,45 @@ class Dashboard(PacedApp, inherit_bindings=False):
             self.screen.list.select(id)
 
     def open_palette(self, keys: Sequence[Key], press: Callable[[str], None]) -> None:
-        commands = [Command(key.label, key.does.replace("`", ""), partial(press, key.id), key.shown) for key in keys]
-        commands += [
+        """The actions of the place, the views, the slots, the themes; and what is said of a slot, as it is typed."""
+        ranked = sorted(keys, key=lambda key: PALETTE_LAST.index(key.group) if key.group in PALETTE_LAST else -1)
+        known = [Command(key.label, key.does.replace("`", ""), partial(press, key.id), key.shown) for key in ranked]
+        known += [
             Command(f"slot {name}", f"select {name} on the home screen", partial(self._go_to, name))
             for name in self.store.slots
         ]
-        commands += [Command(f"theme {name}", "other colours", partial(self.wear, name)) for name in THEME_NAMES]
+        known += [Command(f"theme {name}", "other colours", partial(self.wear, name)) for name in THEME_NAMES]
+        models: list[ModelView] = []
+
+        def more(typed: str) -> list[Command]:
+            if wants_models(typed) and not models:
+                self.fetch_models(learn)
+            said = slot_commands(typed, self.store, models, locked=self.view.is_locked)
+            return [Command(each.words, each.does, partial(self._act_on, each)) for each in said]
+
+        def learn(found: list[ModelView] | Hal0Error) -> None:
+            if not isinstance(found, Hal0Error) and found and not models:
+                models.extend(found)
+                palette.narrow_anew()
 
         def chosen(command: Command | None) -> None:
             if command is not None:
                 command.act()
                 self.paint_now()
 
-        self.push_screen(Palette(self.view, commands), chosen)
+        palette = Palette(self.view, known, more)
+        self.push_screen(palette, chosen)
+
+    def _act_on(self, said: SlotCommand) -> None:
+        """Do what a key of the home screen does, to this slot and no other."""
+        self.view.filter = ""
+        self.view.unmark()
+        self.view.select(said.slot)
+        home = next(screen for screen in self.screen_stack if isinstance(screen, Home))
+        if said.model:
+            home.swap_to(said.slot, said.model)
+        else:
+            getattr(home, f"do_{said.id}")()
 
     def _go_to(self, slot: str) -> None:
         self.open_view("home")

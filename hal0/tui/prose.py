@@ -72,7 +72,7 @@ PROSE: dict[Place, tuple[str, ...]] = {
     "confirm": (),
     "palette": (
         "Type some letters of what you want to do. Besides the keys of the place it has every slot by name, and the "
-        "themes.",
+        "themes; and what keys do to a slot, said of any: `load NAME`, `unload NAME`, `swap NAME MODEL`, `chat NAME`.",
     ),
     "new slot": (
         "The daemon judges what is written as it is typed, by the same rules as the file: what is wrong stands at its "

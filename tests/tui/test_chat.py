@@ -64,8 +64,10 @@ async def test_a_slot_that_answers_no_chat_is_refused_beside_another_and_instead
     async with live(tmp_path, state.model_copy(update={"slots": slots}), (120, 36)) as both:
         await both.press("c")
         for words, name, kind in (
-            ("/ab embed", "embed", "embedding"), ("/slot embed", "embed", "embedding"), ("/ab ranker", "rerank", "rerank"),
-        ):  # fmt: skip
+            ("/ab embed", "embed", "embedding"),
+            ("/slot embed", "embed", "embedding"),
+            ("/ab ranker", "rerank", "rerank"),
+        ):
             both.dashboard.store.untell()
             await say(both, words)
             await both.sees(f"dispatch.capability_mismatch: {name} is a slot for {kind}; it cannot answer /v1/chat")

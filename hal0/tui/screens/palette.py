@@ -1,6 +1,6 @@
 """The palette, `:` or `^p`: everything that can be done here, by its words; type to narrow, Enter does it."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,16 +51,21 @@ def _rank(command: Command, wanted: list[str]) -> int | None:
     return 3 if all(letter in letters for letter in "".join(wanted)) else None
 
 
+More = Callable[[str], Iterable[Command]]  # commands with arguments, for what is typed
+
+
 class Commands(Pane):
     """The list, in a box."""
 
     TOPICS: ClassVar = ALL_TOPICS
     FADES = False
 
-    def __init__(self, view: View, commands: Sequence[Command]) -> None:
+    def __init__(self, view: View, commands: Sequence[Command], more: More) -> None:
         super().__init__(view, id="commands")
         self._commands = commands
-        self._shown = list(commands)
+        self._more = more
+        self._all = list(commands)
+        self._shown = self._all
         self._at = 0
 
     @property
@@ -68,7 +73,8 @@ class Commands(Pane):
         return self._shown[self._at] if self._shown else None
 
     def narrow(self, typed: str) -> None:
-        self._shown, self._at = narrow(self._commands, typed), 0
+        self._all = [*self._commands, *self._more(typed)]
+        self._shown, self._at = narrow(self._all, typed), 0
 
     def paint(self, width: int, height: int) -> list[Line]:
         rows = max(1, height - 2)
@@ -77,7 +83,7 @@ class Commands(Pane):
         if not body:
             body = [line(" ", span("nothing is called so", "muted"))]
         body += [EMPTY] * (rows - len(body))
-        count = line(span(f"{len(self._shown)} of {len(self._commands)}", "muted"))
+        count = line(span(f"{len(self._shown)} of {len(self._all)}", "muted"))
         return self.look.glyphs.plain.box(body, width, top=(line(span("commands", "title")), count), role="focus")
 
     def _row(self, number: int, width: int) -> Line:
@@ -103,9 +109,9 @@ class Palette(ScrollingScreen, KeyedModal, inherit_bindings=False):
     PLACE = "palette"
     BINDINGS: ClassVar = bindings("palette")
 
-    def __init__(self, view: View, commands: Sequence[Command]) -> None:
+    def __init__(self, view: View, commands: Sequence[Command], more: More = lambda _: ()) -> None:
         super().__init__(view)
-        self.commands = Commands(view, commands)
+        self.commands = Commands(view, commands, more)
         self.typed = Input(id="typed", placeholder="what to do", compact=True, select_on_focus=False)
         self.typed.cursor_blink = False
 
@@ -135,6 +141,11 @@ class Palette(ScrollingScreen, KeyedModal, inherit_bindings=False):
 
     def mark_scrolled(self) -> None:
         self.store.mark("notice")
+
+    def narrow_anew(self) -> None:
+        """There may be more commands for what is typed."""
+        self.commands.narrow(self.typed.value)
+        self.mark_scrolled()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.commands.narrow(event.value)

@@ -63,9 +63,12 @@ class SlotScreen(KeyedScreen, inherit_bindings=False):
 
         def answered(model: str | None) -> None:
             if model is not None:
-                self.ask_gently("swap", [slot.name], then=f"starts with {model}", model=model)
+                self.swap_to(slot.name, model)
 
         self.app.push_screen(SwapDialog(self.view, slot), answered)
+
+    def swap_to(self, slot: str, model: str) -> None:
+        self.ask_gently("swap", [slot], then=f"starts with {model}", model=model)
 
     def do_new(self) -> None:
         self.app.push_screen(NewSlot(self.view))
