@@ -28,6 +28,7 @@ from hal0.tui.screens.events import EventView
 from hal0.tui.screens.fix import FixPage
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.jump import Jump, goals
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.palette import Command, Palette
 from hal0.tui.screens.problem import ProblemPage
@@ -183,6 +184,14 @@ class Dashboard(PacedApp, inherit_bindings=False):
 
         palette = Palette(self.view, known, more)
         self.push_screen(palette, chosen)
+
+    def open_jump(self, panes: Sequence[Pane]) -> None:
+        def chosen(act: Callable[[], object] | None) -> None:
+            if act is not None:
+                act()
+                self.paint_now()
+
+        self.push_screen(Jump(self.view, goals(panes)), chosen)
 
     def _act_on(self, said: SlotCommand) -> None:
         """Do what a key of the home screen does, to this slot and no other."""

@@ -7,6 +7,7 @@ from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
 from hal0.tui.fixes import Fix
 from hal0.tui.keymap import Key, Place, ViewName
+from hal0.tui.widgets.pane import Pane
 from hal0.wire import ModelView
 
 
@@ -30,6 +31,10 @@ class Host(Protocol):
 
     def open_palette(self, keys: Sequence[Key], press: Callable[[str], None]) -> None:
         """Offer these keys by their words, with what works anywhere; `press` is told which was chosen."""
+        ...
+
+    def open_jump(self, panes: Sequence[Pane]) -> None:
+        """Show a letter wherever one can go in these."""
         ...
 
     def open_help(self, about: Place) -> None: ...

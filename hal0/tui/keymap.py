@@ -30,6 +30,7 @@ Place = Literal[
     "new slot",
     "delete",
     "fix",
+    "jump",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
 ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
@@ -129,6 +130,9 @@ KEYS: tuple[Key, ...] = (
     Key("view_config", ("6",), "6", "config", "the configuration: its revision, by whom and why, and what the last "
         "edit did to each slot", "Views", ANYWHERE),
     Key("views", (), "1-6", "views", "one of the views above", "Views", ANYWHERE, footer=6),
+    Key("jump", ("grave_accent", "ctrl+o"), "` ^o", "jump", "show a letter at each pane and row; typing it goes there",
+        "Move", (*PANES, *VIEWS)),
+    Key("jump_to", (), "a-z", "go there", "go to what the letter stands at", "Move", ("jump",), footer=1),
     Key("zoom", ("z",), "z", "zoom", "give the whole screen to the focused pane, and back", "Move", PANES, footer=9),
     Key("open", ("enter",), "⏎", "open", "a slot in error: what is wrong, what to do; else its stream",
         "Move", ("slots", "stream"), "slot", 2),
@@ -225,7 +229,7 @@ KEYS: tuple[Key, ...] = (
     Key("delete_it", (), "⏎", "delete it", "take the slot out; only once its name is written", "Delete", ("delete",),
         "named", 1, writes=True),
     Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette", "new slot",
-        "delete", "fix"), footer=1),
+        "delete", "fix", "jump"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,

@@ -67,6 +67,7 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Only words that are certain: what stands at the place that the check names, and what was meant. The file "
         "is written only if nobody has changed it meanwhile, and judged as any edit is.",
     ),
+    "jump": (),
     "help": (),
     "filter": (),
     "confirm": (),
@@ -105,6 +106,7 @@ TITLES: dict[Place, str] = {
     "config": "configuration page",
     "rollback": "question before a rollback",
     "fix": "question before a correction",
+    "jump": "jump letters",
     "help": "help",
     "confirm": "confirmation",
     "swap": "list of models for a swap",

@@ -20,7 +20,9 @@ NAMED = {
 } | {f"f{number}": f"F{number}" for number in range(1, 25)}  # fmt: skip
 MODIFIERS = {"ctrl": "C-", "alt": "A-", "shift": "S-"}
 SAME_BYTE = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
-TYPED_IN: frozenset[Place] = frozenset(("filter", "chat", "palette", "new slot", "delete"))  # letters are text there
+TYPED_IN: frozenset[Place] = frozenset(
+    ("filter", "chat", "palette", "new slot", "delete", "jump")
+)  # letters are text there
 BY_INPUT = {
     "filter_keep": "enter",
     "send": "enter",

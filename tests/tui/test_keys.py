@@ -16,6 +16,7 @@ from hal0.tui.screens.events import EventView
 from hal0.tui.screens.fix import FixPage
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.jump import Jump
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.new_slot import NewSlot
 from hal0.tui.screens.palette import Palette
@@ -46,6 +47,7 @@ SCREENS: dict[Place, type] = {
     "new slot": NewSlot,
     "delete": DeleteDialog,
     "fix": FixPage,
+    "jump": Jump,
 }
 LOSING = {
     "unload",
@@ -66,6 +68,7 @@ HANDLED_ELSEWHERE = {
     "do_it",
     "take",
     "delete_it",
+    "jump_to",
 }  # by the input; by the keys that it stands for
 
 

@@ -125,6 +125,9 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         self.store.tell(told, "warn" if self.view.is_locked else "good")
         self.store.mark("link")
 
+    def do_jump(self) -> None:
+        self.dashboard.open_jump([pane for pane in self.panes() if pane.display])
+
     def do_back(self) -> None:
         self.dismiss()
 

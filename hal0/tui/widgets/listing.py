@@ -3,7 +3,8 @@
 Rows are known by their keys. Who moves stays with a row, whatever comes before it; else the first one is selected.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.events import Click, MouseScrollDown, MouseScrollUp
@@ -91,6 +92,16 @@ class Listing(Pane):
         if not keys:
             lines.append(line(span(" " * GUTTER + self.nothing() if self.view.store.loaded else "", "muted")))
         return lines
+
+    def goals(self) -> list[tuple[int, Callable[[], object]]]:
+        """Each row that is shown."""
+        keys = list(self.rows())[self._top : self._top + max(0, self.size.height - CHROME)]
+        return [(CHROME + number, partial(self._jump_to, key)) for number, key in enumerate(keys)]
+
+    def _jump_to(self, key: str) -> None:
+        self.focus()
+        self._selected = key
+        self._touched()
 
     @property
     def page(self) -> int:

@@ -4,6 +4,7 @@ A pane paints its lines as values. `flush` compares them with what is on the scr
 cells that differ; `render_line` hands out strips that were made once. No pane has a timer of its own.
 """
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
@@ -115,6 +116,10 @@ class Pane(Widget):
 
     def on_blur(self, event: Blur) -> None:
         self.repaint()
+
+    def goals(self) -> list[tuple[int, Callable[[], object]]]:
+        """Where a jump can lead: lines, and what goes there."""
+        return [(0, self.focus)] if self.can_focus else []
 
     # What the movement keys do; a pane that does not scroll ignores them because its place has no such keys.
     def scroll_lines(self, by: int) -> None:

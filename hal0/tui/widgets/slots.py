@@ -1,7 +1,8 @@
 """The slots: one row each, the columns that fit, the selected one in reverse video."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual.events import Click, MouseScrollDown, MouseScrollUp
@@ -256,6 +257,15 @@ class SlotTable(Pane):
             body += [()] * (height - 2 - len(body))
             return self.frame.box(body, width, top=(title, tuple(right)), role=self.frame_role)
         return [self.frame.rule(width, title, tuple(right), self.frame_role), *body]
+
+    def goals(self) -> list[tuple[int, Callable[[], object]]]:
+        """Each row that is shown."""
+        shown = self.view.slots()[self._top : self._top + max(0, self.size.height - self.chrome)]
+        return [(2 + number, partial(self._jump_to, slot.name)) for number, slot in enumerate(shown)]
+
+    def _jump_to(self, slot: str) -> None:
+        self.focus()
+        self.view.select(slot)
 
     @property
     def page(self) -> int:
