@@ -77,8 +77,8 @@ SCROLLING: tuple[Place, ...] = (
     "swap",
 )
 COPYING: tuple[Place, ...] = (
-    "slots",
-    "stream",
+    *PANES,
+    "device view",
     "stream view",
     "event view",
     "log view",
@@ -86,6 +86,7 @@ COPYING: tuple[Place, ...] = (
     "slot page",
     "config",
 )
+QUESTIONS: tuple[Place, ...] = ("rollback", "fix", "swap", "confirm")
 SLOTS: tuple[Place, ...] = ("slots",)
 FILTERED: tuple[Place, ...] = ("slots", "event view", "log view")
 STREAMS: tuple[Place, ...] = ("stream", "stream view")
@@ -232,8 +233,8 @@ KEYS: tuple[Key, ...] = (
         "delete", "fix", "jump"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
-    Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells the same", "Everywhere", COPYING,
-        footer=11),
+    Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells or does the same",
+        "Everywhere", (*COPYING, *QUESTIONS), footer=11),
     Key("freeze", ("p",), "p", "freeze", "stop painting; what happens meanwhile is counted and kept", "Everywhere",
         PANES, footer=12),
     Key("thaw", ("p", "escape"), "p", "go on", "paint again", "Everywhere", ("frozen",), footer=1),

@@ -1,5 +1,6 @@
 """Before work is interrupted: which requests it concerns, and how long they may go on. Nothing is bound to Enter."""
 
+import shlex
 from collections.abc import Sequence, Set
 from typing import ClassVar
 
@@ -63,7 +64,7 @@ class Question(Pane):
         body += [line(" ", span(piece)) for piece in wrap(explained, inner)]
         body.append(EMPTY)
         for key in self.view.keymap.at("confirm"):
-            if key.footer and key.id != "quit":
+            if key.footer and key.id not in ("quit", "copy_command"):
                 says = key.does if inner >= 62 and key.id != "keep" else key.label
                 body.append(line("   ", span(fit(key.shown, 4), "key"), span(says)))
         body.append(EMPTY)
@@ -74,13 +75,17 @@ class Question(Pane):
 
 
 class Confirm(KeyedModal):
-    """Answers how long the requests may go on, or None to leave it. `then` is what the slot does after that."""
+    """Answers how long the requests may go on, or None to leave it.
+
+    `then` is what the slot does after that; `model` what it is swapped to.
+    """
 
     PLACE = "confirm"
     BINDINGS: ClassVar = bindings("confirm")
 
-    def __init__(self, view: View, verb: str, slots: Sequence[str], *, then: str) -> None:
+    def __init__(self, view: View, verb: str, slots: Sequence[str], *, then: str, model: str = "") -> None:
         super().__init__(view)
+        self._command = shlex.join(["hal0", "slot", verb, *slots, *filter(None, [model])])
         self.question = Question(view, verb, slots, then)
 
     def compose(self) -> ComposeResult:
@@ -111,3 +116,6 @@ class Confirm(KeyedModal):
 
     def do_keep(self) -> None:
         self.dismiss(None)
+
+    def do_copy_command(self) -> None:
+        self.dashboard.copy(self._command, "the hal0 command")

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
+from hal0.tui import device_text
 from hal0.tui.screens.base import KeyedScreen, bindings
 from hal0.tui.view import View
 from hal0.tui.widgets.devices import Devices
@@ -31,3 +32,9 @@ class DeviceView(KeyedScreen):
 
     def on_mount(self) -> None:
         self.devices.focus()
+
+    def do_copy(self) -> None:
+        self.dashboard.copy(device_text.text(self.store.devices.values()), "the devices")
+
+    def do_copy_command(self) -> None:
+        self.dashboard.copy(device_text.COMMAND, "the hal0 command")

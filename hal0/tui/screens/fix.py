@@ -89,3 +89,6 @@ class FixPage(Page):
 
     def do_leave(self) -> None:
         self.dismiss()
+
+    def do_copy_command(self) -> None:
+        self.dashboard.copy("hal0 config edit", "the hal0 command")

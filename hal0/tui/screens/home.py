@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.events import Resize
 
-from hal0.tui import layout, problems
+from hal0.tui import device_text, layout, problems
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import bindings
 from hal0.tui.screens.filtering import FilteringScreen
@@ -281,6 +281,8 @@ class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
         if self.place == "stream" and isinstance(self._current, StreamPane):
             what = "the text" if self._current.stream else "the curl command"
             self.dashboard.copy(self._current.text(), what)
+        elif self.place == "devices":
+            self.dashboard.copy(device_text.text(self.store.devices.values()), "the devices")
         elif slot is not None:
             self.dashboard.copy(slot.name, f"the name {slot.name}")
 
@@ -289,6 +291,8 @@ class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
         stream = self.request_pane.stream
         if self.place == "stream" and stream is not None:
             self.dashboard.copy(self.dashboard.curl(f"/api/requests/{stream.view.id}"), "the curl command")
+        elif self.place == "devices":
+            self.dashboard.copy(device_text.COMMAND, "the hal0 command")
         elif slot is not None:
             self.dashboard.copy(f"hal0 slot show {shlex.quote(slot.name)}", "the hal0 command")
 

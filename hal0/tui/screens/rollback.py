@@ -60,3 +60,6 @@ class RollbackPage(Page):
 
     def do_leave(self) -> None:
         self.dismiss()
+
+    def do_copy_command(self) -> None:
+        self.dashboard.copy(revisions.command(self._revision.revision), "the hal0 command")

@@ -1,5 +1,6 @@
 """Another model for a slot: those of its kind, to choose one from."""
 
+import shlex
 from collections.abc import Set
 from typing import ClassVar
 
@@ -97,6 +98,7 @@ class SwapDialog(ScrollingScreen, KeyedModal, inherit_bindings=False):
 
     def __init__(self, view: View, slot: SlotView) -> None:
         super().__init__(view)
+        self._slot = slot
         self.models = Models(view, slot)
 
     def compose(self) -> ComposeResult:
@@ -138,3 +140,9 @@ class SwapDialog(ScrollingScreen, KeyedModal, inherit_bindings=False):
 
     def do_leave(self) -> None:
         self.dismiss(None)
+
+    def do_copy_command(self) -> None:
+        model = self.models.chosen
+        self.dashboard.copy(
+            shlex.join(["hal0", "slot", "swap", self._slot.name, model.id]) if model else "", "the hal0 command"
+        )

@@ -51,7 +51,8 @@ class SlotScreen(KeyedScreen, inherit_bindings=False):
                 ask(drain=drain)
 
         if any(stream.view.slot in slots for stream in self.store.in_flight()):
-            self.app.push_screen(Confirm(self.view, verb, slots, then=then), answered)
+            model = str(more.get("model", ""))
+            self.app.push_screen(Confirm(self.view, verb, slots, then=then, model=model), answered)
         else:
             ask()
 
