@@ -5,10 +5,13 @@ from collections import deque
 import pytest
 
 from hal0.tui import problems
+from hal0.tui.keymap import Place, keys_at
+from hal0.tui.lines import width_of
 from hal0.tui.look import ASCII, THEME_NAMES, UNICODE, styles_of
-from hal0.tui.store import Store
+from hal0.tui.store import Notice, Store
 from hal0.tui.view import View, passes
 from hal0.tui.widgets import detail
+from hal0.tui.widgets.footer import notice_line
 from hal0.tui.widgets.lanes import axis, lane
 from hal0.tui.widgets.slots import note_of
 from hal0.tui.widgets.stream import StreamPane, assign, example, heading
@@ -222,3 +225,22 @@ def test_the_selection_stays_on_its_slot_when_others_come_and_go() -> None:
     current = view.slot()
     assert current is not None
     assert current.name == "other"
+
+
+def test_an_answer_leaves_the_weightiest_keys_in_the_footer_unless_something_failed() -> None:
+    def told(text: str, role: str, place: Place, width: int) -> str:
+        spans = notice_line(Notice(text, role, 0.0), keys_at(place), width, UNICODE)
+        assert width_of(spans) <= width
+        return "".join(text for text, _ in spans)
+
+    asked = told("load chat-l: asked", "muted", "slots", 80)
+    assert asked.startswith(" load chat-l: asked  ")
+    assert asked.endswith("? help  q quit ")
+    assert "l load" in asked
+    long = told("locked: " + "x" * 200, "warn", "slots", 80)
+    assert long.startswith(" locked: xx")
+    assert long.endswith("? help  q quit ")
+    assert "esc leave it" in told("locked: " + "x" * 200, "warn", "confirm", 100)
+    assert told("config.clash: " + "x" * 200, "alarm", "slots", 80).strip() == "config.clash: " + "x" * 63 + "…"
+    assert "q quit" in told("config.clash: no", "alarm", "slots", 80)
+    assert told("深い森" * 40, "warn", "slots", 41)

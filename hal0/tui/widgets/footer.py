@@ -1,15 +1,17 @@
-"""The last line: the keys that work here, or the answer to the one just pressed."""
+"""The last line: the keys that work here, and for some seconds the answer to the one just pressed."""
 
 from collections.abc import Callable
 from typing import ClassVar
 
 from hal0.tui.keymap import Key
 from hal0.tui.lines import Line, Span, line, span, spread, width_of
-from hal0.tui.store import ALL_TOPICS
-from hal0.tui.text import fit
+from hal0.tui.look import Glyphs
+from hal0.tui.store import ALL_TOPICS, Notice
+from hal0.tui.text import cut, harmless
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
 
+LEAST_CELLS = 8  # that a key needs beside an answer
 AT_THE_END = ("help", "close_help", "quit")
 
 
@@ -27,6 +29,16 @@ def footer_line(keys: list[Key], width: int, enter: str) -> Line:
         if width_of(left) + width_of(right) + 1 <= width or not shown:
             return spread(left, (*right, span(" ")), width)
         shown.remove(max(shown, key=lambda key: key.footer))
+
+
+def notice_line(notice: Notice, keys: list[Key], width: int, glyphs: Glyphs) -> Line:
+    """The answer, and beside it the keys that still fit: the weightiest always, unless something failed."""
+    needed = width_of(_joined([key for key in keys if key.footer == 1], glyphs.enter)) + 4
+    text = harmless(notice.text)
+    room = width - 2 if notice.role == "alarm" else max(width - 2 - needed, width // 2)
+    told = line(" ", span(cut(text, room, ellipsis=glyphs.ellipsis), notice.role), " ")
+    rest = width - width_of(told)
+    return (*told, *footer_line(keys, rest, glyphs.enter)) if rest >= LEAST_CELLS else told
 
 
 def _joined(keys: list[Key], enter: str) -> Line:
@@ -49,6 +61,6 @@ class Footer(Pane):
     def paint(self, width: int, height: int) -> list[Line]:
         notice = self.view.store.notice
         glyphs = self.look.glyphs
-        if notice is not None:
-            return [line(" ", span(fit(notice.text, width - 2, ellipsis=glyphs.ellipsis), notice.role))]
-        return [footer_line(self._keys(), width, glyphs.enter)]
+        if notice is None:
+            return [footer_line(self._keys(), width, glyphs.enter)]
+        return [notice_line(notice, self._keys(), width, glyphs)]
