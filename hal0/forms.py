@@ -42,7 +42,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Form:
-    """What was sent. Fields in their order; `close` drops the file."""
+    """What was sent. Fields in their order; `release` drops the file."""
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     upload: Upload | None = None
@@ -54,7 +54,13 @@ class Form:
         """Of a field that may come several times, as `name[]` or `name`."""
         return [value for key, value in self.fields if key in (name, f"{name}[]")]
 
+    async def release(self) -> None:
+        """Drop the file; safe to call twice."""
+        if self.upload is not None:
+            await self.upload.content.release()
+
     def close(self) -> None:
+        """The same, for a thread."""
         if self.upload is not None:
             self.upload.content.close()
 
@@ -83,7 +89,7 @@ async def read_form(content_type: str, parts: AsyncIterator[bytes], *, folder: P
             _refuse(FILE, "the field is missing")
         return form
     except BaseException:
-        form.close()
+        await form.release()
         raise
 
 

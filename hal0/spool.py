@@ -1,7 +1,7 @@
 """Bytes on their way through a process: a small part in memory, all of it on disk once it is more.
 
 What goes to disk is a file without a name, so it is gone with the process, however that ends. Disks are written and
-read in threads; each operation and `close` exclude each other, so that a cancelled one never meets a closed file.
+read in threads; each operation and the end exclude each other, so that a cancelled one never meets a closed file.
 """
 
 import asyncio
@@ -64,8 +64,17 @@ class Spool:
         self._file.seek(0)
         return self._file
 
+    async def release(self) -> None:
+        """Forget the bytes; safe to call twice. To give a large file back takes its time, which a thread has."""
+        if self._file is None and self._lock.acquire(blocking=False):
+            self._is_closed = True
+            self._parts.clear()
+            self._lock.release()
+        else:
+            await asyncio.shield(asyncio.to_thread(self.close))
+
     def close(self) -> None:
-        """Forget the bytes; safe to call twice."""
+        """The same, for a thread: it waits while the disk is at work."""
         with self._lock:
             self._is_closed = True
             self._parts.clear()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ async def test_a_form_is_the_same_however_the_network_cuts_it(tmp_path: Path, si
     assert form.upload is not None
     assert (form.upload.name, form.upload.type) == ("f.wav", "audio/wav")
     assert await content(form) == sound
-    form.close()
+    await form.release()
 
 
 async def test_what_is_framed_is_read_as_it_was(tmp_path: Path) -> None:
@@ -134,8 +135,8 @@ async def test_a_file_is_read_as_often_as_wanted_and_leaves_no_trace(tmp_path: P
     assert await content(form) == await content(form) == sound
     assert form.upload is not None
     assert form.upload.content.file().read() == sound
-    form.close()
-    form.close()
+    await form.release()
+    await form.release()
     assert open_files() == before
 
 
@@ -178,6 +179,27 @@ async def test_closing_while_the_disk_is_at_work_harms_nothing(tmp_path: Path) -
         writing = asyncio.ensure_future(spool.write(bytes(MEMORY_BYTES + 1)))
         await asyncio.sleep(0)
         writing.cancel()
-        spool.close()
+        await spool.release()
         await asyncio.gather(writing, return_exceptions=True)
     assert open_files() == before
+
+
+@pytest.mark.parametrize("size", [10, MEMORY_BYTES + 1])
+async def test_a_disk_that_hangs_keeps_nobody_waiting_but_who_closes(tmp_path: Path, size: int) -> None:
+    spool = Spool(tmp_path)
+    await spool.write(bytes(size))
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> bool:
+        with spool._lock:
+            hangs.set()
+            return goes_on.wait(20)
+
+    hanging = asyncio.ensure_future(asyncio.to_thread(hang))
+    await asyncio.to_thread(hangs.wait)
+    releasing = asyncio.ensure_future(spool.release())
+    await asyncio.sleep(0)
+    assert not releasing.done()
+    goes_on.set()
+    assert await hanging, "the loop stood still meanwhile"
+    await releasing

@@ -51,7 +51,7 @@ class Transcripts:
         try:
             asked = read_asked(form, engine)
         except Hal0Error:
-            form.close()
+            await form.release()
             raise
         await _Transcript(self._thread, engine, form, asked, exchange).see_through()
 

@@ -157,7 +157,8 @@ class ProxyApp:
                     raise
                 await self._fall_back(passage, call, choice, error)
         finally:
-            call.close()
+            if call.form is not None:
+                await call.form.release()
 
     async def _fall_back(self, passage: Passage, call: Call, first: Choice, reason: Hal0Error) -> None:
         """Let the others try, in order. If none can, the client is told what the first one failed of."""
@@ -258,7 +259,7 @@ class ProxyApp:
         try:
             return Call(api, audio.read_call(form), raw=b"", form=form)
         except Hal0Error:
-            form.close()
+            await form.release()
             raise
 
     # 3 choose

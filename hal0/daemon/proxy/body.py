@@ -273,11 +273,6 @@ class Call:
     def prompt(self) -> str:
         return self.body.prompt()[:PROMPT_CHARACTERS]
 
-    def close(self) -> None:
-        """The request is over."""
-        if self.form is not None:
-            self.form.close()
-
     def for_model(self, model: str, *, named: bool = False) -> bytes:
         """The bytes for a backend that knows its model as `model`; `named`: it wants to hear of it in any case."""
         if self.model is None:
