@@ -20,6 +20,7 @@ A source is a name of the catalogue (`hal0 model list --catalogue`), hf:OWNER/RE
 hf:OWNER/REPOSITORY:Q4_K_M for the file with that mark, hf:OWNER/REPOSITORY for all of it,
 or https://… of a file. With :Q4_K_M, or for all of it, the projector of a model that sees pictures
 comes, too."""
+UNKNOWN_SIZE = "not known"
 KINDS = ("chat", "embedding", "rerank", "transcription", "speech", "image")
 ALONE = "list"
 
@@ -122,8 +123,8 @@ def _list_catalogue(args: Namespace) -> int:
         (
             Cell(each.name, "bold"),
             each.kind,
-            figures.size(each.size_bytes) if each.size_bytes else "",
-            "yes" if each.pinned else "",
+            figures.size(each.size_bytes) if each.size_bytes else UNKNOWN_SIZE,
+            "yes" if each.pinned else "no",
             each.licence,
         )
         for each in curated
@@ -131,6 +132,11 @@ def _list_catalogue(args: Namespace) -> int:
     table(("MODEL", "KIND", "SIZE", "PINNED", "LICENCE"), rows, right=frozenset({"SIZE"}))
     print()
     say(Cell("pinned: its SHA-256 is in the catalogue; for others the word of the server is taken", "dim"))
+    say(
+        Cell(
+            "a size that is not known is asked of the server, and the disk looked at, before anything is fetched", "dim"
+        )
+    )
     return 0
 
 
@@ -188,7 +194,7 @@ def _curated_facts(curated: CuratedModel) -> list[tuple[str, Cell | str]]:
         ("kind", curated.kind),
         ("about", curated.about),
         *(("from", source) for source in curated.source),
-        ("size", figures.size(curated.size_bytes) if curated.size_bytes else ""),
+        ("size", figures.size(curated.size_bytes) if curated.size_bytes else f"{UNKNOWN_SIZE}: its server tells"),
         ("context", f"up to {curated.context} tokens" if curated.context else ""),
         ("licence", curated.licence),
         ("checksum", curated.sha256 or ("pinned" if curated.pinned else "not pinned: the server's own word is taken")),

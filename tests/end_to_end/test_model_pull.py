@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -308,7 +309,9 @@ def test_a_killed_daemon_goes_on_with_its_pulls(tmp_path: Path, server: ModelSer
 
 def test_without_a_daemon_the_catalogue_is_shown_and_the_rest_says_so(tmp_path: Path) -> None:
     hal0 = Installation(tmp_path)
-    assert "qwen2.5-0.5b-instruct-q4_k_m" in command(hal0, "model", "list", "--catalogue").stdout
+    shown = command(hal0, "model", "list", "--catalogue").stdout
+    assert re.search(r"qwen2\.5-0\.5b-instruct-q4_k_m +chat +\d+M +yes", shown)
+    assert re.search(r"sdxl-turbo +image +not known +no", shown)
     for words in (["list"], ["pull", "qwen3-4b"], ["rm", "x"], ["add", "/x.gguf"], ["cancel", "x"]):
         ran = command(hal0, "model", *words)
         assert ran.returncode == 1

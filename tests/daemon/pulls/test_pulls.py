@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -429,4 +430,39 @@ async def test_a_model_of_the_catalogue_must_be_the_one_that_it_names(bench: Ben
     error = await bench.pull(entry.name)
     assert error is not None
     assert "the file there is another one" in error.message
+    assert bench.arrived == []
+
+
+def unknown() -> tuple[str, str, str]:
+    """A model whose size and checksum the catalogue does not know: its name, repository and file."""
+    entry = next(e for e in entries() if e.kind == "chat" and not (e.files[0].sha256 or e.files[0].size))
+    repository, _, file = entry.files[0].source.removeprefix("hf:").partition(":")
+    return entry.name, repository, file
+
+
+async def test_what_the_catalogue_does_not_know_is_learned_from_the_hub_and_checked(bench: Bench) -> None:
+    name, repository, file = unknown()
+    bench.server.put_repository(repository, {file: MODEL})
+    assert await bench.pull(name) is None
+    record = Record.model_validate_json((bench.store / f"{name}.json").read_text())
+    assert (record.pinned, record.total, record.files[0].sha256) == ("server", len(MODEL), SHA256)
+
+
+async def test_a_disk_too_small_for_it_is_noticed_by_what_the_hub_says(bench: Bench) -> None:
+    name, repository, file = unknown()
+    bench.server.put_repository(repository, {file: MODEL})
+    bench.pace = replace(bench.pace, reserve_bytes=2**60)
+    error = await bench.pull(name)
+    assert error is not None
+    assert error.code == "model.no_space"
+    assert {each.range for each in bench.server.requests} == {"bytes=0-0"}
+
+
+async def test_other_bytes_than_the_hubs_own_digest_says_are_refused(bench: Bench) -> None:
+    name, repository, file = unknown()
+    bench.server.put_repository(repository, {file: MODEL})
+    bench.server.put(f"cdn/{repository}/{file}", MODEL[:-1] + bytes([MODEL[-1] ^ 1]))
+    error = await bench.pull(name)
+    assert error is not None
+    assert error.code == "model.checksum_mismatch"
     assert bench.arrived == []
