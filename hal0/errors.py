@@ -696,7 +696,7 @@ _add(
 _add(
     "config.rejected",
     422,
-    "{path} cannot be used, {count} problem(s); the first: {first}",
+    "{path} cannot be used, {count} problem(s): {first}",
     cause="The configuration has mistakes. A running daemon keeps the last good one.",
     remedy="Correct the places named; `hal0 config check` judges a file without a daemon.",
 )

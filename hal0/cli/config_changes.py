@@ -1,7 +1,9 @@
 """What a configuration did or would do, in words: for `hal0 plan` and after each write."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 
 from hal0.cli.connection import Daemon
 from hal0.cli.output import Cell, print_answer, say, table
@@ -26,8 +28,8 @@ def write_and_show(write: Callable[[], bytes], args: Namespace) -> int:
     try:
         return show_written(write(), args)
     except Hal0Error as error:
-        if not args.json:
-            print_problems_of(error)
+        if not args.json and print_problems_of(error):
+            raise told(error) from error
         raise
 
 
@@ -40,11 +42,17 @@ def show_written(body: bytes, args: Namespace) -> int:
     return 0
 
 
+def told(error: Hal0Error) -> Hal0Error:
+    """A refusal whose problems stand on the screen, which need not be said again."""
+    return Hal0Error(error.code, **{**error.details, "first": "told above"})
+
+
 def print_problems_of(error: Hal0Error) -> list[Problem]:
-    """The problems of a configuration that was refused; none for other failures."""
+    """The problems of a configuration that was refused, on stderr as any failure; none for other failures."""
     problems = [Problem.model_validate(each) for each in error.details.get("problems", ())]
-    for problem in problems:
-        print_problem(problem)
+    with redirect_stdout(sys.stderr):
+        for problem in problems:
+            print_problem(problem)
     return problems
 
 
@@ -52,7 +60,7 @@ def _print_written(view: ConfigView) -> None:
     say(f"revision {view.revision} is {'live' if view.live else 'written'}, {view.path}:")
     for change in view.changes:
         say(f"  {change}")
-    touched = [each for each in view.effects if each.effect != "keep" or each.problem]
+    touched = [each for each in view.effects if each.effect != "keep" or (each.problem and each.running)]
     if touched:
         print_effects(touched)
     if view.needs_restart:

@@ -9,7 +9,7 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from hal0.cli.config_changes import print_problems_of, show_written
+from hal0.cli.config_changes import print_problems_of, show_written, told
 from hal0.cli.configuration import Configuration
 from hal0.cli.output import say
 from hal0.daemon.config.sources import Source, named_file
@@ -40,8 +40,10 @@ def run_edit(args: Namespace) -> int:
                 body = configuration.put_text(text, file=path, tag=texts.tag, why=args.why, force=args.force)
             except Hal0Error as error:
                 problems = print_problems_of(error)
-                if not problems or not _again():
+                if not problems:
                     raise
+                if not _again():
+                    raise told(error) from error
                 line = next((problem.line for problem in problems if problem.line and problem.file == path), None)
             else:
                 shutil.rmtree(folder)

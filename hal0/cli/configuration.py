@@ -92,6 +92,12 @@ class Configuration(Keeper):
 
         return self.either(lambda: self._send("DELETE", name, {}), by_hand)
 
+    def check_slot(self, name: str) -> None:
+        """Raises what would keep the slot from starting: its model or its engine is not here."""
+        self.either(
+            lambda: self.daemon.ask("GET", f"/api/slots/{part(name)}/command"), lambda vacant: vacant.check_slot(name)
+        )
+
     def _send(self, method: str, name: str, keys: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> bytes:
         named = {**(headers or {}), "X-Hal0-By": person()}
         return self.daemon.send(method, f"/api/slots/{part(name)}", keys, headers=named)

@@ -139,6 +139,14 @@ def report(error: Hal0Error, *, as_json: bool = False) -> None:
     sys.stderr.write(f"{first}\n{rest}\n")
 
 
+def warn(error: Hal0Error) -> None:
+    """What will keep something from working that was done as it was asked for; on stderr."""
+    text = clean(f"warning: {error.code}: {error.message}\n→ {error.remedy}", sys.stderr)
+    if is_terminal(sys.stderr) and "NO_COLOR" not in os.environ:
+        text = text.replace("warning:", "\x1b[33mwarning:\x1b[0m", 1)
+    sys.stderr.write(f"{text}\n")
+
+
 def _console() -> Any:
     from rich.console import Console
 

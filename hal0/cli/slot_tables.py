@@ -9,6 +9,8 @@ from typing import Any
 
 from hal0.cli.config_changes import write_and_show
 from hal0.cli.configuration import Configuration
+from hal0.cli.output import warn
+from hal0.errors import Hal0Error
 
 
 def run_create(args: Namespace) -> int:
@@ -18,7 +20,9 @@ def run_create(args: Namespace) -> int:
     if words and "=" not in words[0]:  # the model's name, which never has one
         words[0] = f"model={words[0]}"
     keys = dict(_pair(word, args) for word in words)
-    return write_and_show(lambda: Configuration(args.host).create_slot(args.name, keys), args)
+    status = write_and_show(lambda: Configuration(args.host).create_slot(args.name, keys), args)
+    _warn_if_it_cannot_start(args)
+    return status
 
 
 def run_edit(args: Namespace) -> int:
@@ -26,11 +30,24 @@ def run_edit(args: Namespace) -> int:
         args.usage_error(f"what shall change? For example: `hal0 slot edit {args.name} context=8192`")
     keys: dict[str, Any] = dict(_pair(word, args) for word in args.keys)
     keys |= dict.fromkeys(args.unset)
-    return write_and_show(lambda: Configuration(args.host).edit_slot(args.name, keys), args)
+    status = write_and_show(lambda: Configuration(args.host).edit_slot(args.name, keys), args)
+    if not keys.keys().isdisjoint(("model", "provider")):
+        _warn_if_it_cannot_start(args)
+    return status
 
 
 def run_delete(args: Namespace) -> int:
     return write_and_show(lambda: Configuration(args.host).delete_slot(args.name), args)
+
+
+def _warn_if_it_cannot_start(args: Namespace) -> None:
+    """What was asked for is done; that its model is still to come, or is none, must not be found out by requests."""
+    if args.json:
+        return
+    try:
+        Configuration(args.host).check_slot(args.name)
+    except Hal0Error as error:
+        warn(error)
 
 
 def _pair(word: str, args: Namespace) -> tuple[str, Any]:

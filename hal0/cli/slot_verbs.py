@@ -84,7 +84,7 @@ def act(args: Namespace) -> int:
             progress.clear()
         ended.append(slot.model_dump(mode="json"))
         if not args.json:
-            say(Cell(slot.name, "bold"), ": ", state_cell(slot), f" after {time.monotonic() - begun:.1f} s")
+            say(Cell(slot.name, "bold"), ": ", state_cell(slot), _ending(args.verb, before, slot, begun))
     if args.json:
         print_json(ended[0] if len(args.names) == 1 else {"slots": ended})
     elif not slots:
@@ -128,6 +128,12 @@ def _ask(daemon: Daemon, name: str, args: Namespace) -> Accepted:
     if args.verb == "load":
         return daemon.post(path, Accepted)
     return daemon.parse(daemon.send("POST", path, {"drain": args.drain}), Accepted)
+
+
+def _ending(verb: str, before: SlotView, slot: SlotView, begun: float) -> str:
+    if (verb == "load" and before.is_up and slot.run == before.run) or (verb == "unload" and before.state == "offline"):
+        return " already"
+    return f" after {time.monotonic() - begun:.1f} s"
 
 
 def _failed(error: Hal0Error, args: Namespace, *, only: bool) -> int:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from hal0.daemon.config.file import ConfigProblems, judge
 from hal0.daemon.config.history import History, difference, texts_of
@@ -24,6 +25,7 @@ from hal0.daemon.keys.key import Scope
 from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
+from hal0.daemon.providers.base import spec_of
 from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.paths import SYSTEM_CONFIG, SYSTEM_STATE, locate
 from hal0.wire import ConfigFile, ConfigTexts, ConfigView, KeysView, NewKey, Revision
@@ -104,6 +106,17 @@ class Vacant:
             raise ConfigProblems(self._paths.config, judgement.problems)
         settings = judgement.settings
         return KeyStore(lambda: settings, self._paths.state)
+
+    def check_slot(self, name: str) -> dict[str, Any]:
+        """Raises what would keep the slot from starting."""
+        judgement = judge(self._paths.config, required=self._paths.config_required)
+        if judgement.settings is None:
+            raise ConfigProblems(self._paths.config, judgement.problems)
+        config = judgement.settings.slots[name]
+        provider = make_providers(read_facts())[config.provider]
+        find = Registry(judgement.settings.models, state=self._paths.state).find
+        provider.launch(spec_of(name, config, provider=provider, find=find))
+        return {}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -108,7 +108,7 @@ def test_a_text_that_is_not_utf_8_is_refused_with_its_place_and_kept(
     editor = program(tmp_path, r"""printf '# caf\351\n' >> "$1"; echo "$1" > """ + f"{tmp_path}/calls")
     ended = hal0("config", "edit", EDITOR=editor, TMPDIR=str(tmp_path))
     assert (ended.status, "config.rejected" in ended.err) == (1, True)
-    assert ended.out.startswith(f"{FILE}:3:6: config.syntax")
+    assert ended.err.startswith(f"{FILE}:3:6: config.syntax")
     draft = Path((tmp_path / "calls").read_text().strip())
     assert draft.read_bytes().endswith(b"# caf\xe9\n")
     assert f"your text is in {draft}" in ended.out

@@ -11,7 +11,18 @@ from hal0.cli.output import Cell
 from hal0.cli.slot import STATES
 from hal0.errors import Hal0Error
 from hal0.tui.look import UNICODE
-from hal0.wire import Accepted, CommandView, ErrorView, FitView, LogLines, SlotState, SlotView, SwapStep, SwapView
+from hal0.wire import (
+    Accepted,
+    CommandView,
+    ErrorView,
+    FitView,
+    LogLines,
+    SlotEffect,
+    SlotState,
+    SlotView,
+    SwapStep,
+    SwapView,
+)
 from tests.cli import pictures
 from tests.cli.conftest import OpenTerminal, Run
 from tests.fakes.admin import Body, FakeAdmin
@@ -154,6 +165,28 @@ def test_load_waits_until_the_slot_is_ready(hal0: Run, admin: FakeAdmin) -> None
     assert ("POST /api/slots/primary/load", b"") in admin.asked
 
 
+def test_what_is_so_already_is_told_as_that(hal0: Run, admin: FakeAdmin) -> None:
+    prepare(admin, "load", pictures.slot(state="idle"))
+    assert hal0("slot", "load", "primary").out == "primary: idle already\n"
+    prepare(admin, "unload", pictures.slot(state="offline", pid=None))
+    assert hal0("slot", "unload", "primary").out == "primary: offline already\n"
+
+
+def test_a_slot_whose_model_is_missing_is_made_and_that_is_told_loudly(hal0: Run, admin: FakeAdmin) -> None:
+    missing = Hal0Error("model.not_found", model="qwen3-4bb", nearest="; did you mean 'qwen3-4b'?")
+    others = SlotEffect(name="old", effect="keep", problem="there is no model named 'm' (model.not_found)")
+    admin.answers["PUT /api/slots/new"] = pictures.config(effects=[SlotEffect(name="new", effect="add"), others])
+    admin.answers["GET /api/slots/new/command"] = missing
+    ended = hal0("slot", "create", "new", "qwen3-4bb")
+    assert ended.status == 0
+    assert "is new" in ended.out
+    assert "old" not in ended.out, "what others lack is another matter"
+    assert ended.err == f"warning: model.not_found: {missing.message}\n→ {missing.remedy}\n"
+    assert hal0("slot", "create", "new", "qwen3-4bb", "--json").err == ""
+    admin.answers["GET /api/slots/new/command"] = COMMAND
+    assert hal0("slot", "create", "new", "qwen3-4b").err == ""
+
+
 def test_a_dry_run_names_the_slot_and_says_when_nothing_would_be_started(hal0: Run, admin: FakeAdmin) -> None:
     admin.answers["GET /api/slots/primary/fit"] = FitView(verdict="evict", would_go=["embed"])
     admin.answers["GET /api/slots/primary"] = pictures.slot(state="offline", pid=None)
@@ -176,7 +209,10 @@ def test_several_slots_are_asked_first_and_awaited_then(hal0: Run, admin: FakeAd
     coming = [pictures.slot("a", state="offline", since=1), pictures.slot("a", state="ready", since=2)]
     of_slots(admin, "load", a=coming, b=[pictures.slot("b")])
     ended = hal0("slot", "load", "a", "b")
-    assert (ended.status, [line.split(" after")[0] for line in ended.out.splitlines()]) == (0, ["a: ready", "b: ready"])
+    assert (ended.status, [line.split(" after")[0] for line in ended.out.splitlines()]) == (
+        0,
+        ["a: ready", "b: ready already"],
+    )
     asked = [route for route, _ in admin.asked]
     assert asked[2:4] == ["POST /api/slots/a/load", "POST /api/slots/b/load"]
 
@@ -187,7 +223,7 @@ def test_one_slot_that_fails_ends_nothing_for_the_others(hal0: Run, admin: FakeA
     ended = hal0("slot", "load", "coder", "b")
     assert ended.status == 1
     assert ended.err.startswith("error: slot.load_failed: coder could not load its model: out of memory")
-    assert ended.out.startswith("b: ready after ")
+    assert ended.out == "b: ready already\n"
     assert [each["name"] for each in json.loads(hal0("slot", "load", "b", "b", "--json").out)["slots"]] == ["b", "b"]
 
 

@@ -63,12 +63,23 @@ def test_what_the_file_says_since_the_last_revision_is_shown_and_kept(hal0: Run,
     assert file.read_text() == A + "context = 512\n# by hand\n"
 
 
+def test_a_slot_whose_model_is_not_here_is_written_and_told_of(hal0: Run, file: Path) -> None:
+    ended = hal0("slot", "create", "b", "hal0-startr")
+    assert ended.status == 0
+    assert ended.err.startswith("warning: model.not_found: there is no model named 'hal0-startr'; did you mean ")
+    assert hal0("slot", "edit", "b", "context=512").err == "", "it is told when the model is named"
+    assert hal0("slot", "edit", "b", "model=qwen3-4b").err.startswith("warning: model.not_pulled: ")
+    assert "`hal0 model pull qwen3-4b` fetches it" in hal0("slot", "edit", "b", "model=qwen3-4b", "context=256").err
+    assert hal0("slot", "edit", "b", "model=hal0-starter").err == ""
+
+
 def test_a_mistake_is_refused_with_its_place_before_anything_is_written(hal0: Run, file: Path) -> None:
     ended = hal0("slot", "edit", "a", "context=99999999", "contxt=1")
     assert ended.status == 1
-    places = [line.split(" ")[:2] for line in ended.out.splitlines() if line.startswith("/")]
+    places = [line.split(" ")[:2] for line in ended.err.splitlines() if line.startswith("/")]
     assert places == [[f"{file}:4:11:", "config.invalid"], [f"{file}:5:1:", "config.unknown_key"]]
-    assert "config.rejected" in ended.err
+    assert f"error: config.rejected: {file} cannot be used, 2 problem(s): told above\n" in ended.err
+    assert ended.out == ""
     assert file.read_text() == A
     assert "slot.not_found" in hal0("slot", "delete", "b").err
     assert "config.clash" in hal0("slot", "create", "a", "hal0-starter").err

@@ -52,7 +52,9 @@ class ConfigProblems(Hal0Error):  # noqa: N818 - it is the problems
         )
 
     def __str__(self) -> str:
-        return "\n".join(line_for(problem) for problem in self.problems)
+        """All of them, a line each, with their codes."""
+        lines = (line_for(problem, code=f"{problem.code}: ") for problem in self.problems)
+        return "\n".join([f"{self.code}: {self.details['path']} cannot be used:", *lines])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,12 @@ def judge_sources(
     )
 
 
-def line_for(problem: Problem) -> str:
+def line_for(problem: Problem, *, code: str = "") -> str:
     """A problem in one line, its place first, as compilers write it."""
     place = problem.file
     if problem.line is not None:
         place += f":{problem.line}:{problem.column}"
-    return f"{place}: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
+    return f"{place}: {code}{problem.message}" + (f" ({problem.hint})" if problem.hint else "")
 
 
 def _validate(merged: Merged, *, folder: Path) -> tuple[Settings | None, list[Finding]]:

@@ -392,6 +392,9 @@ def test_a_missing_file_is_a_problem_only_when_it_was_named(tmp_path: Path) -> N
     assert str(path) in str(caught.value)
     assert caught.value.code == "config.rejected"
     assert str(path) in caught.value.message
+    told = str(caught.value).splitlines()
+    assert told[0] == f"config.rejected: {path} cannot be used:"
+    assert told[1].startswith(f"{path}: config.not_found: ")
 
 
 def test_what_is_no_readable_file_is_told(tmp_path: Path) -> None:
