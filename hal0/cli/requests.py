@@ -53,15 +53,31 @@ def run(args: Namespace) -> int:
 
 
 def print_requests(requests: list[RequestView], *, now: float) -> None:
-    headers = ("ID", "SLOT", "PATH", "CLASS", "PHASE", "TIME", "TOKENS", "TOK/S", "TTFT", "COST", "FROM", "KEY", "NOTE")
+    headers = (
+        "ID",
+        "AT",
+        "SLOT",
+        "PATH",
+        "CLASS",
+        "PHASE",
+        "TOOK",
+        "TOKENS",
+        "TOK/S",
+        "TTFT",
+        "COST",
+        "FROM",
+        "KEY",
+        "NOTE",
+    )
     rows = (
         (
             request.id,
+            figures.clock(request.started_at),
             Cell(_name(request.slot or request.asked), "bold"),
             request.path.removeprefix("/v1/"),
             Cell("background" if request.background else "", "dim"),
             _phase(request),
-            figures.stopwatch((request.finished_at or now) - request.started_at),
+            figures.milliseconds(max(0.0, (request.finished_at or now) - request.started_at) * 1000),
             figures.count(request.tokens),
             figures.rate(request.tokens_per_second),
             figures.milliseconds(request.ttft_ms),
@@ -72,7 +88,7 @@ def print_requests(requests: list[RequestView], *, now: float) -> None:
         )
         for request in requests
     )
-    table(headers, rows, right=frozenset({"TIME", "TOKENS", "TOK/S", "TTFT", "COST"}), whole=frozenset({"ID"}))
+    table(headers, rows, right=frozenset({"TOOK", "TOKENS", "TOK/S", "TTFT", "COST"}), whole=frozenset({"ID"}))
 
 
 def _name(text: str) -> str:

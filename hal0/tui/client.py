@@ -132,7 +132,8 @@ class Client:
 
     async def ask(self, verb: Verb, slot: str, **more: object) -> None:
         """Begin a verb on a slot; its outcome comes as events. `more` is what the verb wants to know."""
-        await self._call("POST", f"/api/slots/{quote(slot, safe='')}/{verb}", body=more)
+        named = {"X-Hal0-By": person("hal0-tui")}  # pin and swap write the configuration
+        await self._call("POST", f"/api/slots/{quote(slot, safe='')}/{verb}", body=more, headers=named)
 
     async def models(self) -> list[ModelView]:
         """The models of the registry."""

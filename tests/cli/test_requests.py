@@ -1,5 +1,7 @@
 """`hal0 requests` stays a table, whatever clients ask for."""
 
+import time
+
 from hal0.cli.requests import NAME_CHARACTERS
 from hal0.wire import RemoteView
 from tests.cli import pictures
@@ -18,7 +20,7 @@ def test_what_a_client_asked_for_is_one_short_word_of_a_line(hal0: Run, admin: F
     asked_for(admin, "a\nb\x1b[2J" + "x" * 5000)
     lines = hal0("requests").out.splitlines()
     assert len(lines) == 2
-    name = lines[1].split()[1]
+    name = lines[1].split()[2]
     assert name.startswith("a\ufffdb\ufffd[2Jxxx")
     assert name.endswith("x…")
     assert len(name) == NAME_CHARACTERS
@@ -31,6 +33,19 @@ def test_a_request_is_shown_with_the_name_of_its_key(hal0: Run, admin: FakeAdmin
     admin.answers["GET /api/requests"] = {"requests": [view.model_dump(mode="json")]}
     head, row = hal0("requests").out.splitlines()
     assert row[head.index("KEY") :].split()[0] == "laptop"
+
+
+def test_when_a_request_came_and_how_long_it_took_can_be_read(hal0: Run, admin: FakeAdmin) -> None:
+    began = time.mktime((2026, 3, 4, 15, 6, 7, 0, 0, -1))
+    views = [
+        pictures.request("quick", phase="finished", outcome="ok", started_at=began, finished_at=began + 0.0042),
+        pictures.request("slow", phase="finished", outcome="ok", started_at=began, finished_at=began + 185),
+    ]
+    admin.answers["GET /api/requests"] = {"requests": [view.model_dump(mode="json") for view in views]}
+    rows = {row.split()[0]: row.split() for row in hal0("requests").out.splitlines()}
+    assert (rows["ID"][1], rows["quick"][1], rows["slow"][1]) == ("AT", "15:06:07", "15:06:07")
+    assert "4ms" in rows["quick"]
+    assert "3m05" in rows["slow"]
 
 
 def test_how_far_a_picture_is_stands_for_its_phase(hal0: Run, admin: FakeAdmin) -> None:

@@ -226,6 +226,7 @@ async def test_pinning_is_asked_for_and_shown_when_the_daemon_says_so(tmp_path: 
         await both.press("P")
         await both.daemon.wait_for_call("POST", "/api/slots/primary/pin")
         assert both.daemon.bodies[("POST", "/api/slots/primary/pin")] == {"pinned": True}
+        assert both.daemon.heads[("POST", "/api/slots/primary/pin")]["x-hal0-by"].endswith("(hal0-tui)")
         assert "⊤" not in both.screen
         both.daemon.change_slot("primary", pinned=True)
         await both.sees("primary ⊤")

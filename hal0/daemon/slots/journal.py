@@ -25,6 +25,11 @@ class Journal:
     def entries(self) -> list[LedgerEntry]:
         return self._ledger.entries()
 
+    @property
+    def last_run(self) -> int:
+        """The highest number of a run that it tells of, also under earlier daemons; 0: of none."""
+        return max((entry.run for entry in self._ledger.entries()), default=0)
+
     def record(
         self,
         cause: str,

@@ -75,7 +75,7 @@ class Slot:
         self._since = time.time()
         self._up_since: float | None = None
         self.run: Run | None = None  # changed here alone
-        self._runs = 0
+        self._runs = journal.last_run  # so that a number never means two runs, also after a restart of the daemon
         self.last_used = 0.0  # loop time at which its last request left
         self._failures = 0
         self._error: Hal0Error | None = None

@@ -28,6 +28,16 @@ def test_a_ledger_outlives_the_daemon_and_is_bounded(tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()) <= 2 * KEPT_ENTRIES
 
 
+async def test_a_number_never_means_two_runs_also_under_another_daemon(house: House) -> None:
+    for number in (5, 7, 6):
+        Ledger(house.folder / "ledger" / "s.jsonl").record(entry(number))
+    slot = house.add()
+    slot.load(by="test")
+    await house.until(lambda: slot.state == "ready")
+    assert slot.view().run == 8
+    assert [each.run for each in slot.journal.entries()] == [5, 7, 6, 8, 8]
+
+
 async def test_the_ledger_of_a_slot_is_deleted_a_month_after_it_has_gone_when_the_daemon_starts(house: House) -> None:
     folder = house.folder / "ledger"
     now = time.time()
