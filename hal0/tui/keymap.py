@@ -58,6 +58,8 @@ Need = Literal[
     "named",
     "placed",
     "fixable",
+    "text",
+    "found",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -159,8 +161,14 @@ KEYS: tuple[Key, ...] = (
     Key("sort_reverse", ("O",), "O", "reverse", "the same order from its other end", "Slots", SLOTS, "slot"),
     Key("filter", ("slash",), "/", "filter", "show only some rows: `word`, `!without`, for slots `~fuzzy` too; all "
         "must fit", "Move", FILTERED, footer=6),
-    Key("filter_keep", (), "⏎", "keep", "keep the filter", "Slots", ("filter",), footer=1),
-    Key("filter_clear", ("escape",), "esc", "clear", "drop the filter", "Slots", ("filter",), footer=1),
+    Key("search", ("slash",), "/", "find", "find a text in the stream shown: each place is marked, the text stands "
+        "still", "Requests", STREAMS, "text", 6),
+    Key("next_match", ("n",), "n", "next", "to the next place of what was found; after the last comes the first",
+        "Requests", STREAMS, "found", 2),
+    Key("previous_match", ("N",), "N", "previous", "to the place before", "Requests", STREAMS, "found", 3),
+    Key("filter_keep", (), "⏎", "keep", "keep the filter, or what was found", "Slots", ("filter",), footer=1),
+    Key("filter_clear", ("escape",), "esc", "clear", "drop the filter, or go back to before the search", "Slots",
+        ("filter",), footer=1),
     Key("cancel", ("ctrl+x",), "^x", "cancel", "cancel the request shown; press twice within 2 s", "Requests", REQUESTS,
         "running", 5, writes=True),
     Key("follow", ("f",), "f", "follow", "show the newest request, or stay with the selected slot", "Requests",

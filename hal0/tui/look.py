@@ -272,6 +272,7 @@ def styles_of(name: str) -> dict[str, Style]:
         "prompt": Style(color=c.accent),
         "reasoning": Style(color=c.muted, italic=True),
         "selected": Style(color=c.selected, bgcolor=c.text, reverse=True, bold=True),
+        "match": Style(color=c.muted, bgcolor=c.on_loud, reverse=True),
         "loud": Style(color=c.warn, bgcolor=c.on_loud, reverse=True, bold=True),
         "alarm": Style(color=c.bad, bgcolor=c.on_loud, reverse=True, bold=True),
     }
@@ -307,6 +308,7 @@ def _ansi_styles() -> dict[str, Style]:
         "strong": Style(bold=True),
         "reasoning": Style(dim=True, italic=True),
         "selected": Style(reverse=True, bold=True),
+        "match": Style(reverse=True),
         "loud": Style(color="yellow", reverse=True, bold=True),
         "alarm": Style(color="red", reverse=True, bold=True),
     }

@@ -17,7 +17,8 @@ PROSE: dict[Place, tuple[str, ...]] = {
     ),
     "stream": (
         "The text of a request as it is generated. It stays with its outcome until a newer request comes.",
-        "Scroll up with k and the text stands still; G goes on with it.",
+        "Scroll up with k and the text stands still; G goes on with it. What is looked for with / is marked in all its "
+        "places, also over the end of a line; esc takes the marks out, then leads back.",
     ),
     "devices": (
         "Utilisation as a history and in percent, memory used of all there is, temperature and power where known.",

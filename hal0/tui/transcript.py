@@ -52,12 +52,17 @@ class Transcript:
 
 
 class Wrapping:
-    """The lines of a transcript at one width: `lines[i]` is a voice and at most `width` cells of harmless text."""
+    """The lines of a transcript at one width: `lines[i]` is a voice and at most `width` cells of harmless text.
+
+    `joints[i]` is what stands between it and the line before: a line feed, or, where a line was broken to fit, the
+    space that was taken out, or nothing.
+    """
 
     def __init__(self, transcript: Transcript, width: int) -> None:
         self.transcript = transcript
         self.width = width
         self.lines: list[tuple[Voice, str]] = []
+        self.joints: list[str] = []
         self._read_to = -1
         self._kept_from = -1
         self._open = False  # whether the last line may still grow
@@ -67,6 +72,7 @@ class Wrapping:
         transcript = self.transcript
         if self._kept_from != transcript.start:
             self.lines.clear()
+            self.joints.clear()
             self._open = False
             self._kept_from = self._read_to = transcript.start
         if self._read_to == transcript.end:
@@ -86,8 +92,14 @@ class Wrapping:
             self._open = False
             text = text.lstrip("\n")
         for number, part in enumerate(text.split("\n")):
-            clean = harmless(part)
+            clean, joint = harmless(part), "\n"
             if number == 0 and self._open:
-                clean = self.lines.pop()[1] + clean
-            self.lines.extend((voice, piece) for piece in wrap(clean, self.width))
+                clean, joint = self.lines.pop()[1] + clean, self.joints.pop()
+            at = 0
+            for piece in wrap(clean, self.width):
+                self.lines.append((voice, piece))
+                self.joints.append(joint)
+                at += len(piece)
+                joint = clean[at : at + 1] if clean[at : at + 1] == " " else ""
+                at += len(joint)
             self._open = True

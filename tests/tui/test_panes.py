@@ -32,6 +32,8 @@ from tests.tui.still import settle, showing
         (["a", "b", "c"], ["a"], 1, ["a"]),
         (["a", "a"], ["a", "b"], 2, ["a", "b"]),
         ([], [], 3, []),
+        (["a", "b"], ["b"], 2, ["b"]),
+        (["a", "b", "c"], ["c"], 3, ["c"]),
     ],
 )
 def test_a_request_keeps_its_pane_while_it_is_among_the_best(
@@ -109,6 +111,34 @@ async def test_how_far_a_picture_is_stands_in_its_pane() -> None:
         pilot.app.screen.query_one("#stream0", StreamPane).repaint()
         await settle(pilot)
         assert "picture 2/4, step 3/20  29%" in "\n".join(screen_lines(pilot.app))
+
+
+async def test_the_only_request_of_the_selected_slot_stands_in_the_first_pane() -> None:
+    async with showing(busy_state(), (120, 36)) as pilot:
+        await pilot.press("j")
+        await settle(pilot)
+        shown = screen_lines(pilot.app)
+        heading_row = next(row for row in shown if "code-m #8843" in row)
+        assert heading_row.index("code-m #8843") < 60, heading_row
+        assert "no request to code-m yet" not in "\n".join(shown)
+        assert any("def merge" in row[:60] for row in shown)
+
+
+async def test_wide_combining_and_rtl_text_stands_in_its_own_pane_on_either_side() -> None:
+    texts = {"8841": "日本語のテキスト は 二倍 の 幅 " * 6, "8843": "e\u0301a\u0308 שלום עולם مرحبا 👩‍👩‍👧 " * 6}
+    requests = [request(id, slot, text=texts[id]) for id, slot in (("8841", "chat-l"), ("8843", "code-m"))]
+    async with showing(busy_state(requests=requests), (120, 36)) as pilot:
+        strips = pilot.app.screen._compositor.render_strips()
+        assert {strip.cell_length for strip in strips} == {120}
+        rows = [strip.text for strip in strips]
+        top = next(number for number, row in enumerate(rows) if "#8841" in row)
+        assert rows[top].index("chat-l #8841") < rows[top].index("code-m #8843")
+        for strip in strips[top + 1 : top + 4]:
+            left, right = strip.crop(0, 60).text, strip.crop(60).text
+            assert "日" in left or "幅" in left
+            assert "שלום" not in left
+            assert "שלום" in right or "عالم" in right or "مرحبا" in right
+            assert left.rstrip()[-1] == right.lstrip()[0] == "│"
 
 
 async def test_growing_text_jumps_by_half_a_pane_instead_of_scrolling_every_line() -> None:

@@ -280,3 +280,11 @@ async def test_only_the_new_picture_counts_after_a_reload() -> None:
         await load(pilot, busy_state())
         await filled(pilot)
         assert_picture(pilot.app, "home-80x24")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_a_text_that_is_looked_for_in_a_stream(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("3", "tab", "slash", *"the", "enter", "n")
+        await settle(pilot)
+        assert_picture(pilot.app, f"search-{size[0]}x{size[1]}")

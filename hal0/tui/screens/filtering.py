@@ -1,4 +1,4 @@
-"""The filter line: a row to type in, over the footer, that narrows what a screen lists."""
+"""The filter line: a row to type in, over the footer, that narrows what a screen lists or finds a word in it."""
 
 from typing import Protocol, cast
 
@@ -43,28 +43,43 @@ class FilteringScreen(KeyedScreen, inherit_bindings=False):
         """Give the focus back to what is filtered."""
         raise NotImplementedError
 
-    def do_filter(self) -> None:
+    def focus_typed_for(self) -> None:
+        """Give the focus back to what the line was for."""
+        self.focus_list()
+
+    def typed(self, text: str) -> None:
+        self.filter = text
+
+    def untyped(self) -> None:
+        """Nothing that was typed counts."""
+        self.filter = ""
+
+    def open_line(self, text: str, hint: str) -> None:
         line = self.filter_line
         line.disabled = False
         line.display = True
-        line.value = self.filter
+        line.placeholder = hint
+        line.value = text
         line.focus()
 
+    def do_filter(self) -> None:
+        self.open_line(self.filter, self.FILTER_HINT)
+
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.filter = event.value
+        self.typed(event.value)
         self.dashboard.paint_now()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self._end_filter()
 
     def do_filter_clear(self) -> None:
-        self.filter = ""
+        self.untyped()
         self._end_filter()
 
     def _end_filter(self) -> None:
         self.filter_line.display = False
         self.filter_line.disabled = True
-        self.focus_list()
+        self.focus_typed_for()
         self.dashboard.paint_now()
 
 

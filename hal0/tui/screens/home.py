@@ -11,9 +11,8 @@ from textual.events import Resize
 from hal0.tui import device_text, layout, problems
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.filtering import FilteringScreen
 from hal0.tui.screens.problem import ProblemPage
-from hal0.tui.screens.requests import RequestScreen
+from hal0.tui.screens.searching import SearchingScreen
 from hal0.tui.screens.verbs import SlotScreen
 from hal0.tui.store import ALL_TOPICS, Topic
 from hal0.tui.view import View
@@ -30,7 +29,7 @@ from hal0.tui.widgets.truth import Truth
 STREAMS = 3
 
 
-class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
+class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
     """What a person sees all day."""
 
     BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
@@ -170,9 +169,9 @@ class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
         shown = [pane.stream.view.id if pane.stream else "" for pane in self.streams]
         chosen = assign(shown, [stream.view.id for stream in ranked], count)
         for pane, id in zip(self.streams, chosen + [""] * STREAMS, strict=False):
-            if pane.follows or pane.stream is None or pane.stream.view.id not in self.store.streams:
+            if not pane.is_read or pane.stream is None or pane.stream.view.id not in self.store.streams:
                 pane.show(self.store.streams.get(id))
-            else:  # someone reads what is further up: leave it to them
+            else:  # leave it to those who read it
                 pane.show(self.store.streams[pane.stream.view.id])
         for pane in self.streams:
             self.fetch_text(pane.stream)
@@ -223,6 +222,8 @@ class Home(FilteringScreen, RequestScreen, SlotScreen, inherit_bindings=False):
             self._place()
 
     def do_back(self) -> None:
+        if self.end_search():
+            return
         if self._zoomed:
             self._zoomed = False
             self._focus(self._zoomed_from)

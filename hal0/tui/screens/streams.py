@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
-from hal0.tui.keymap import Need
+from hal0.tui.keymap import Need, Place
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.requests import RequestScreen
+from hal0.tui.screens.searching import SearchingScreen
 from hal0.tui.store import Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
@@ -20,11 +20,11 @@ LIST_SHARE = 0.4  # of the rows
 LIST_LEAST = 4
 
 
-class StreamView(RequestScreen):
+class StreamView(SearchingScreen, inherit_bindings=False):
     """Key 3."""
 
     PLACE = "stream view"
-    BINDINGS: ClassVar = bindings("stream view")
+    BINDINGS: ClassVar = bindings("stream view", "filter")
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
@@ -35,10 +35,15 @@ class StreamView(RequestScreen):
         yield Truth(self.view, id="truth")
         yield self.list
         yield self.text
+        yield self.make_filter_line()
         yield Footer(self.view, self.offered)
 
     def on_mount(self) -> None:
         self.list.focus()
+
+    @property
+    def place(self) -> Place:
+        return "filter" if self.is_filtering else self.PLACE
 
     def flush(self, dirty: Set[Topic]) -> None:
         self._place()
@@ -77,6 +82,8 @@ class StreamView(RequestScreen):
         self.mark_scrolled()
 
     def do_back(self) -> None:
+        if self.end_search():
+            return
         if self.text.has_focus:
             self.list.focus()
         else:

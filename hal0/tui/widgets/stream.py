@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual.events import MouseScrollDown, MouseScrollUp
 
 from hal0.tui import figures
+from hal0.tui.finding import Search
 from hal0.tui.lines import EMPTY, Line, Span, line, span
 from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE, VOICE_ROLE
 from hal0.tui.messages import Touched
@@ -114,6 +115,9 @@ class StreamPane(Pane):
         self._wrapping: Wrapping | None = None
         self._top = 0  # the first wrapped line shown
         self.follows = True
+        self.search = Search()
+        self._before_search = (0, True)  # top, and whether it followed
+        self._searched_to = -1  # what of the transcript is searched
 
     def show(self, stream: Stream | None) -> None:
         """Show another request, or none; the store may also have replaced the object of the same one."""
@@ -159,14 +163,16 @@ class StreamPane(Pane):
         wrapping = self._wrapping
         if wrapping is None or wrapping.width != width or wrapping.transcript is not stream.transcript:
             wrapping = self._wrapping = Wrapping(stream.transcript, width)
+            self._searched_to = -1
         wrapping.update()
+        self._search_on(wrapping)
         tail = self._tail(stream, width)
         total = len(wrapping.lines) + len(tail)
         self._scroll(total, height, stream.in_flight)
         lines: list[Line] = []
         for number in range(self._top, min(self._top + height, len(wrapping.lines))):
             voice, text = wrapping.lines[number]
-            spans: list[Span] = [(text, VOICE_ROLE[voice])]
+            spans = self._marked(number, text, VOICE_ROLE[voice])
             if number == len(wrapping.lines) - 1 and stream.view.phase == "decoding" and not stream.view.doing:
                 spans.append((self.look.glyphs.cursor, "cursor"))
             lines.append(tuple(spans))
@@ -232,10 +238,70 @@ class StreamPane(Pane):
         return line(span(f"of {slot.name}", "muted")) if slot else EMPTY
 
     def _position(self, height: int) -> Line:
+        told: list[Span] = []
+        if self.is_searched:
+            told = [span(f"/{cut(self.search.word, 16)} "), span(self.search.count, "warn")]
         if self.follows or self._wrapping is None:
-            return self._what()
+            return tuple(told) or self._what()
         below = max(0, len(self._wrapping.lines) - self._top - height)
+        if told:
+            return (*told, span(f"  {below} below", "muted")) if below else tuple(told)
         return line(span(f"{below} lines below", "warn"), span("  G end", "muted"))
+
+    # Searching -------------------------------------------------------------------------------------------------
+    @property
+    def is_searched(self) -> bool:
+        return bool(self.search.word)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether someone looks at what is further up, or looks for something: its request stays."""
+        return not self.follows or self.is_searched
+
+    def begin_search(self) -> None:
+        """A word is typed from here on; until it is kept, `take_search_back` leads to what is shown now."""
+        self._before_search = (self._top, self.follows)
+
+    def take_search_back(self) -> None:
+        self.search = Search()
+        self._top, self.follows = self._before_search
+
+    def look_for(self, word: str) -> None:
+        """Mark every place of a word and show the next one from where the search began; no word takes the marks out."""
+        if self._wrapping is None or word == self.search.word:
+            return
+        if not word:
+            self.search = Search()
+            return
+        rows = [text for _, text in self._wrapping.lines]
+        self.search.begin(word, rows, self._wrapping.joints, from_row=self._before_search[0])
+        self._searched_to = self._wrapping.transcript.end
+        self._reveal()
+
+    def step_search(self, by: int) -> None:
+        self.search.step(by)
+        self._reveal()
+
+    def _reveal(self) -> None:
+        """Show the match one is at; the text stands still around it."""
+        match = self.search.current
+        if match is None:
+            return
+        self.follows = False
+        height = self.size.height - 2
+        if not self._top <= match.row < self._top + height:
+            self._top = max(0, match.row - height // 3)
+
+    def _search_on(self, wrapping: Wrapping) -> None:
+        if self.is_searched and self._searched_to != wrapping.transcript.end:
+            self.search.renew([text for _, text in wrapping.lines], wrapping.joints)
+            self._searched_to = wrapping.transcript.end
+
+    def _marked(self, number: int, text: str, role: str) -> list[Span]:
+        if not self.is_searched:
+            return [(text, role)]
+        roles = {None: role, True: "loud", False: "match"}
+        return [(piece, roles[kind]) for piece, kind in self.search.pieces(number, text)]
 
     def scroll_lines(self, by: int) -> None:
         if self._wrapping is None:
@@ -275,9 +341,13 @@ def _took(request: RequestView) -> float:
 
 
 def assign(shown: list[str], ranked: list[str], count: int) -> list[str]:
-    """Which request goes into which pane: those that stay among the best keep their place, others fill the gaps."""
+    """Which request goes into which pane: those that stay among the best keep their place, others fill the gaps.
+
+    No pane is empty before one that is not.
+    """
     best = ranked[:count]
     placed = [id if id in best and id not in shown[:index] else "" for index, id in enumerate(shown[:count])]
     placed += [""] * (len(best) - len(placed))
     newcomers = iter(id for id in best if id not in placed)
-    return [id or next(newcomers, "") for id in placed][:count]
+    filled = [id or next(newcomers, "") for id in placed]
+    return [id for id in filled if id][:count]
