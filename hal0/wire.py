@@ -137,6 +137,8 @@ class RequestView(Wire):
     queue_ms: float | None = None
     load_ms: float | None = None
     ttft_ms: float | None = None
+    prefill_ms: float | None = None  # of that, reading the prompt; of backends that tell it, at the end
+    context: int | None = None  # tokens that its slot had for it
     tokens: int = 0  # generated so far (chunks with a delta, until the backend's own usage is known)
     prompt_tokens: int | None = None
     tokens_per_second: float | None = None

@@ -99,6 +99,7 @@ PURE = [
     "hal0.backends.sentences",
     "hal0.tui.places",
     "hal0.tui.finding",
+    "hal0.tui.phases",
     "hal0.daemon.idioms.anthropic",
     "hal0.daemon.idioms.anthropic_answer",
     "hal0.daemon.idioms.anthropic_request",

@@ -166,6 +166,8 @@ KEYS: tuple[Key, ...] = (
     Key("next_match", ("n",), "n", "next", "to the next place of what was found; after the last comes the first",
         "Requests", STREAMS, "found", 2),
     Key("previous_match", ("N",), "N", "previous", "to the place before", "Requests", STREAMS, "found", 3),
+    Key("timing", ("t",), "t", "timing", "how long each phase of the request took, and how much of its context it has "
+        "used; again: without", "Requests", STREAMS, "text", 9),
     Key("filter_keep", (), "⏎", "keep", "keep the filter, or what was found", "Slots", ("filter",), footer=1),
     Key("filter_clear", ("escape",), "esc", "clear", "drop the filter, or go back to before the search", "Slots",
         ("filter",), footer=1),

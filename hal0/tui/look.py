@@ -36,6 +36,7 @@ class Glyphs:
     warning: str
     degree: str
     enter: str
+    phases: Mapping[str, str]  # one cell of a request's time
     pinned: str  # behind the name of a slot that never makes room
 
 
@@ -78,6 +79,7 @@ UNICODE = Glyphs(
     warning="▲",
     degree="°C",
     enter="⏎",
+    phases={"queue": "·", "load": "░", "prefill": "▒", "first": "▓", "decode": "█", "answer": "█"},
     pinned="⊤",
 )
 
@@ -120,6 +122,7 @@ ASCII = Glyphs(
     warning="!",
     degree="C",
     enter="Ret",
+    phases={"queue": ".", "load": ":", "prefill": "-", "first": "+", "decode": "#", "answer": "#"},
     pinned="*",
 )
 

@@ -23,6 +23,7 @@ class View:
     sort: Sort | None = None  # None: the configuration's order
     is_reversed: bool = False
     follows_newest: bool = True
+    shows_timing: bool = False  # the phases of a request, above its text
     is_locked: bool = False  # nothing is changed at the daemon
     tape: str = ""  # REC, or which recording is shown
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen

@@ -52,7 +52,7 @@ class Asked:
                 await asyncio.sleep(pause)
         usage = {"completion_tokens": len(texts), "prompt_tokens": 7}
         end = {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": usage}
-        await self.event({**end, "timings": {"predicted_per_second": 50.5}})
+        await self.event({**end, "timings": {"predicted_per_second": 50.5, "prompt_ms": 3.5}})
         await self.event("[DONE]")
         await self.send(b"0\r\n\r\n")
 

@@ -64,6 +64,7 @@ class FakeLease:
     queue_ms: float = 0.0
     load_ms: float = 12.0
     engine: str = "an engine"
+    context: int | None = 4096
     is_remote: ClassVar[bool] = False
     terms: ClassVar[None] = None
 

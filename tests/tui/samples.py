@@ -174,9 +174,11 @@ def busy_state(now: float = NOW, **more: Any) -> State:
     requests = [
         request("8841", "chat-l", prompt="Why does a configuration swap need validation before the pointer moves?",
                 text=LONG_TEXT, tokens=763, tokens_per_second=61.4, ttft_ms=182.0, prompt_tokens=3337,
+                context=32768, queue_ms=4.0, load_ms=0.0,
                 started_at=now - 12.4),
         request("8843", "code-m", prompt="merge two sorted lists", text=CODE_TEXT, tokens=102, tokens_per_second=51.0,
-                ttft_ms=240.0, prompt_tokens=412, started_at=now - 14.4),
+                ttft_ms=240.0, prompt_tokens=412, context=16384, queue_ms=40.0, load_ms=0.0,
+                started_at=now - 14.4),
         request("8845", "chat-l", phase="queued", started_at=now - 15.1, stream=False),
     ]  # fmt: skip
     errors = [

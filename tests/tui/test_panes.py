@@ -8,13 +8,14 @@ from hal0.tui import problems
 from hal0.tui.keymap import Place, keys_at
 from hal0.tui.lines import width_of
 from hal0.tui.look import ASCII, THEME_NAMES, UNICODE, styles_of
+from hal0.tui.request_lines import heading
 from hal0.tui.store import Notice, Store
 from hal0.tui.view import View, passes
 from hal0.tui.widgets import detail
 from hal0.tui.widgets.footer import notice_line
 from hal0.tui.widgets.lanes import axis, lane
 from hal0.tui.widgets.slots import note_of
-from hal0.tui.widgets.stream import StreamPane, assign, example, heading
+from hal0.tui.widgets.stream import StreamPane, assign, example
 from hal0.wire import ErrorRecord, ErrorView, SlotState, TokenBatch
 from tests.tui.pictures import screen_lines
 from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot, state

@@ -16,6 +16,7 @@ from tests.tui.samples import (
     FAILED,
     LOST_GPU,
     MEMORY,
+    NOW,
     REVISIONS,
     SHARED_GPU,
     WAY_BACK,
@@ -280,6 +281,20 @@ async def test_only_the_new_picture_counts_after_a_reload() -> None:
         await load(pilot, busy_state())
         await filled(pilot)
         assert_picture(pilot.app, "home-80x24")
+
+
+@pytest.mark.parametrize(
+    ("size", "ascii_only"), [((40, 12), False), ((80, 24), True), *((size, False) for size in SIZES)]
+)
+async def test_the_phases_of_a_request(size: tuple[int, int], ascii_only: bool) -> None:
+    done = {"phase": "finished", "outcome": "ok", "started_at": NOW - 12.4, "finished_at": NOW, "queue_ms": 740.0}
+    told = {"load_ms": 2_100.0, "ttft_ms": 4_380.0, "prefill_ms": 1_210.0, "tokens_per_second": 61.4, "tokens": 491}
+    used = {"prompt_tokens": 3337, "context": 32768}
+    answered = request("8841", "chat-l", prompt="Why?", text="Because.", **done, **told, **used)
+    async with showing(busy_state(requests=[answered]), size, ascii_only=ascii_only) as pilot:
+        await pilot.press("3", "tab", "t")
+        await settle(pilot)
+        assert_picture(pilot.app, f"phases-{'ascii-' if ascii_only else ''}{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])

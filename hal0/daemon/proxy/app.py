@@ -282,7 +282,7 @@ class ProxyApp:
 
     def _leased(self, passage: Passage, choice: Choice, lease: Lease) -> None:
         model = lease.spec.model.id
-        passage.request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms)
+        passage.request.leased(model=model, queue_ms=lease.queue_ms, load_ms=lease.load_ms, context=lease.context)
         if lease.terms is not None:
             passage.request.billed(lease.terms.price, tells_cost=lease.terms.tells_cost)
         passage.reply.headers += [

@@ -53,6 +53,8 @@ class Request:
         self.finished_at: float | None = None
         self.queue_ms: float | None = None
         self.load_ms: float | None = None
+        self.prefill_ms: float | None = None
+        self.context: int | None = None
         self.prompt_tokens: int | None = None
         self.tap = Tap(keeps_text=owner.captures())
         self.counted: Counted | None = None  # by a remote, where its bytes do not tell
@@ -77,8 +79,8 @@ class Request:
         # A slot that is up is mostly leased in the same step: then one event tells both.
         self._announcement = asyncio.get_running_loop().call_soon(self._announce)
 
-    def leased(self, *, model: str, queue_ms: float, load_ms: float) -> None:
-        self.model, self.queue_ms, self.load_ms = model, queue_ms, load_ms
+    def leased(self, *, model: str, queue_ms: float, load_ms: float, context: int | None) -> None:
+        self.model, self.queue_ms, self.load_ms, self.context = model, queue_ms, load_ms, context
         self.tap.gaps = self._owner.meter.of(self.slot).gaps
         self.phase = "prefill"
         if self._is_announced:
@@ -131,6 +133,7 @@ class Request:
                 counted.completion, counted.prompt, cached=counted.cached, cache_written=counted.cache_written
             )
         self._tokens, self.prompt_tokens, self._speed = usage.tokens, usage.prompt_tokens, usage.tokens_per_second
+        self.prefill_ms = usage.prefill_ms
         if self._speed is None:
             self._speed = self._measured_speed()
         self.cost = self._cost(usage)
@@ -186,6 +189,8 @@ class Request:
             "queue_ms": self.queue_ms,
             "load_ms": self.load_ms,
             "ttft_ms": self.ttft_ms,
+            "prefill_ms": self.prefill_ms,
+            "context": self.context,
             "tokens": self.tokens,
             "prompt_tokens": self.prompt_tokens,
             "tokens_per_second": self.tokens_per_second,

@@ -100,6 +100,11 @@ class Lease(Protocol):
         ...
 
     @property
+    def context(self) -> int | None:
+        """The tokens that there are for one request, where that is known."""
+        ...
+
+    @property
     def is_remote(self) -> bool: ...
     @property
     def terms(self) -> Terms | None:

@@ -64,6 +64,7 @@ class Usage:
     tokens: int | None
     prompt_tokens: int | None
     tokens_per_second: float | None = None
+    prefill_ms: float | None = None  # in which it has read the prompt
     cached: int = 0  # of the prompt's, from a cache
     cache_written: int = 0  # of the prompt's, put into a cache
     dollars: float | None = None  # what OpenRouter says it took for it
@@ -156,6 +157,7 @@ class Tap:
             _count(last, b'"completion_tokens"'),
             _count(last, b'"prompt_tokens"'),
             tokens_per_second=number_of(last, b'"predicted_per_second"'),
+            prefill_ms=number_of(last, b'"prompt_ms"'),
             cached=_count(last, b'"cached_tokens"') or 0,
             cache_written=_count(last, b'"cache_write_tokens"') or 0,
             dollars=number_of(last, b'"cost"'),

@@ -86,6 +86,7 @@ class RemoteLease:
     queue_ms: float = 0.0
     load_ms: float = 0.0
     engine: ClassVar[str] = ""
+    context: ClassVar[None] = None
     is_remote: ClassVar[bool] = True
 
     async def failure(self, reason: str) -> Hal0Error:

@@ -35,6 +35,11 @@ class Lease:
         """What computes the answer, for people; a program by its name alone."""
         return self.run.launch.engine_name if self.run.launch else ""
 
+    @property
+    def context(self) -> int | None:
+        """The tokens that there are for one request."""
+        return self.run.launch.context if self.run.launch else None
+
     def carried_by(self, line: Line) -> None:
         """The answer comes over this connection: while it moves, the backend needs no other proof of life."""
         self.hold.line = line

@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 
 from hal0.tui import figures
 from hal0.tui.lines import EMPTY, Line, line, span
+from hal0.tui.request_lines import short_id
 from hal0.tui.screens.base import KeyedModal, bindings
 from hal0.tui.store import ALL_TOPICS, Topic
 from hal0.tui.text import cut, fit, wrap
 from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
-from hal0.tui.widgets.stream import short_id
 
 LISTED = 5
 

@@ -35,6 +35,10 @@ class RequestScreen(ScrollingScreen, inherit_bindings=False):
         if not stream.has_text:
             self.dashboard.fetch_text(stream.view.id)
 
+    def do_timing(self) -> None:
+        self.view.shows_timing = not self.view.shows_timing
+        self.store.mark("requests")
+
     def do_cancel(self) -> None:
         """The first press names the request, the second one cancels that very one, whatever is shown by then."""
         now = self.store.now

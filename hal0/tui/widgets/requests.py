@@ -6,10 +6,10 @@ from typing import ClassVar
 from hal0.tui import figures
 from hal0.tui.lines import Line, Span, line, span
 from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE
+from hal0.tui.request_lines import short_id
 from hal0.tui.store import Stream
 from hal0.tui.text import fit
 from hal0.tui.widgets.listing import GAP, GUTTER, Listing
-from hal0.tui.widgets.stream import short_id
 from hal0.wire import RequestView
 
 
@@ -98,7 +98,7 @@ class RequestList(Listing):
         columns = fitting(width)
         texts = cell_texts(view, self.view.store.now)
         glyph = glyphs.outcomes[view.outcome or "ok"] if view.phase == "finished" else glyphs.states["serving"]
-        spans = self.row_start(fit(glyph, 1), texts["phase"][1], selected=selected)
+        spans = self.row_start(glyph[:1], texts["phase"][1], selected=selected)
         for column in columns:
             text, role = texts[column.id]
             spans.append(span(fit(text, column.cells, right=column.right, ellipsis=glyphs.ellipsis) + " " * GAP, role))

@@ -7,84 +7,16 @@ from textual.events import MouseScrollDown, MouseScrollUp
 
 from hal0.tui import figures
 from hal0.tui.finding import Search
-from hal0.tui.lines import EMPTY, Line, Span, line, span
-from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE, VOICE_ROLE
+from hal0.tui.lines import EMPTY, Line, Span, line, span, width_of
+from hal0.tui.look import OUTCOME_ROLE, VOICE_ROLE
 from hal0.tui.messages import Touched
+from hal0.tui.request_lines import breakdown, heading, short_id, timing, waiting_for
 from hal0.tui.store import Stream
 from hal0.tui.text import cut, wrap
 from hal0.tui.transcript import Wrapping
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
 from hal0.wire import RequestView, SlotView
-
-LONG_ID = 10
-
-
-def short_id(id: str) -> str:
-    """An id as people say it: whole if it is short, else its end."""
-    return f"#{id}" if len(id) <= LONG_ID else f"#{id[-6:]}"
-
-
-def heading(view: RequestView, now: float) -> tuple[Line, Line]:
-    """Above the text: whose request it is; how long it takes and how much it has produced."""
-    what = [span(view.slot or view.asked or "?", "strong"), span(f" {short_id(view.id)}", "muted")]
-    if not view.path.endswith("chat/completions"):
-        what.append(span(f" {view.path}", "muted"))
-    if view.key:
-        what.append(span(f" key {view.key}", "muted"))
-    end = view.finished_at if view.finished_at is not None else now
-    right = [span(figures.stopwatch(end - view.started_at))]
-    if view.tokens:
-        right.append(span(f"  {figures.count(view.tokens)} tok"))
-    return tuple(what), tuple(right)
-
-
-def timing(view: RequestView, context: int | None) -> Line:
-    """Below the text: phase or outcome, then the figures that are known."""
-    parts: list[Line] = []
-    if view.phase == "finished":
-        outcome = view.outcome or "ok"
-        word = {"ok": "done", "failed": "failed", "cancelled": "cancelled"}[outcome]
-        status = f" {view.status}" if view.status and outcome == "failed" else ""
-        parts.append((span(word + status, OUTCOME_ROLE[outcome]),))
-    else:
-        parts.append((span("at work" if view.doing else view.phase, PHASE_ROLE[view.phase]),))
-        if view.background and view.phase in ("queued", "loading"):
-            parts.append((span("background", "muted"),))
-    if view.tokens_per_second:
-        parts.append((span(f"{figures.rate(view.tokens_per_second)} tok/s"),))
-    if view.ttft_ms is not None:
-        parts.append((span("ttft ", "muted"), span(figures.milliseconds(view.ttft_ms))))
-    if view.load_ms and view.load_ms >= 1:
-        parts.append((span("load ", "muted"), span(figures.milliseconds(view.load_ms))))
-    if view.queue_ms and view.queue_ms >= 1:
-        parts.append((span("queue ", "muted"), span(figures.milliseconds(view.queue_ms))))
-    if view.prompt_tokens is not None:
-        used = figures.tokens_of(view.prompt_tokens + view.tokens)
-        limit = f"/{figures.tokens_of(context)}" if context else ""
-        parts.append((span("ctx ", "muted"), span(used + limit)))
-    joined: list[Span] = []
-    for index, part in enumerate(parts):
-        joined.extend(((("  ", "text"), *part)) if index else part)
-    return tuple(joined)
-
-
-def waiting_for(view: RequestView) -> str:
-    """What an in-flight request without text is waiting for."""
-    if view.phase == "queued":
-        return "queued: waiting for its turn"
-    if view.phase == "loading":
-        return "loading: the slot is starting, the request waits for it"
-    if view.path.endswith("/audio/speech"):
-        return "prefill: its first sentence is computed" if view.phase == "prefill" else "decoding: sound is sent"
-    if view.doing:
-        share = "" if view.progress is None else f"  {figures.percent(view.progress).strip()}"
-        return f"{view.doing}{share}"
-    if not view.stream:
-        return f"{view.phase}: not streamed, the answer comes when it is complete"
-    if view.phase == "prefill":
-        return "prefill: the backend reads the prompt"
-    return "decoding: its text is not kept"
 
 
 def example(slot: SlotView, listen: Sequence[str]) -> list[str]:
@@ -114,6 +46,7 @@ class StreamPane(Pane):
         self.stream: Stream | None = None
         self._wrapping: Wrapping | None = None
         self._top = 0  # the first wrapped line shown
+        self._room = 1  # rows for the text
         self.follows = True
         self.search = Search()
         self._before_search = (0, True)  # top, and whether it followed
@@ -138,14 +71,16 @@ class StreamPane(Pane):
             return self._framed(
                 width, (title, EMPTY), self._invitation(inner_width, inner_height), (EMPTY, self._what())
             )
-        request = self.stream.view
-        slot = self.view.store.slots.get(request.slot)
-        return self._framed(
-            width,
-            heading(request, self.view.store.now),
-            self._body(inner_width, inner_height),
-            (timing(request, slot.context if slot else None), self._position(inner_height)),
-        )
+        request, now = self.stream.view, self.view.store.now
+        above: list[Line] = []
+        if self.view.shows_timing:
+            above = [*breakdown(request, now, inner_width, self.look.glyphs), EMPTY][:inner_height]
+        self._room = inner_height - len(above)
+        body = self._body(inner_width, self._room)
+        position = self._position(self._room)
+        figures_room = inner_width - 3 - (width_of(position) + 3 if position else 0)
+        below = timing(request, now, figures_room, self.look.glyphs)
+        return self._framed(width, heading(request, now), [*above, *body], (below, position))
 
     def _framed(self, width: int, top: tuple[Line, Line], body: list[Line], bottom: tuple[Line, Line]) -> list[Line]:
         lines = [((" ", "text"), *spans) for spans in body]
@@ -288,7 +223,7 @@ class StreamPane(Pane):
         if match is None:
             return
         self.follows = False
-        height = self.size.height - 2
+        height = self._room
         if not self._top <= match.row < self._top + height:
             self._top = max(0, match.row - height // 3)
 
@@ -306,8 +241,7 @@ class StreamPane(Pane):
     def scroll_lines(self, by: int) -> None:
         if self._wrapping is None:
             return
-        height = self.size.height - 2
-        last = max(0, len(self._wrapping.lines) - height)
+        last = max(0, len(self._wrapping.lines) - self._room)
         start = min(self._top, last)
         self._top = min(max(0, start + by), last)
         self.follows = self._top >= last and by > 0

@@ -93,6 +93,7 @@ async def test_a_stream_is_passed_byte_for_byte_and_measured() -> None:
             (view,) = relay.requests.views()
             assert (view.tokens, view.prompt_tokens, view.tokens_per_second) == (20, 7, 50.5)
             assert view.ttft_ms is not None
+            assert (view.prefill_ms, view.context) == (3.5, 4096)
             assert view.text == "".join(f"word{number} " for number in range(20))
 
 

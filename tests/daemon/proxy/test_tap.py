@@ -20,7 +20,7 @@ STREAM = [
     event(tool_calls=[{"function": {"arguments": '{"x"'}}]),
     event(),
     b'data: {"choices":[],"usage":{"completion_tokens":9,"prompt_tokens":4},'
-    b'"timings":{"predicted_per_second":12.5}}\n\n',
+    b'"timings":{"prompt_ms":3.5,"predicted_per_second":12.5}}\n\n',
     b"data: [DONE]\n\n",
 ]
 
@@ -32,7 +32,7 @@ def test_it_counts_deltas_and_reads_the_backends_own_figures_at_the_end() -> Non
     assert firsts.index(True) == 1
     assert tap.first_at == 1.0
     usage = tap.usage()
-    assert (usage.tokens, usage.prompt_tokens, usage.tokens_per_second) == (9, 4, 12.5)
+    assert (usage.tokens, usage.prompt_tokens, usage.tokens_per_second, usage.prefill_ms) == (9, 4, 12.5, 3.5)
     assert tap.has_all
 
 
