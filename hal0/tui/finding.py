@@ -6,6 +6,7 @@ Capital letters do not count. A match may go over the end of a row that was brok
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import combining
 
 Place = tuple[int, int, int]  # a row, the first character in it, the last but one
 
@@ -34,9 +35,11 @@ def find(word: str, rows: Sequence[str], joints: Sequence[str]) -> list[Match]:
             starts.append(len(text))
             text += rows[row]
         for match in wanted.finditer(text):
-            parts = []
+            parts, match_end = [], match.end()
+            while combining(text[match_end : match_end + 1] or " "):  # a letter is marked with its accents
+                match_end += 1
             for row, start in enumerate(starts, first):
-                begin, end = max(match.start() - start, 0), min(match.end() - start, len(rows[row]))
+                begin, end = max(match.start() - start, 0), min(match_end - start, len(rows[row]))
                 if begin < end:
                     parts.append((row, begin, end))
             if parts:

@@ -1,11 +1,16 @@
-"""An app that keeps to the pace of its terminal: after each frame it asks for an answer, and waits for that."""
+"""An app that keeps to the pace of its terminal: after each frame it asks for an answer, and waits for that.
+
+What it writes for a frame is cropped to what changed.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 from textual.app import App
 from textual.timer import Timer
 
 from hal0.tui.clock import PaintClock
+from hal0.tui.cropped import crop
 
 CURSOR_POSITION = "\x1b[6n"  # a question that every terminal since the VT100 answers
 LAST_ANSWER_SECONDS = 1.0
@@ -17,6 +22,9 @@ class PacedApp(App[None], inherit_bindings=False):
     clock: PaintClock
     _at_last: Callable[[], object] | None = None  # waits for the terminal's last answer
     _patience: Timer | None = None
+
+    def _display(self, screen: Any, renderable: Any, *more: Any) -> None:
+        super()._display(screen, crop(renderable), *more)
 
     def post_display_hook(self) -> None:
         if self._at_last is None and not self.is_headless and self.clock.displayed():

@@ -41,10 +41,6 @@ class StillDashboard(Dashboard):
         then(MODELS)
 
 
-def still(theme: str = "hal0-dark", *, ascii_only: bool = False) -> StillDashboard:
-    return StillDashboard(SilentClient(Address(SOCKET)), Look.of(theme, ascii_only=ascii_only))
-
-
 async def settle(pilot: Pilot[None]) -> None:
     """Let layout, focus and painting come to rest."""
     for _ in range(3):
@@ -88,10 +84,15 @@ async def lose(pilot: Pilot[None], reason: str = "connection refused") -> None:
 
 @asynccontextmanager
 async def showing(
-    state: State | None, size: tuple[int, int] = (80, 24), *, theme: str = "hal0-dark", ascii_only: bool = False
+    state: State | None,
+    size: tuple[int, int] = (80, 24),
+    *,
+    theme: str = "hal0-dark",
+    ascii_only: bool = False,
+    app: type[StillDashboard] = StillDashboard,
 ) -> AsyncIterator[Pilot[None]]:
     """The dashboard with a state, at rest."""
-    dashboard = still(theme, ascii_only=ascii_only)
+    dashboard = app(SilentClient(Address(SOCKET)), Look.of(theme, ascii_only=ascii_only))
     async with dashboard.run_test(size=size) as pilot:
         dashboard.store.now = NOW
         if state is not None:

@@ -67,6 +67,12 @@ def test_letters_of_another_length_in_capitals_do_not_move_the_marks() -> None:
     assert search.pieces(0, "İİßx") == [("İİß", None), ("x", True)]
 
 
+def test_a_letter_is_marked_with_its_accents() -> None:
+    search = Search()
+    search.begin("e", ["xe\u0301\u0323y"], ["\n"], from_row=0)
+    assert search.pieces(0, "xe\u0301\u0323y") == [("x", None), ("e\u0301\u0323", True), ("y", None)]
+
+
 def test_the_search_begins_where_one_reads_and_goes_round() -> None:
     search = Search()
     rows = ["a", "b a", "a a"]
