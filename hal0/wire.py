@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from hal0.voices import Voice
+
 SlotState = Literal["offline", "pulling", "starting", "warming", "ready", "serving", "idle", "unloading", "error"]
 Phase = Literal["queued", "loading", "prefill", "decoding", "finished"]
 Outcome = Literal["ok", "failed", "cancelled"]
@@ -147,6 +149,7 @@ class RequestView(Wire):
     cost: float | None = None  # dollars, of a remote whose prices are known
     prompt: str = ""  # the last user message, cut; empty when capture is off
     text: str = ""  # the last of the answer; empty when capture is off
+    voices: list[tuple[Voice, int]] = []  # in which voice so many characters of `text` are, in their order
 
 
 class TokenBatch(Wire):
@@ -155,6 +158,7 @@ class TokenBatch(Wire):
     id: str
     text: str = ""
     reasoning: str = ""
+    calls: list[tuple[Voice, str]] = []  # of tools: what stands above a call, and its arguments
     tokens: int  # total so far, not of this batch
     tokens_per_second: float | None = None
 

@@ -16,6 +16,7 @@ LAYERS: list[set[str]] = [
         "hal0.person",
         "hal0.editor",
         "hal0.errors",
+        "hal0.voices",
         "hal0.wire",
         "hal0.paths",
         "hal0.streams",
@@ -61,6 +62,7 @@ LAYERS: list[set[str]] = [
 APART = [("hal0.tui", "hal0.daemon"), ("hal0.backends", "hal0.daemon"), ("hal0.backends", "hal0.tui")]
 PURE = [
     "hal0.errors",
+    "hal0.voices",
     "hal0.wire",
     "hal0.paths",
     "hal0.daemon.keys.key",

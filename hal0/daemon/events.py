@@ -134,7 +134,8 @@ class EventBus:
         """Empty these fields in the events that are remembered or still queued, where they hold text."""
         for event in self._ring:
             if isinstance(event.data, dict):
-                event.data.update((name, "") for name in fields if isinstance(event.data.get(name), str))
+                texts = {name: value for name in fields if isinstance(value := event.data.get(name), str | list)}
+                event.data.update((name, type(value)()) for name, value in texts.items())
 
     @contextmanager
     def subscribe(self, *, since: int | None = None, topics: Collection[str] = ()) -> Iterator[Subscription]:

@@ -22,6 +22,7 @@ from hal0.paths import locate
 from hal0.person import person
 from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
+from hal0.voices import Hearing
 from hal0.wire import (
     CommandView,
     ConfigTexts,
@@ -293,14 +294,14 @@ class Client:
 
     async def chat(self, body: dict[str, Any]) -> AsyncIterator[Piece]:
         """An answer to a chat as it comes. Raises what it failed of, also in the middle."""
-        ended = False
+        ended, hearing = False, Hearing()
         async for headers, blocks in self._events("/v1/chat/completions", silence_seconds=None, body=body):
             told = {name: value for name, value in headers.items() if name.startswith("x-hal0-")}
             for data in filter(None, map(_data_of, blocks)):
                 if data == b"[DONE]":
                     ended = True  # and read on to the end: leaving early would look like giving up
                 else:
-                    yield read_piece(data, told, where=str(self.address))
+                    yield read_piece(data, told, hearing, where=str(self.address))
         if not ended:
             reason = "the connection ended before the answer"
             raise Hal0Error("dispatch.stream_broken", slot=str(body["model"]), reason=reason)

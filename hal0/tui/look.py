@@ -144,7 +144,14 @@ PHASE_ROLE: Mapping[Phase, str] = {
     "decoding": "busy",
     "finished": "good",
 }
-VOICE_ROLE: Mapping[str, str] = {"prompt": "prompt", "reasoning": "reasoning", "text": "text"}  # of a transcript
+# Of a transcript.
+VOICE_ROLE: Mapping[str, str] = {
+    "prompt": "prompt",
+    "reasoning": "reasoning",
+    "text": "text",
+    "call": "call",
+    "arguments": "info",
+}
 OUTCOME_ROLE: Mapping[Outcome, str] = {"ok": "good", "failed": "bad", "cancelled": "warn"}
 
 
@@ -273,6 +280,7 @@ def styles_of(name: str) -> dict[str, Style]:
         "key": Style(color=c.accent, bold=True),
         "strong": Style(color=c.text, bold=True),
         "prompt": Style(color=c.accent),
+        "call": Style(color=c.info, bold=True),
         "reasoning": Style(color=c.muted, italic=True),
         "selected": Style(color=c.selected, bgcolor=c.text, reverse=True, bold=True),
         "match": Style(color=c.muted, bgcolor=c.on_loud, reverse=True),
@@ -309,6 +317,7 @@ def _ansi_styles() -> dict[str, Style]:
         "title": Style(bold=True),
         "key": Style(color="cyan", bold=True),
         "strong": Style(bold=True),
+        "call": Style(color="magenta", bold=True),
         "reasoning": Style(dim=True, italic=True),
         "selected": Style(reverse=True, bold=True),
         "match": Style(reverse=True),

@@ -21,7 +21,7 @@ from hal0.tui.transcript import Transcript, Voice
 from hal0.wire import SlotState
 
 LINE_LIMIT = 2_000  # characters without a line feed after which a line is told all the same
-MARKS: dict[Voice, str] = {"prompt": "", "reasoning": "(thinks) ", "text": ""}
+MARKS: dict[Voice, str] = {"prompt": "", "reasoning": "(thinks) ", "text": "", "call": "", "arguments": ""}
 
 
 class Listener:

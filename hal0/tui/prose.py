@@ -19,6 +19,8 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "The text of a request as it is generated. It stays with its outcome until a newer request comes.",
         "Scroll up with k and the text stands still; G goes on with it. What is looked for with / is marked in all its "
         "places, also over the end of a line; esc takes the marks out, then leads back.",
+        "Reasoning is faint; a call of a tool has its name in brackets and its arguments below, laid out once they are "
+        "whole.",
         "The bar below it is the time of the request: · queue, ░ load, ▒ prefill (the prompt is read), ▓ until the "
         "first token where the backend tells that apart, █ decode. In ASCII: . : - + #",
     ),

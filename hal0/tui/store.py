@@ -14,7 +14,8 @@ from hal0.tui.effects import summary
 from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.fixes import is_certain
 from hal0.tui.happenings import Happening, from_record, happening
-from hal0.tui.transcript import Transcript
+from hal0.tui.transcript import ANSWER, Transcript
+from hal0.voices import Said
 from hal0.wire import (
     ConfigView,
     DeviceView,
@@ -86,7 +87,7 @@ class Stream:
 
     @property
     def has_text(self) -> bool:
-        return not self.transcript.voices.isdisjoint(("text", "reasoning"))
+        return not self.transcript.voices.isdisjoint(ANSWER)
 
     @property
     def generates(self) -> bool:
@@ -251,7 +252,7 @@ class Store:
         """The text of a finished request that came without: an answer that was not streamed."""
         stream = self.streams.get(view.id)
         if stream is not None and not stream.has_text:
-            stream.transcript.append("text", view.text)
+            stream.transcript.extend(_said(view))
             self.mark("text")
 
     def connected(self, latency_ms: float | None) -> None:
@@ -317,6 +318,7 @@ class Store:
             return
         stream.transcript.append("reasoning", batch.reasoning)
         stream.transcript.append("text", batch.text)
+        stream.transcript.extend(batch.calls)
         update: dict[str, object] = {"tokens": batch.tokens, "tokens_per_second": batch.tokens_per_second}
         if stream.in_flight:
             update["phase"] = "decoding"
@@ -440,8 +442,18 @@ def _stream_of(view: RequestView, known: Stream | None) -> Stream:
         return Stream(view, known.transcript)
     stream = Stream(view)
     stream.transcript.append("prompt", _asked(view.prompt))
-    stream.transcript.append("text", view.text)
+    stream.transcript.extend(_said(view))
     return stream
+
+
+def _said(view: RequestView) -> list[Said]:
+    """The answer by voices; a daemon that tells none of them has only text."""
+    said: list[Said] = []
+    at = 0
+    for voice, count in view.voices:
+        said.append((voice, view.text[at : at + count]))
+        at += count
+    return [*said, ("text", view.text[at:])]
 
 
 def _asked(prompt: str) -> str:

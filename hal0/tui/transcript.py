@@ -5,13 +5,16 @@ a new token costs the wrapping of one line.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Literal
 
 from hal0.tui.text import harmless, wrap
+from hal0.voices import Said, laid_out
 
 LIMIT = 64 * 1024
 PIECE = 2048
-Voice = Literal["prompt", "reasoning", "text"]
+Voice = Literal["prompt", "reasoning", "text", "call", "arguments"]
+ANSWER: frozenset[Voice] = frozenset(("reasoning", "text", "call", "arguments"))
 
 
 class Transcript:
@@ -34,6 +37,10 @@ class Transcript:
             self.end += len(piece)
         if self.end - self.start > LIMIT:
             self._forget(self.end - LIMIT * 3 // 4)  # in large steps: each makes every reader begin anew
+
+    def extend(self, pieces: Iterable[Said]) -> None:
+        for voice, text in pieces:
+            self.append(voice, text)
 
     def _forget(self, until: int) -> None:
         kept = min(bisect_right(self._starts, until), len(self._starts) - 1)
@@ -66,6 +73,8 @@ class Wrapping:
         self._read_to = -1
         self._kept_from = -1
         self._open = False  # whether the last line may still grow
+        self._arguments = ""  # of the call that is told last
+        self._arguments_from = 0  # the first of their lines
 
     def update(self) -> None:
         """Take in what has been said since the last time."""
@@ -91,6 +100,22 @@ class Wrapping:
         if self.lines and self.lines[-1][0] != voice:
             self._open = False
             text = text.lstrip("\n")
+        if voice == "call":
+            text = text.strip("\n")
+        elif voice == "arguments":
+            text = self._all_arguments(text)
+        self._break(voice, text)
+
+    def _all_arguments(self, text: str) -> str:
+        """The arguments so far, to be broken anew: as they come, and laid out as soon as they are whole."""
+        if not self._open:
+            self._arguments, self._arguments_from = "", len(self.lines)
+        self._arguments += text
+        del self.lines[self._arguments_from :], self.joints[self._arguments_from :]
+        self._open = False
+        return laid_out(self._arguments)
+
+    def _break(self, voice: Voice, text: str) -> None:
         for number, part in enumerate(text.split("\n")):
             clean, joint = harmless(part), "\n"
             if number == 0 and self._open:

@@ -155,6 +155,15 @@ async def test_growing_text_jumps_by_half_a_pane_instead_of_scrolling_every_line
         assert tops == sorted(tops)
 
 
+async def test_a_pane_that_got_higher_shows_text_from_its_beginning_if_all_of_it_fits() -> None:
+    rows = "\n".join(f"row {number}" for number in range(18))
+    async with showing(default_state(requests=[request("8841", text=rows)]), (80, 24)) as pilot:
+        assert "row 0" not in "\n".join(screen_lines(pilot.app))
+        await pilot.press("tab", "z")
+        await settle(pilot)
+        assert " row 0" in screen_lines(pilot.app)
+
+
 async def test_a_finished_answer_fills_its_pane_to_the_end() -> None:
     rows = "\n".join(f"row {number}" for number in range(50))
     done = request("8841", phase="finished", outcome="ok", text=rows, finished_at=NOW)

@@ -9,6 +9,7 @@ from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.rollback import RollbackPage
 from hal0.tui.screens.slot import SlotPage
 from hal0.tui.widgets.chat import Timing
+from hal0.voices import Said, heading
 from tests.tui.pictures import assert_picture
 from tests.tui.samples import (
     CPU,
@@ -295,6 +296,24 @@ async def test_the_phases_of_a_request(size: tuple[int, int], ascii_only: bool) 
         await pilot.press("3", "tab", "t")
         await settle(pilot)
         assert_picture(pilot.app, f"phases-{'ascii-' if ascii_only else ''}{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_reasoning_and_calls_of_tools(size: tuple[int, int]) -> None:
+    said: list[Said] = [
+        ("reasoning", "They want to know the weather in two places. I ask for both."),
+        ("call", heading("calls get_weather")),
+        ("arguments", '{"city":"Ōsaka","days":2,"units":"metric"}'),
+        ("call", heading("calls get_weather")),
+        ("arguments", '{"city":"Tromsø","da'),
+    ]
+    voices = [(voice, len(text)) for voice, text in said]
+    text = "".join(text for _, text in said)
+    asked = request("8841", "chat-l", prompt="Where is it colder?", text=text, voices=voices, tokens=61)
+    async with showing(busy_state(requests=[asked]), size) as pilot:
+        await pilot.press("tab", "z")
+        await settle(pilot)
+        assert_picture(pilot.app, f"calls-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])

@@ -199,6 +199,7 @@ class Request:
             "cost": self.cost,
             "prompt": self.prompt if with_text else "",
             "text": self.tap.text if with_text else "",
+            "voices": list(self.tap.voices) if with_text else [],
         }
 
     def _announce(self) -> None:

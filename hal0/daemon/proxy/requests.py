@@ -21,7 +21,7 @@ from hal0.wire import RequestView, Totals
 KEPT_REQUESTS = 200
 TICK_SECONDS = 0.1
 SHORT_BYTES = 4096
-TEXTS = ("prompt", "text", "reasoning")  # the fields of events that hold what people wrote and were answered
+TEXTS = ("prompt", "text", "reasoning", "calls")  # the fields of events that hold what people wrote and were answered
 
 log = logging.getLogger("hal0.requests")
 
@@ -163,14 +163,15 @@ class Requests:
     def _decode(self, request: Request, *, watched: bool) -> None:
         if not request.tap.fresh_bytes:
             return
-        text, reasoning = request.tap.decode()
+        said = request.tap.decode()
         if watched and request.stream:
             self.bus.publish(  # a TokenBatch
                 "request.tokens",
                 {
                     "id": request.id,
-                    "text": text,
-                    "reasoning": reasoning,
+                    "text": "".join(text for voice, text in said if voice == "text"),
+                    "reasoning": "".join(text for voice, text in said if voice == "reasoning"),
+                    "calls": [piece for piece in said if piece[0] in ("call", "arguments")],
                     "tokens": request.tokens,
                     "tokens_per_second": request.tokens_per_second,
                 },

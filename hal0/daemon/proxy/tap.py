@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from hal0.daemon.proxy.meter import Histogram
+from hal0.voices import Hearing, Said, Voice
 
 RAW_BYTES = 64 * 2**10  # not yet decoded; the oldest goes first
 TEXT_CHARACTERS = 64 * 2**10
@@ -25,6 +26,8 @@ TEXT = re.compile(
 # What the last event of a stream has in it.
 ENDS = (b"[DONE]", b'"speech.audio.done"', b'"transcript.text.done"')
 REASONING = (b"reasoning_content", b"thinking")
+ARGUMENTS = (b"arguments", b"partial_json")
+CALLS = b'"tool_calls"'
 NUMBER = re.compile(rb"\s*:\s*([0-9.eE+-]+)")
 
 
@@ -75,6 +78,7 @@ class Tap:
 
     __slots__ = (
         "_before_last",
+        "_hearing",
         "_keeps_text",
         "_last",
         "_last_at",
@@ -86,6 +90,7 @@ class Tap:
         "is_sound",
         "text",
         "tokens",
+        "voices",
         "words",
     )
 
@@ -95,7 +100,9 @@ class Tap:
         self.is_sound = False  # set if the answer is no text: then it is only noted when it began
         self.gaps: Histogram | None = None  # where the seconds between tokens are counted
         self.words = TEXT  # where text stands in what comes
-        self.text = ""  # the last of the answer that was decoded, reasoning and tool arguments included
+        self.text = ""  # the last of the answer that was decoded, reasoning and calls of tools included
+        self.voices: list[tuple[Voice, int]] = []  # in which voice so many characters of it are
+        self._hearing = Hearing()
         self._keeps_text = keeps_text
         self._last_at = 0.0
         self._raw: deque[bytes] = deque()
@@ -172,6 +179,7 @@ class Tap:
         self._keeps_text = False
         self._raw.clear()
         self.text = ""
+        self.voices.clear()
 
     @property
     def has_all(self) -> bool:
@@ -179,24 +187,58 @@ class Tap:
         last = (self._before_last + self._last)[-4096:]
         return any(end in last for end in ENDS)
 
-    def decode(self) -> tuple[str, str]:
-        """Decode what came since the last time; gives the new text and the new reasoning."""
+    def decode(self) -> list[Said]:
+        """Decode what came since the last time, and tell it."""
         raw = b"".join(self._raw)[-RAW_BYTES:]
         self._raw.clear()
         self.fresh_bytes = 0
         if not self._keeps_text:
-            return "", ""
-        text: list[str] = []
-        reasoning: list[str] = []
-        both: list[str] = []
+            return []
+        said: list[Said] = []
+        if CALLS in raw:
+            for line in raw.splitlines():
+                said += self._calls(line) if CALLS in line else self._words(line)
+        else:
+            said = self._words(raw)
+        self._remember(said)
+        return said
+
+    def _words(self, raw: bytes) -> list[Said]:
+        """Pieces by the keys they stand behind, neighbours in one voice joined."""
+        joined: list[tuple[Voice, list[str]]] = []
         for name, literal in self.words.findall(raw):
             if not literal:
                 continue
-            piece = _unquote(literal)
-            both.append(piece)
-            (reasoning if name in REASONING else text).append(piece)
-        self.text = (self.text + "".join(both))[-TEXT_CHARACTERS:]
-        return "".join(text), "".join(reasoning)
+            voice: Voice = "reasoning" if name in REASONING else "arguments" if name in ARGUMENTS else "text"
+            if not joined or joined[-1][0] != voice:
+                joined.append((voice, []))
+            joined[-1][1].append(_unquote(literal))
+        return [(voice, "".join(pieces)) for voice, pieces in joined]
+
+    def _calls(self, line: bytes) -> list[Said]:
+        """A chunk, or a whole answer, in which tools are called: few are, so these are read as JSON."""
+        try:
+            said: list[Said] = []
+            for choice in json.loads(line[max(line.find(b"{"), 0) :])["choices"]:
+                said += self._hearing.said(choice.get("delta") or choice.get("message") or {})
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):  # cut off, or of another shape
+            return self._words(line)
+        return [(voice, text.encode("utf-8", "replace").decode("utf-8")) for voice, text in said]
+
+    def _remember(self, said: list[Said]) -> None:
+        for voice, text in said:
+            if self.voices and self.voices[-1][0] == voice:
+                self.voices[-1] = (voice, self.voices[-1][1] + len(text))
+            elif text:
+                self.voices.append((voice, len(text)))
+        text = self.text + "".join(text for _, text in said)
+        self.text = text[-TEXT_CHARACTERS:]
+        lost = len(text) - len(self.text)
+        while lost > 0:
+            voice, count = self.voices.pop(0)
+            if count > lost:
+                self.voices.insert(0, (voice, count - lost))
+            lost -= count
 
 
 def _unquote(literal: bytes) -> str:

@@ -159,8 +159,8 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
                 side.timing.headers = piece.headers
                 side.timing.tokens = piece.tokens or side.timing.tokens
                 side.timing.prompt_tokens = piece.prompt_tokens or side.timing.prompt_tokens
-                side.heard(piece.text, piece.reasoning)
-                said += piece.text
+                side.heard(piece.said)
+                said += "".join(text for voice, text in piece.said if voice != "reasoning")
                 self.store.mark("chat")
                 self.dashboard.wake()
         except Hal0Error as error:

@@ -1,6 +1,7 @@
 """One side of a chat: what was said, the answer as it comes, and how long it took."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from hal0.tui.text import harmless, wrap
 from hal0.tui.transcript import Wrapping
 from hal0.tui.view import View
 from hal0.tui.widgets.tail import Tail
+from hal0.voices import Said
 
 SHORTEST_SECONDS = 0.05  # an answer that came in less has no speed to speak of
 
@@ -82,14 +84,13 @@ class ChatPane(Tail):
         self.timing, self.problem, self.is_answering = Timing(time.monotonic()), None, True
         self.to_end()
 
-    def heard(self, text: str, reasoning: str) -> None:
+    def heard(self, said: Sequence[Said]) -> None:
         """A piece of the answer."""
         assert self.timing is not None
-        if text or reasoning:
+        if said:
             self.timing.first_at = self.timing.first_at or time.monotonic()
             self.timing.pieces += 1
-        self.conversation.transcript.append("reasoning", reasoning)
-        self.conversation.transcript.append("text", text)
+        self.conversation.transcript.extend(said)
 
     def ended(self, problem: Hal0Error | None) -> None:
         self.is_answering, self.problem = False, problem

@@ -47,6 +47,7 @@ class StreamPane(Pane):
         self._wrapping: Wrapping | None = None
         self._top = 0  # the first wrapped line shown
         self._room = 1  # rows for the text
+        self._height = 0  # as many as the text was scrolled for
         self.follows = True
         self.search = Search()
         self._before_search = (0, True)  # top, and whether it followed
@@ -121,10 +122,11 @@ class StreamPane(Pane):
             self._top = min(self._top, last)
             if self._top == last and not growing:
                 self.follows = True
-        elif not growing or last > self._top + height or self._top > last + height // 2:
+        elif not growing or height != self._height or last > self._top + height or self._top > last + height // 2:
             self._top = last
         elif last > self._top:
             self._top = last + height // 2
+        self._height = height
 
     def _tail(self, stream: Stream, width: int) -> list[Line]:
         """After the text: what it waits for, or how it ended if that was not well."""

@@ -1,10 +1,12 @@
 """What the daemon knows of requests, and what it tells those who watch."""
 
 import asyncio
+import itertools
 import re
 from typing import Any
 
 from hal0.daemon.events import Event
+from tests.fakes import chat_chunks
 from tests.fakes.backend import STREAM_HEAD, Asked, backend, delta
 from tests.fakes.door import relaying, until
 from tests.fakes.http_client import ask, connect, post
@@ -89,15 +91,47 @@ async def test_without_capture_no_text_is_kept_anywhere() -> None:
         assert "w1 " not in everything
 
 
+async def calls(asked: Asked) -> None:
+    """Two tools are called, with a pause after the first; then there are words without end."""
+    await asked.send(STREAM_HEAD)
+    await asked.chunk(chat_chunks.chunk(reasoning_content="secret thoughts"))
+    await asked.chunk(chat_chunks.call(0, '{"place":', id="a", name="weather"))
+    await asked.chunk(chat_chunks.call(0, '"secret"}'))
+    await asyncio.sleep(0.15)
+    await asked.chunk(chat_chunks.call(1, "{}", id="b", name="time"))
+    for number in range(40):
+        await asked.event(delta(f"w{number} "))
+        await asyncio.sleep(0.01)
+    await asked.event("[DONE]")
+    await asked.send(b"0\r\n\r\n")
+
+
+async def test_calls_of_tools_are_told_apart_to_those_who_watch_and_those_who_ask_later() -> None:
+    async with backend(calls) as upstream, relaying(upstream.endpoint) as relay:
+        told: list[Any] = []
+        with relay.bus.subscribe() as subscription:
+            await ask(relay.port, post(CHAT, STREAM))
+            while not any("w39" in each.get("text", "") for each in told):
+                told += [event.json_data() for event in await subscription.next_batch()]
+        assert "".join(each.get("reasoning", "") for each in told) == "secret thoughts"
+        pieces = [tuple(piece) for each in told for piece in each.get("calls", ())]
+        voices = [voice for voice, _ in itertools.groupby(pieces, key=lambda piece: piece[0])]
+        assert voices == ["call", "arguments", "call", "arguments"]
+        assert "".join(text for _, text in pieces) == '\n[calls weather]\n{"place":"secret"}\n[calls time]\n{}'
+        (view,) = relay.requests.views()
+        assert [voice for voice, _ in view.voices] == ["reasoning", *voices, "text"]
+        assert sum(count for _, count in view.voices) == len(view.text)
+
+
 async def test_when_capture_goes_off_what_was_kept_until_then_is_forgotten_too() -> None:
     async def both(asked: Asked) -> None:
-        await (words(asked) if asked.json().get("stream") else wordy_answer(asked))
+        await (calls(asked) if asked.json().get("stream") else wordy_answer(asked))
 
     async with backend(both) as upstream, relaying(upstream.endpoint) as relay:
         with relay.bus.subscribe():
             await ask(relay.port, post(CHAT, {**STREAM, "stream": False}))
             running = asyncio.ensure_future(ask(relay.port, post(CHAT, STREAM)))
-            await until(lambda: relay.requests.views()[0].tokens > 5)
+            await until(lambda: relay.requests.views()[0].tokens > 10)
             assert "secret" in repr(relay.requests.views())
             relay.capture(False)
             views = relay.requests.views()
@@ -110,7 +144,7 @@ async def test_when_capture_goes_off_what_was_kept_until_then_is_forgotten_too()
         with relay.bus.subscribe(since=0) as again:
             remembered = repr([event.json_data() for event in await again.next_batch()])
         relay.capture(True)
-        assert relay.requests.views()[0].tokens == 40
+        assert relay.requests.views()[0].tokens == 44
         everything = remembered + repr(relay.requests.views())
         assert not re.search(r"secret|\bw\d", everything)
 
