@@ -60,6 +60,7 @@ Need = Literal[
     "fixable",
     "text",
     "found",
+    "cut lines",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -166,6 +167,11 @@ KEYS: tuple[Key, ...] = (
     Key("next_match", ("n",), "n", "next", "to the next place of what was found; after the last comes the first",
         "Requests", STREAMS, "found", 2),
     Key("previous_match", ("N",), "N", "previous", "to the place before", "Requests", STREAMS, "found", 3),
+    Key("wrap", ("w",), "w", "wrap", "break long lines to fit, or cut them off", "Move", (*STREAMS, "log view"),
+        footer=13),
+    Key("shift_right", ("right",), "→", "right", "half a screen to the right, where lines are cut off", "Move",
+        (*STREAMS, "log view"), "cut lines"),
+    Key("shift_left", ("left",), "←", "left", "half a screen to the left", "Move", (*STREAMS, "log view"), "cut lines"),
     Key("timing", ("t",), "t", "timing", "how long each phase of the request took, and how much of its context it has "
         "used; again: without", "Requests", STREAMS, "text", 9),
     Key("filter_keep", (), "⏎", "keep", "keep the filter, or what was found", "Slots", ("filter",), footer=1),

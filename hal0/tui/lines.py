@@ -7,7 +7,9 @@ return lines, so they can be tested, compared and printed without a terminal.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hal0.tui.text import cells, cut, harmless
+from rich.cells import split_graphemes
+
+from hal0.tui.text import cells, cut, harmless, head
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -36,11 +38,29 @@ def cropped(spans: Line, width: int, ellipsis: str = "") -> Line:
     for text, role in spans:
         size = cells(text)
         if size > left or (size == left and spans[-1] is not (text, role)):
-            kept.append((cut(text, left, ellipsis), role))
+            kept.append((cut(text + " ", left, ellipsis), role))  # as more comes behind it
             break
         kept.append((text, role))
         left -= size
     return tuple(kept)
+
+
+def shifted(spans: Line, by: int, width: int, ellipsis: str) -> Line:
+    """What is seen of a line in `width` cells if so many are out of sight on its left; its end may be cut off too."""
+    seen: list[Span] = []
+    for text, role in spans:
+        size = cells(text)
+        if by >= size:
+            by -= size
+            continue
+        if by:
+            gone = head(text, by)
+            text, by = text[len(gone) :], by - cells(gone)
+            if by:  # half of a wide character is out of sight, so none of it is seen
+                first = split_graphemes(text)[0][0]
+                text, by = " " * (first[2] - by) + text[first[1] :], 0
+        seen.append((text, role))
+    return cropped(tuple(seen), width, ellipsis)
 
 
 def padded(spans: Line, width: int, role: str = "text") -> Line:

@@ -74,7 +74,7 @@ def cut(text: str, width: int, ellipsis: str = "…") -> str:
         return text
     if width <= len(ellipsis):
         return ellipsis[:width]
-    return _head(text, width - len(ellipsis)) + ellipsis
+    return head(text, width - len(ellipsis)) + ellipsis
 
 
 def cut_left(text: str, width: int, ellipsis: str = "…") -> str:
@@ -98,7 +98,8 @@ def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") ->
     return padding + text if right else text + padding
 
 
-def _head(text: str, width: int) -> str:
+def head(text: str, width: int) -> str:
+    """The longest beginning of a text in at most `width` cells."""
     if text.isascii():
         return text[:width]
     used = 0
@@ -118,18 +119,18 @@ def wrap(text: str, width: int) -> list[str]:
         return [text]
     pieces: list[str] = []
     while cells(text) > width:
-        head = _head(text, width) or text[0]  # a wide character in a one-cell pane still takes its place
-        rest = text[len(head) :]
+        begin = head(text, width) or text[0]  # a wide character in a one-cell pane still takes its place
+        rest = text[len(begin) :]
         if rest[:1] == " ":
-            pieces.append(head)
+            pieces.append(begin)
             text = rest[1:]
             continue
-        space = head.rfind(" ")
-        if space > 0 and head[:space].strip(" "):
-            pieces.append(head[:space])
-            text = head[space + 1 :] + rest
+        space = begin.rfind(" ")
+        if space > 0 and begin[:space].strip(" "):
+            pieces.append(begin[:space])
+            text = begin[space + 1 :] + rest
         else:
-            pieces.append(head)
+            pieces.append(begin)
             text = rest
     pieces.append(text)
     return pieces

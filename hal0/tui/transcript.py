@@ -58,6 +58,9 @@ class Transcript:
         return "".join(text for spoken, text in self._pieces if spoken == voice)
 
 
+WHOLE_LINES = 1_000_000  # cells: more than a transcript has
+
+
 class Wrapping:
     """The lines of a transcript at one width: `lines[i]` is a voice and at most `width` cells of harmless text.
 

@@ -23,6 +23,8 @@ class View:
     sort: Sort | None = None  # None: the configuration's order
     is_reversed: bool = False
     follows_newest: bool = True
+    wraps: bool = True  # long lines go on in the next row; else they are cut
+    shift: int = 0  # cells that are out of sight on the left, where lines are cut
     shows_timing: bool = False  # the phases of a request, above its text
     is_locked: bool = False  # nothing is changed at the daemon
     tape: str = ""  # REC, or which recording is shown

@@ -317,6 +317,14 @@ async def test_reasoning_and_calls_of_tools(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])
+async def test_long_lines_that_are_cut(size: tuple[int, int]) -> None:
+    async with showing(busy_state(), size) as pilot:
+        await pilot.press("3", "tab", "w", "right")
+        await settle(pilot)
+        assert_picture(pilot.app, f"cut-lines-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
 async def test_a_text_that_is_looked_for_in_a_stream(size: tuple[int, int]) -> None:
     async with showing(busy_state(), size) as pilot:
         await pilot.press("3", "tab", "slash", *"the", "enter", "n")

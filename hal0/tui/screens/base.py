@@ -172,9 +172,32 @@ class ScrollingScreen(KeyedScreen, inherit_bindings=False):
         """The pane that the keys move."""
         raise NotImplementedError
 
+    @property
+    def sideways(self) -> Pane:
+        """The pane whose long lines are cut, or broken to fit."""
+        return self.scrolled
+
     def mark_scrolled(self) -> None:
         """Tell what is to be painted anew."""
         raise NotImplementedError
+
+    def has(self, need: Need) -> bool:
+        return not self.view.wraps if need == "cut lines" else super().has(need)
+
+    def do_wrap(self) -> None:
+        self.view.wraps = not self.view.wraps
+        self.view.shift = 0
+        self.mark_scrolled()
+
+    def do_shift_right(self) -> None:
+        half = self.sideways.size.width // 2
+        if self.view.shift + half < self.sideways.longest:
+            self.view.shift += half
+            self.mark_scrolled()
+
+    def do_shift_left(self) -> None:
+        self.view.shift = max(0, self.view.shift - self.sideways.size.width // 2)
+        self.mark_scrolled()
 
     def _scroll(self, by: int) -> None:
         self.scrolled.scroll_lines(by)

@@ -3,6 +3,7 @@
 from hal0.tui.screens.base import ScrollingScreen
 from hal0.tui.store import Stream
 from hal0.tui.view import View
+from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.stream import StreamPane
 
 CANCEL_TWICE_SECONDS = 2.0
@@ -20,6 +21,10 @@ class RequestScreen(ScrollingScreen, inherit_bindings=False):
     def request_pane(self) -> StreamPane:
         """The pane with that request."""
         raise NotImplementedError
+
+    @property
+    def sideways(self) -> Pane:
+        return self.request_pane
 
     @property
     def request_runs(self) -> bool:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import ClassVar
 
-from hal0.tui.lines import Line, line, span
+from hal0.tui.lines import Line, line, shifted, span
 from hal0.tui.narrowing import fits
 from hal0.tui.text import cells, harmless, uncoloured, wrap
 from hal0.tui.view import View
@@ -73,13 +73,19 @@ class LogPane(Tail):
     def paint(self, width: int, height: int) -> list[Line]:
         rows = self._wrapped(width - 2)
         shown = self.window(rows, height - 1)
+        self.longest = max((cells(text) for text, _ in shown), default=0)
         title = line(span("log ", "title" if self.has_focus else "text"), span(self.slot, "strong"))
         right = [span(f"/{self.filter}  ", "warn")] if self.filter else []
         lines: list[Line] = [self.frame.rule(width, title, (*right, *self.place()), self.frame_role)]
-        lines += [line(" ", span(text, role)) for text, role in shown]
+        for text, role in shown:
+            row = line(span(text, role))
+            lines.append(line(" ", *(row if self.view.wraps else self._cut(row, width - 2))))
         if not rows:
             lines.append(line(span("  " + self._nothing(), "bad" if self.problem else "muted")))
         return lines
+
+    def _cut(self, row: Line, width: int) -> Line:
+        return shifted(row, self.view.shift, width, self.look.glyphs.ellipsis)
 
     def _nothing(self) -> str:
         if self.problem:
@@ -93,6 +99,7 @@ class LogPane(Tail):
 
     def _wrapped(self, width: int) -> list[tuple[str, str]]:
         """All rows at this width; lines that came since the last time are wrapped now, others are not touched."""
+        width = width if self.view.wraps else LONGEST * 2
         if width != self._width:
             self._width = width
             self._rewrap()

@@ -35,6 +35,7 @@ class Pane(Widget):
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []
         self._faded = False
+        self.longest = 0  # cells of the longest line shown, of panes that cut lines
 
     @property
     def look(self) -> Look:

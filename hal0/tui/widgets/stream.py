@@ -7,13 +7,13 @@ from textual.events import MouseScrollDown, MouseScrollUp
 
 from hal0.tui import figures
 from hal0.tui.finding import Search
-from hal0.tui.lines import EMPTY, Line, Span, line, span, width_of
+from hal0.tui.lines import EMPTY, Line, Span, line, shifted, span, width_of
 from hal0.tui.look import OUTCOME_ROLE, VOICE_ROLE
 from hal0.tui.messages import Touched
 from hal0.tui.request_lines import breakdown, heading, short_id, timing, waiting_for
 from hal0.tui.store import Stream
-from hal0.tui.text import cut, wrap
-from hal0.tui.transcript import Wrapping
+from hal0.tui.text import cells, cut, wrap
+from hal0.tui.transcript import WHOLE_LINES, Wrapping
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
 from hal0.wire import RequestView, SlotView
@@ -51,6 +51,7 @@ class StreamPane(Pane):
         self.follows = True
         self.search = Search()
         self._before_search = (0, True)  # top, and whether it followed
+        self._reveals = False  # the match one is at is to be brought into sight
         self._searched_to = -1  # what of the transcript is searched
 
     def show(self, stream: Stream | None) -> None:
@@ -97,14 +98,17 @@ class StreamPane(Pane):
         stream = self.stream
         assert stream is not None
         wrapping = self._wrapping
-        if wrapping is None or wrapping.width != width or wrapping.transcript is not stream.transcript:
-            wrapping = self._wrapping = Wrapping(stream.transcript, width)
+        broken_at = width if self.view.wraps else WHOLE_LINES
+        if wrapping is None or wrapping.width != broken_at or wrapping.transcript is not stream.transcript:
+            wrapping = self._wrapping = Wrapping(stream.transcript, broken_at)
             self._searched_to = -1
         wrapping.update()
         self._search_on(wrapping)
         tail = self._tail(stream, width)
         total = len(wrapping.lines) + len(tail)
         self._scroll(total, height, stream.in_flight)
+        if self._reveals:
+            self._reveal(wrapping, width, height)
         lines: list[Line] = []
         for number in range(self._top, min(self._top + height, len(wrapping.lines))):
             voice, text = wrapping.lines[number]
@@ -112,6 +116,9 @@ class StreamPane(Pane):
             if number == len(wrapping.lines) - 1 and stream.view.phase == "decoding" and not stream.view.doing:
                 spans.append((self.look.glyphs.cursor, "cursor"))
             lines.append(tuple(spans))
+        if not self.view.wraps:
+            self.longest = max(map(width_of, lines), default=0)
+            lines = [shifted(spans, self.view.shift, width, self.look.glyphs.ellipsis) for spans in lines]
         lines += tail[max(0, self._top - len(wrapping.lines)) :]
         return (lines + [EMPTY] * height)[:height]
 
@@ -213,21 +220,29 @@ class StreamPane(Pane):
         rows = [text for _, text in self._wrapping.lines]
         self.search.begin(word, rows, self._wrapping.joints, from_row=self._before_search[0])
         self._searched_to = self._wrapping.transcript.end
-        self._reveal()
+        self._stand_at_match()
 
     def step_search(self, by: int) -> None:
         self.search.step(by)
-        self._reveal()
+        self._stand_at_match()
 
-    def _reveal(self) -> None:
-        """Show the match one is at; the text stands still around it."""
-        match = self.search.current
+    def _stand_at_match(self) -> None:
+        """The text stands still, with the match one is at in sight when it is painted next."""
+        if self.search.current is not None:
+            self.follows, self._reveals = False, True
+
+    def _reveal(self, wrapping: Wrapping, width: int, height: int) -> None:
+        match, self._reveals = self.search.current, False
         if match is None:
             return
-        self.follows = False
-        height = self._room
-        if not self._top <= match.row < self._top + height:
-            self._top = max(0, match.row - height // 3)
+        row, begin, end = match.parts[0]
+        if not self._top <= row < self._top + height:
+            self._top = max(0, min(row - height // 3, len(wrapping.lines) - height))
+        if not self.view.wraps:
+            text = wrapping.lines[row][1]
+            first, last = cells(text[:begin]), cells(text[:end])
+            if first < self.view.shift or last >= self.view.shift + width:
+                self.view.shift = max(0, first - width // 3)
 
     def _search_on(self, wrapping: Wrapping) -> None:
         if self.is_searched and self._searched_to != wrapping.transcript.end:
