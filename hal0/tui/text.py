@@ -115,22 +115,31 @@ def wrap(text: str, width: int) -> list[str]:
 
     What is appended to the text later changes only the last piece: `wrap(a + b) == wrap(a)[:-1] + wrap(last + b)`.
     """
-    if cells(text) <= width:
-        return [text]
     pieces: list[str] = []
-    while cells(text) > width:
-        begin = head(text, width) or text[0]  # a wide character in a one-cell pane still takes its place
-        rest = text[len(begin) :]
-        if rest[:1] == " ":
-            pieces.append(begin)
-            text = rest[1:]
-            continue
+    at = 0
+    while window := _more_than(text, at, width):
+        begin = head(window, width) or window[0]  # a wide character in a one-cell pane still takes its place
+        after = at + len(begin)
         space = begin.rfind(" ")
-        if space > 0 and begin[:space].strip(" "):
-            pieces.append(begin[:space])
-            text = begin[space + 1 :] + rest
+        if text[after : after + 1] == " ":
+            at = after + 1
+        elif space > 0 and begin[:space].strip(" "):
+            begin, at = begin[:space], at + space + 1
         else:
-            pieces.append(begin)
-            text = rest
-    pieces.append(text)
+            at = after
+        pieces.append(begin)
+    pieces.append(text[at:])
     return pieces
+
+
+def _more_than(text: str, at: int, width: int) -> str:
+    """As much of the text from there on as has more than `width` cells; empty if the rest has no more.
+
+    Of a long text only so much is measured, again and again for each piece of it.
+    """
+    size = 2 * width + 2
+    while cells(window := text[at : at + size]) <= width:
+        if at + size >= len(text):
+            return ""
+        size *= 2
+    return window

@@ -78,6 +78,7 @@ class Wrapping:
         self._open = False  # whether the last line may still grow
         self._arguments = ""  # of the call that is told last
         self._arguments_from = 0  # the first of their lines
+        self._is_laid_out = False
 
     def update(self) -> None:
         """Take in what has been said since the last time."""
@@ -103,20 +104,21 @@ class Wrapping:
         if self.lines and self.lines[-1][0] != voice:
             self._open = False
             text = text.lstrip("\n")
-        if voice == "call":
-            text = text.strip("\n")
-        elif voice == "arguments":
-            text = self._all_arguments(text)
-        self._break(voice, text)
+        if voice == "arguments":
+            text = self._grown(text)
+        self._break(voice, text.strip("\n") if voice == "call" else text)
 
-    def _all_arguments(self, text: str) -> str:
-        """The arguments so far, to be broken anew: as they come, and laid out as soon as they are whole."""
+    def _grown(self, text: str) -> str:
+        """Arguments as they come; when they are whole all of them, laid out, in place of the lines there were."""
         if not self._open:
-            self._arguments, self._arguments_from = "", len(self.lines)
+            self._arguments, self._arguments_from, self._is_laid_out = "", len(self.lines), False
         self._arguments += text
+        whole = laid_out(self._arguments)
+        if whole == self._arguments and not self._is_laid_out:
+            return text
         del self.lines[self._arguments_from :], self.joints[self._arguments_from :]
-        self._open = False
-        return laid_out(self._arguments)
+        self._open, self._is_laid_out = False, whole != self._arguments
+        return whole
 
     def _break(self, voice: Voice, text: str) -> None:
         for number, part in enumerate(text.split("\n")):

@@ -61,6 +61,15 @@ def test_arguments_grow_as_they_come_and_are_laid_out_when_they_are_whole() -> N
     assert wrapping.lines[-1] == ("text", "Done.")
 
 
+def test_what_comes_after_whole_arguments_stands_behind_them_as_they_came() -> None:
+    transcript = Transcript()
+    wrapping = Wrapping(transcript, 40)
+    for text, rows in (('{"a":1}', ["{", '  "a": 1', "}"]), ("}", ['{"a":1}}']), (" x", ['{"a":1}} x'])):
+        transcript.append("arguments", text)
+        wrapping.update()
+        assert [row for _, row in wrapping.lines] == rows
+
+
 def test_what_is_no_json_stays_as_it_came() -> None:
     for text in ("{", "{]", "city}", "[" * 100_000 + "]", "", " "):
         assert laid_out(text) == text

@@ -1,5 +1,6 @@
 """Whatever text comes from outside, it is harmless, and it fits its cells."""
 
+import time
 import unicodedata
 
 import pytest
@@ -52,6 +53,13 @@ def test_fitted_text_has_exactly_its_width(text: str, width: int) -> None:
     assert cell_len(fit(safe, width, right=True)) == width
     assert cell_len(cut(safe, width)) <= width
     assert cell_len(cut_left(safe, width)) <= width
+
+
+def test_a_long_line_is_broken_in_a_time_that_grows_with_it_alone() -> None:
+    text = "日本語のとても長い文" * 6_000
+    began = time.monotonic()
+    assert "".join(wrap(text, 77)) == text
+    assert time.monotonic() - began < 10  # half a second; measured as a whole for each row it would be a minute
 
 
 def test_the_end_of_a_path_tells_more_than_its_beginning() -> None:
