@@ -172,6 +172,7 @@ KEYS: tuple[Key, ...] = (
     Key("shift_right", ("right",), "→", "right", "half a screen to the right, where lines are cut off", "Move",
         (*STREAMS, "log view"), "cut lines"),
     Key("shift_left", ("left",), "←", "left", "half a screen to the left", "Move", (*STREAMS, "log view"), "cut lines"),
+    Key("fold", ("T",), "T", "fold", "show only one line of reasoning, or all of it", "Requests", STREAMS, "text"),
     Key("timing", ("t",), "t", "timing", "how long each phase of the request took, and how much of its context it has "
         "used; again: without", "Requests", STREAMS, "text", 9),
     Key("filter_keep", (), "⏎", "keep", "keep the filter, or what was found", "Slots", ("filter",), footer=1),

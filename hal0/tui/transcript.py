@@ -68,9 +68,11 @@ class Wrapping:
     space that was taken out, or nothing.
     """
 
-    def __init__(self, transcript: Transcript, width: int) -> None:
+    def __init__(self, transcript: Transcript, width: int, *, folds: bool = False) -> None:
+        """`folds`: of reasoning there is only one line, which tells how long it is."""
         self.transcript = transcript
         self.width = width
+        self.folds = folds
         self.lines: list[tuple[Voice, str]] = []
         self.joints: list[str] = []
         self._read_to = -1
@@ -79,6 +81,7 @@ class Wrapping:
         self._arguments = ""  # of the call that is told last
         self._arguments_from = 0  # the first of their lines
         self._is_laid_out = False
+        self._folded = 0  # characters of the reasoning that is told last
 
     def update(self) -> None:
         """Take in what has been said since the last time."""
@@ -106,7 +109,16 @@ class Wrapping:
             text = text.lstrip("\n")
         if voice == "arguments":
             text = self._grown(text)
+        elif voice == "reasoning" and self.folds:
+            text = self._fold(text)
         self._break(voice, text.strip("\n") if voice == "call" else text)
+
+    def _fold(self, text: str) -> str:
+        if self._open:
+            del self.lines[-1], self.joints[-1]
+        self._folded = len(text) + (self._folded if self._open else 0)
+        self._open = False
+        return f"(reasoning: {self._folded:,} characters)"
 
     def _grown(self, text: str) -> str:
         """Arguments as they come; when they are whole all of them, laid out, in place of the lines there were."""

@@ -25,6 +25,7 @@ class View:
     follows_newest: bool = True
     wraps: bool = True  # long lines go on in the next row; else they are cut
     shift: int = 0  # cells that are out of sight on the left, where lines are cut
+    folds: bool = False  # reasoning is one line
     shows_timing: bool = False  # the phases of a request, above its text
     is_locked: bool = False  # nothing is changed at the daemon
     tape: str = ""  # REC, or which recording is shown

@@ -86,6 +86,28 @@ def test_a_dashboard_that_comes_later_tells_the_voices_apart_too() -> None:
     assert transcript.said("text") == "So be it."
 
 
+def test_folded_reasoning_is_one_line_however_it_comes() -> None:
+    transcript = Transcript()
+    wrapping = Wrapping(transcript, 40, folds=True)
+    for voice, text in (("reasoning", "a\nb\n"), ("reasoning", "c" * 1200), ("text", "So."), ("reasoning", "Hm.")):
+        transcript.append(voice, text)  # type: ignore[arg-type]
+        wrapping.update()
+    rows = [text for _, text in wrapping.lines]
+    assert rows == ["(reasoning: 1,204 characters)", "So.", "(reasoning: 3 characters)"]
+    assert len(wrapping.joints) == 3
+
+
+async def test_capital_t_folds_reasoning_and_unfolds_it(tmp_path: Path) -> None:
+    voices: list[tuple[Voice, int]] = [("reasoning", 12), ("text", 3)]
+    told = request("8841", text="Let me see. So.", voices=voices)
+    async with live(tmp_path, default_state(requests=[told])) as both:
+        await both.press("3", "T")
+        await both.sees("(reasoning: 12 characters)", "So.")
+        assert "Let me see" not in both.screen
+        await both.press("T")
+        await both.sees("Let me see", "So.")
+
+
 async def test_calls_are_blocks_in_a_stream_as_they_come(tmp_path: Path) -> None:
     async with live(tmp_path, default_state(requests=[request("8841", text="")]), (80, 40)) as both:
         said = [TokenBatch(id="8841", reasoning="The weather.", tokens=3)]

@@ -40,6 +40,10 @@ class RequestScreen(ScrollingScreen, inherit_bindings=False):
         if not stream.has_text:
             self.dashboard.fetch_text(stream.view.id)
 
+    def do_fold(self) -> None:
+        self.view.folds = not self.view.folds
+        self.store.mark("requests")
+
     def do_timing(self) -> None:
         self.view.shows_timing = not self.view.shows_timing
         self.store.mark("requests")

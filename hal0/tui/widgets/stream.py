@@ -99,8 +99,9 @@ class StreamPane(Pane):
         assert stream is not None
         wrapping = self._wrapping
         broken_at = width if self.view.wraps else WHOLE_LINES
-        if wrapping is None or wrapping.width != broken_at or wrapping.transcript is not stream.transcript:
-            wrapping = self._wrapping = Wrapping(stream.transcript, broken_at)
+        how = (stream.transcript, broken_at, self.view.folds)
+        if wrapping is None or (wrapping.transcript, wrapping.width, wrapping.folds) != how:
+            wrapping = self._wrapping = Wrapping(stream.transcript, broken_at, folds=self.view.folds)
             self._searched_to = -1
         wrapping.update()
         self._search_on(wrapping)
