@@ -244,8 +244,8 @@ async def test_chat(size: tuple[int, int]) -> None:
         side = chat.sides[0]
         side.conversation.settings["temperature"] = 0.2
         side.asked("What does a watcher do with a half-written file?")
-        side.heard("", "The person asks about reload.")
-        side.heard("It waits until the file has been quiet for 50 ms, and refuses what looks cut short.", "")
+        side.heard([("reasoning", "The person asks about reload.")])
+        side.heard([("text", "It waits until the file has been quiet for 50 ms, and refuses what looks cut short.")])
         side.timing = Timing(0.0, first_at=0.18, ended_at=2.1, tokens=118, prompt_tokens=412)
         side.is_answering = False
         chat.mark_scrolled()

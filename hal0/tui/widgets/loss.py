@@ -6,11 +6,11 @@ from typing import ClassVar
 from hal0.errors import Hal0Error
 from hal0.tui import figures, places
 from hal0.tui.lines import EMPTY, Line, line, span
+from hal0.tui.request_lines import short_id
 from hal0.tui.store import ALL_TOPICS, Store, Stream
 from hal0.tui.text import harmless, wrap
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
-from hal0.tui.widgets.stream import short_id
 from hal0.wire import ConfigValue, SlotView
 
 Values = Sequence[ConfigValue] | Hal0Error | None  # those in force, why they are not known, or not known yet
