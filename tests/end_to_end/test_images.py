@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from openai.types import ImagesResponse
 
 from hal0.daemon.image_files import KEPT_SECONDS
 from hal0.workflows import CURATED
@@ -166,6 +167,8 @@ def test_the_openai_package_gets_its_pictures(world: World) -> None:
     with openai.OpenAI(base_url=f"{world.hal0.url}/v1", api_key="any", max_retries=0) as client:
         answer = client.images.generate(model="img", prompt="a cat", n=2, size="512x512", response_format="b64_json")
         linked = client.images.generate(model="sdxl-turbo", prompt="a cat")
+    for each in (answer, linked):  # as OpenAI has published the answer, field by field
+        ImagesResponse.model_validate_json(each.model_dump_json(exclude_unset=True), strict=True)
     assert answer.data is not None
     pictures = [base64.b64decode(each.b64_json or "") for each in answer.data]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)

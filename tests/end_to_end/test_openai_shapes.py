@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from openai.types import Completion, CreateEmbeddingResponse, Model
+from openai.types.audio import Transcription, TranscriptionStreamEvent, TranscriptionVerbose
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.shared import ErrorObject
 from pydantic import BaseModel, TypeAdapter
 
 from tests.fakes.installation import Installation
@@ -72,6 +74,39 @@ def test_embeddings(client: httpx.Client) -> None:
     for more in ({}, {"dimensions": 8}):
         answer = client.post("/embeddings", json={"model": "embed", "input": ["one", "two"], **more})
         fits(CreateEmbeddingResponse, answer.json())
+
+
+@pytest.fixture(scope="module")
+def spoken(client: httpx.Client) -> bytes:
+    answer = client.post("/audio/speech", json={"model": "tts", "input": "Hello. Good morning."})
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def hear(client: httpx.Client, sound: bytes, **fields: str) -> httpx.Response:
+    answer = client.post("/audio/transcriptions", files={"file": ("a.wav", sound)}, data={"model": "stt", **fields})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_transcriptions(client: httpx.Client, spoken: bytes) -> None:
+    fits(Transcription, hear(client, spoken).json())
+    more = {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
+    fits(TranscriptionVerbose, hear(client, spoken, **more).json())
+    event: TypeAdapter[Any] = TypeAdapter(TranscriptionStreamEvent)
+    told = [line for line in hear(client, spoken, stream="true").iter_lines() if line]
+    assert "transcript.text.done" in told[-1]
+    for each in told:
+        event.validate_json(each.removeprefix("data: "), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/chat/completions", {}), ("/embeddings", {"model": "no such"}), ("/x", {})]
+)
+def test_errors(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    answer = client.post(path, json=body)
+    assert 400 <= answer.status_code < 500
+    fits(ErrorObject, answer.json()["error"])
 
 
 def test_responses(client: httpx.Client) -> None:

@@ -212,7 +212,7 @@ BROKEN = {
     "no file": (BOUND, MODEL + b"--x--\r\n", (400, "dispatch.invalid_request", "file")),
     "two files": (BOUND, MODEL + FILE + FILE + b"--x--\r\n", (400, "dispatch.invalid_request", "file")),
     "an empty file": (BOUND, MODEL + FILE.replace(b"abc", b"") + b"--x--\r\n", (400, "dispatch.audio_empty", "file")),
-    "no sound": (BOUND, MODEL + FILE + b"--x--\r\n", (415, "dispatch.unsupported_audio", None)),
+    "no sound": (BOUND, MODEL + FILE + b"--x--\r\n", (415, "dispatch.unsupported_audio", "file")),
 }  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def test_a_file_that_names_other_files_opens_none(hal0: Installation, best: byte
         "a.ffconcat": f"ffconcat version 1.0\nfile '{tmp_path}/secret.wav'\n",
     }
     for name, text in lists.items():
-        assert code(ask(hal0, text.encode(), name=name)) == (415, "dispatch.unsupported_audio", None)
+        assert code(ask(hal0, text.encode(), name=name)) == (415, "dispatch.unsupported_audio", "file")
 
 
 def test_a_large_upload_leaves_the_memory_of_both_processes_flat(hal0: Installation) -> None:

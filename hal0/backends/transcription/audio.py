@@ -30,10 +30,10 @@ def samples(file: BinaryIO, *, name: str) -> Iterator[bytes]:
     try:
         container = av.open(file, "r", options=OPTIONS, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
-        raise Hal0Error("dispatch.unsupported_audio", file=name, reason=_words(error)) from error
+        raise Hal0Error("dispatch.unsupported_audio", param="file", file=name, reason=_words(error)) from error
     with container:
         if not container.streams.audio:
-            raise Hal0Error("dispatch.unsupported_audio", file=name, reason="it has no audio track")
+            raise Hal0Error("dispatch.unsupported_audio", param="file", file=name, reason="it has no audio track")
         stream = container.streams.audio[0]
         came, problem = 0, ""
         resampled = _Resampled()
@@ -54,7 +54,7 @@ def samples(file: BinaryIO, *, name: str) -> Iterator[bytes]:
             for frame in frames:
                 if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
                     reason = f"it claims {frame.sample_rate} samples a second"
-                    raise Hal0Error("dispatch.unsupported_audio", file=name, reason=reason)
+                    raise Hal0Error("dispatch.unsupported_audio", param="file", file=name, reason=reason)
                 for piece in resampled.feed(frame):
                     came += len(piece)
                     yield piece
@@ -62,9 +62,9 @@ def samples(file: BinaryIO, *, name: str) -> Iterator[bytes]:
             came += len(piece)
             yield piece
         if not came and problem:
-            raise Hal0Error("dispatch.unsupported_audio", file=name, reason=problem)
+            raise Hal0Error("dispatch.unsupported_audio", param="file", file=name, reason=problem)
         if not came:
-            raise Hal0Error("dispatch.audio_empty", file=name)
+            raise Hal0Error("dispatch.audio_empty", param="file", file=name)
 
 
 class _Resampled:

@@ -159,7 +159,8 @@ class Stream(_Joined):
         return _event(type="transcript.text.delta", delta=self.join(segment))
 
     def end(self, seconds: float) -> str:
-        return _event(type="transcript.text.done", text=self.text, usage=_usage(seconds))
+        # Without `usage`: in this event OpenAI has only that of tokens, which nobody counts here.
+        return _event(type="transcript.text.done", text=self.text)
 
 
 WRITERS: Mapping[str, Callable[[Asked], Writer]] = {

@@ -328,7 +328,8 @@ def checked_fields(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
 def _explain(error: ValidationError) -> NoReturn:
     first = error.errors(include_url=False, include_input=False)[0]
     if (code := OWN_CODES.get(first["type"])) is not None:
-        raise Hal0Error(code, param=str(first["loc"][0]), **first.get("ctx", {})) from error
+        field = str(first["loc"][0]).rstrip("_")  # one that is missing goes by our own name for it
+        raise Hal0Error(code, param=field, **first.get("ctx", {})) from error
     field, reason = explained(error)
     raise Hal0Error(
         "dispatch.invalid_request", param=field or None, field=field or "the body", reason=reason

@@ -59,10 +59,14 @@ def _reason(kind: str, message: str, facts: dict[str, Any]) -> str:
     if kind == "literal_error":
         return MUST + str(facts["expected"]).replace("'", "")
     if (bound := BOUNDS.get(kind)) is not None:
-        return MUST + bound.format(**facts)
+        return MUST + bound.format(**{name: _plain(value) for name, value in facts.items()})
     if (other := OTHERS.get(kind)) is not None:
         return other.format(**facts)
     return message  # of the checks that hal0 has itself
+
+
+def _plain(bound: Any) -> Any:
+    return f"{bound:g}" if isinstance(bound, float) else bound
 
 
 def _kind_of(value: Any) -> str:
