@@ -709,14 +709,14 @@ _add(
 )
 _add(
     "config.read_only",
-    409,
+    403,
     "{path} may not be written: {reason}",
     cause="The file, its folder or its disk is read-only for hal0, or it belongs to another user.",
     remedy="Edit the file as its owner, or correct its owner and mode; the old file is as it was.",
 )
 _add(
     "config.write_failed",
-    507,
+    500,
     "{path} could not be written: {reason}",
     cause="The disk is full, a limit is reached, or the disk fails.",
     remedy="Make room and repeat; the old file is as it was.",

@@ -295,7 +295,7 @@ def test_a_disk_that_takes_no_more_is_told_by_api_and_command_and_the_file_is_wh
     resource.prlimit(hal0.process.pid, resource.RLIMIT_FSIZE, (32_000, limit[1]))
     longer = text + "# " + "x" * 40_000 + "\n"
     answer = ask(hal0, "PUT", "config", {"text": longer}, if_match="*")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "config.write_failed")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "config.write_failed")
     said = cli(hal0, "config", "edit", EDITOR=editor(tmp_path, f"$ s/$/ # {'x' * 40_000}/"), status=1)
     assert "config.write_failed" in said
     assert hal0.config.read_text() == text
