@@ -309,6 +309,17 @@ def dispatch_stream_total_timeout(hal0: Installation) -> None:
     assert "dispatch.stream_too_long" in post(hal0, "/v1/chat/completions", {**LONG, "model": "t"}).text
 
 
+def dispatch_heartbeat(hal0: Installation) -> None:
+    slow = program(hal0, "slow", f'FAKE_LLAMA_LOAD=2 exec {sys.executable} {FAKE_SERVER} "$@"')
+    change(hal0, binary=slow)
+    for on in (False, True):
+        change(hal0, **{"dispatch.heartbeat": on})
+        hal0.admin("POST", "/api/slots/t/unload", {})
+        text = post(hal0, "/v1/chat/completions", {**HELLO, "model": "t", "stream": True}).text
+        assert text.startswith(": waiting\n\n" if on else "data: {")
+        assert text.endswith("data: [DONE]\n\n")
+
+
 def models_folders(hal0: Installation) -> None:
     folder = hal0.folder / "models"
     folder.mkdir()
@@ -795,7 +806,7 @@ LOOKS: dict[str, Callable[[Installation], None]] = {
         server_body_limit, server_cors_origins, server_trusted_hosts, daemon_ports, daemon_log_level, dispatch_chat,
         auth_keys_file, auth_admin,
         dispatch_embedding, dispatch_image, dispatch_start_timeout, dispatch_stream_idle_timeout,
-        dispatch_stream_total_timeout,
+        dispatch_stream_total_timeout, dispatch_heartbeat,
         models_folders, models_NAME_path, models_NAME_url, models_NAME_aliases, models_NAME_sha256, models_NAME_licence,
         models_NAME_mmproj,
         slots_NAME_provider,

@@ -293,6 +293,11 @@ class Dispatch(Table):
     start_timeout: Seconds = Field(180.0, gt=0, description="How long a slot may take to become ready.")
     stream_idle_timeout: Seconds = Field(300.0, gt=0, description="Longest silence of a backend in an answer.")
     stream_total_timeout: Seconds = Field(0.0, description="Longest time one answer may take; 0 = no limit.")
+    heartbeat: bool = Field(
+        False,
+        description="Whether a stream of text that waits for its slot gets comments meanwhile, for proxies that end "
+        "what is silent. Its head is then sent early: what goes wrong is told in the stream, with status 200.",
+    )
 
 
 class Model(Table):

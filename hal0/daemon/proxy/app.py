@@ -24,6 +24,7 @@ from hal0.daemon.proxy import audio, headers
 from hal0.daemon.proxy.body import Call, check_content_type, parse
 from hal0.daemon.proxy.bounds import bytes_allowed
 from hal0.daemon.proxy.faults import fault, is_the_upstreams, own_fault, told_fault
+from hal0.daemon.proxy.heartbeat import beating
 from hal0.daemon.proxy.native import NATIVE
 from hal0.daemon.proxy.passage import Passage, Receive
 from hal0.daemon.proxy.progress import PROGRESS_TYPE, relay_answer
@@ -185,7 +186,12 @@ class ProxyApp:
         """Steps 4 to 8; 3 again if the slot serves another model than `model` by the time the turn has come."""
         while True:
             background = passage.request.background
-            async with choice.upstream.lease(request=passage.request.id, background=background) as lease:
+            leasing = choice.upstream.lease(request=passage.request.id, background=background)
+            if passage.settings.dispatch.heartbeat and call.is_event_stream:
+                if call.translation is not None and call.translation.stream is not None:
+                    passage.reply.last_event = call.translation.stream.fail
+                leasing = beating(leasing, passage.reply)
+            async with leasing as lease:
                 served = lease.spec.model
                 if choice.rule != BY_MODEL or model == served.id or model in served.aliases:
                     return await self._on_lease(passage, call, choice, lease)

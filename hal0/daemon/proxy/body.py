@@ -270,6 +270,11 @@ class Call:
     def model(self) -> str | None:
         return self.body.model
 
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the answer will be text as it comes."""
+        return self.api in (Api.CHAT, Api.COMPLETION) and self.body.is_stream
+
     def prompt(self) -> str:
         return self.body.prompt()[:PROMPT_CHARACTERS]
 

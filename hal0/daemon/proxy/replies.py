@@ -19,17 +19,30 @@ class Reply:
 
     def __init__(self, scope: Any, send: Send, *, headers: list[Header]) -> None:
         self.headers = headers  # sent with every answer: the request's id, CORS, and later which slot it was
-        self.status: int | None = None  # as sent
+        self.status: int | None = (
+            None  # as sent; None as long as there is no answer, though its stream may be held open
+        )
         self.pipe: Pipe | None = scope.get("extensions", {}).get(PIPE)
         self.error_body: Callable[[Hal0Error], bytes] = Hal0Error.body  # how the client's API tells of a failure …
         self.last_event: Callable[[Hal0Error], bytes] = _error_event  # … and in the middle of a stream
         self._send = send
         self._is_stream = False
+        self._is_held = False
         self._has_ended = False
+
+    async def hold(self, comment: bytes) -> None:
+        """Begin a stream of events before anything is known of the answer, or say in it that there is nothing yet."""
+        if not self._is_held:
+            self._is_held = True
+            kept = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+            await self._send({"type": "http.response.start", "status": 200, "headers": [*kept, *self.headers]})
+        await self.part(comment)
 
     async def head(self, status: int, headers: list[Header], *, is_stream: bool) -> None:
         self.status = status
-        self._is_stream = is_stream
+        self._is_stream = is_stream or self._is_held
+        if self._is_held:
+            return
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.headers]})
 
     async def part(self, data: bytes) -> None:
@@ -41,7 +54,7 @@ class Reply:
 
     async def whole(self, status: int, body: bytes, headers: list[Header]) -> None:
         await self.head(status, [*headers, (b"content-length", b"%d" % len(body))], is_stream=False)
-        await self.end(body)
+        await self.end(b"data: %b\n\n" % body.strip() if self._is_held else body)
 
     async def fail(self, error: Hal0Error) -> None:
         """Tell of an error in the way that is still open: an answer of its own, or a last event, or a cut connection.
@@ -50,9 +63,9 @@ class Reply:
         """
         if self._has_ended:
             return  # cancelled while the last bytes were on their way
-        if self.status is None:
+        if self.status is None and not self._is_held:
             await self.whole(error.status, self.error_body(error), error_headers(error))
-        elif self._is_stream:
+        elif self._is_stream or self._is_held:
             await self.end(self.last_event(error))
         else:
             raise CutShort(str(error))
