@@ -410,8 +410,9 @@ class ProxyApp:
             translated = None if translation is None else self._translated(reply, translation, call, lease)
             await reply.head(200, [*passed, (b"x-accel-buffering", b"no")], is_stream=True)
             await relay_events(connection, reply, tap, on_first=passage.request.decoding, translated=translated)
-        elif head.length is not None and head.length <= WHOLE_BYTES:
-            body = await self._whole(connection, call, lease, limit_bytes=WHOLE_BYTES)
+        elif reply.is_held or (head.length is not None and head.length <= WHOLE_BYTES):
+            limit = ADAPTED_BYTES if reply.is_held else WHOLE_BYTES
+            body = await self._whole(connection, call, lease, limit_bytes=limit)
             tap.keep(body)
             await reply.whole(200, body, passed)
         else:

@@ -27,21 +27,21 @@ class Reply:
         self.last_event: Callable[[Hal0Error], bytes] = _error_event  # … and in the middle of a stream
         self._send = send
         self._is_stream = False
-        self._is_held = False
+        self.is_held = False  # a stream has begun, of comments only
         self._has_ended = False
 
     async def hold(self, comment: bytes) -> None:
         """Begin a stream of events before anything is known of the answer, or say in it that there is nothing yet."""
-        if not self._is_held:
-            self._is_held = True
+        if not self.is_held:
+            self.is_held = True
             kept = [(b"content-type", EVENT_STREAM), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
             await self._send({"type": "http.response.start", "status": 200, "headers": [*kept, *self.headers]})
         await self.part(comment)
 
     async def head(self, status: int, headers: list[Header], *, is_stream: bool) -> None:
         self.status = status
-        self._is_stream = is_stream or self._is_held
-        if self._is_held:
+        self._is_stream = is_stream or self.is_held
+        if self.is_held:
             return
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.headers]})
 
@@ -54,7 +54,7 @@ class Reply:
 
     async def whole(self, status: int, body: bytes, headers: list[Header]) -> None:
         await self.head(status, [*headers, (b"content-length", b"%d" % len(body))], is_stream=False)
-        await self.end(b"data: %b\n\n" % body.strip() if self._is_held else body)
+        await self.end(b"data: %b\n\n" % body.strip() if self.is_held else body)
 
     async def fail(self, error: Hal0Error) -> None:
         """Tell of an error in the way that is still open: an answer of its own, or a last event, or a cut connection.
@@ -63,9 +63,9 @@ class Reply:
         """
         if self._has_ended:
             return  # cancelled while the last bytes were on their way
-        if self.status is None and not self._is_held:
+        if self.status is None and not self.is_held:
             await self.whole(error.status, self.error_body(error), error_headers(error))
-        elif self._is_stream or self._is_held:
+        elif self._is_stream or self.is_held:
             await self.end(self.last_event(error))
         else:
             raise CutShort(str(error))

@@ -104,6 +104,17 @@ def test_a_backend_that_does_not_stream_after_all_is_told_as_one_event(loop: Vir
     assert json.loads(only)["choices"]
 
 
+async def answers_by_and_by(asked: Asked) -> None:
+    await asked.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
+    for part in (b'{"choices":', b"[1]}", b""):
+        await asked.chunk(part)
+
+
+def test_one_whose_length_is_not_told_neither(loop: VirtualLoop) -> None:
+    *waiting, only = answered(loop, answers_by_and_by, stream=True).events()
+    assert (set(waiting), json.loads(only)) == ({WAITING}, {"choices": [1]})
+
+
 def test_a_client_that_leaves_meanwhile_is_waited_for_no_longer(loop: VirtualLoop) -> None:
     async def leave() -> None:
         async with (
