@@ -120,6 +120,30 @@ def test_speech_of_a_remote_passes_as_it_comes(hal0: Installation, far: RemoteSe
     assert view["ttft_ms"] > 0
 
 
+@pytest.mark.parametrize("size", [1_000, 5 * 2**20])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_recording_for_a_remote_arrives_whole(hal0: Installation, far: RemoteServer, size: int, stream: bool) -> None:
+    fields = {"model": "far/big", "language": "en", "stream": str(stream).lower()}
+    sound = ("a.wav", b"RIFF" + bytes(size), "audio/wav")
+    answer = httpx.post(f"{hal0.url}/v1/audio/transcriptions", files={"file": sound}, data=fields, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert f"a.wav, audio/wav, {size + 4} bytes" in answer.text
+    assert answer.text.startswith("data: ") == stream
+    assert answer.headers["x-hal0-remote"] == "far"
+    (_, headers, body) = far.asked[-1]
+    assert (body["model"], body["language"]) == ("big", "en")
+    assert headers["authorization"] == "Bearer sk-remote"
+
+
+def test_plain_completions_and_embeddings_pass_too(hal0: Installation, far: RemoteServer) -> None:
+    answer = httpx.post(f"{hal0.url}/v1/completions", json={"model": "far/big", "prompt": "once"}, timeout=60)
+    assert answer.json()["choices"][0]["text"].startswith("You said: once")
+    for form in ("float", "base64"):
+        asked = {"model": "far/big", "input": ["a", "b"], "encoding_format": form}
+        vectors = httpx.post(f"{hal0.url}/v1/embeddings", json=asked, timeout=60).json()["data"]
+        assert [type(each["embedding"]) for each in vectors] == [list if form == "float" else str] * 2
+
+
 def test_what_is_excluded_or_unknown_is_no_route(hal0: Installation, far: RemoteServer) -> None:
     for model in ("vendor/model-b", "far/vendor/model-b", "far/other", "nobody"):
         answer = ask(hal0, model)
