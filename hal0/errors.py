@@ -219,7 +219,8 @@ _add(
     409,
     "the file of model {model!r} is not there: {path}",
     cause="The file was moved or deleted, or its disk is not mounted.",
-    remedy="Restore the file or correct `path` in [models.{model}]; one that hal0 had pulled, pull again.",
+    remedy="Restore the file, or correct its path where it stands: `path` in [models.{model}], or the slot itself. "
+    "One that hal0 had pulled, pull again.",
 )
 _add(
     "model.no_such_file",

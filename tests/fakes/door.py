@@ -113,10 +113,11 @@ class FakeChoice:
 @dataclass
 class FakeDispatcher:
     slots: dict[str, FakeSlot] = field(default_factory=dict)
+    fallback: tuple[str, ...] = ()  # of the slot that answers when no model is named
 
     def pick(self, api: Api, model: str | None, settings: Settings, *, key: Key | None) -> FakeChoice:
         if model is None:
-            return FakeChoice(next(iter(self.slots.values())), "default")
+            return FakeChoice(next(iter(self.slots.values())), "default", self.fallback)
         if model not in self.slots:
             raise Hal0Error("dispatch.no_route", param="model", model=model, nearest="")
         return FakeChoice(self.slots[model], "slot")
@@ -150,6 +151,7 @@ async def relaying(
     capture: bool = True,
     wrap: Callable[[Any], Any] = lambda app: app,
     uploads: Path = Path("/nowhere"),
+    fallback: tuple[str, ...] = (),
 ) -> AsyncIterator[Relay]:
     """A proxy before slots named `primary`, `slot1`, … of one kind. Large files of requests lie in `uploads`."""
     settings = Settings(
@@ -165,7 +167,7 @@ async def relaying(
     names = ["primary", *(f"slot{number}" for number in range(1, len(endpoints)))]
     slots = {name: FakeSlot(name, endpoint, kind=kind) for name, endpoint in zip(names, endpoints, strict=True)}
     app = ProxyApp(
-        dispatcher=FakeDispatcher(slots),
+        dispatcher=FakeDispatcher(slots, fallback),
         keys=keys or Keyring(),
         requests=requests,
         pool=pool,

@@ -104,6 +104,25 @@ def test_a_backend_that_does_not_stream_after_all_is_told_as_one_event(loop: Vir
     assert json.loads(only)["choices"]
 
 
+def test_another_may_still_stand_in(loop: VirtualLoop) -> None:
+    async def ask() -> Seen:
+        async with (
+            backend(fails) as first,
+            backend(talks) as second,
+            relaying(first.endpoint, second.endpoint, dispatch=Dispatch(heartbeat=True), fallback=("slot1",)) as relay,
+            connect(relay.port, seconds=10_000) as client,
+        ):
+            relay.slot.ready.clear()
+            asyncio.get_running_loop().call_later(START_SECONDS, relay.slot.ready.set)
+            await client.send(post(CHAT, {**HELLO, "stream": True}))
+            return await client.answer()
+
+    events = loop.run(ask()).events()
+    assert events[0] == WAITING
+    assert events[-1] == "[DONE]"
+    assert not any("error" in event for event in events)
+
+
 async def answers_by_and_by(asked: Asked) -> None:
     await asked.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
     for part in (b'{"choices":', b"[1]}", b""):
