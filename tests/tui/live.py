@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from textual.events import Key
 from textual.pilot import Pilot
 
 from hal0.tui.app import Dashboard
@@ -53,6 +54,12 @@ class Live:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def press_at_once(self, *keys: str) -> None:
+        """As a slow line brings them: the next is there before the first is done with."""
+        for key in keys:
+            self.dashboard.post_message(Key(key, key if len(key) == 1 else None))
         await self.pilot.pause()
 
     async def ready(self) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal0.tui.finding import Search, find
+from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.home import Home
 from hal0.tui.screens.streams import StreamView
 from hal0.tui.transcript import Transcript, Wrapping
@@ -162,6 +163,19 @@ async def test_the_filter_of_the_slots_and_the_text_that_is_looked_for_are_two(t
         await both.press("escape", "escape", "slash")
         await both.press("escape")
         await both.sees("slots 7")
+
+
+@pytest.mark.parametrize("way_there", [[], ["tab"], ["3"], ["5"]])
+async def test_letters_that_come_together_with_the_slash_are_no_commands(tmp_path: Path, way_there: list[str]) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        await both.press(*way_there)
+        await both.press_at_once("slash", *"lurPw", "ctrl+x", "ctrl+x", "q", "f")
+        await both.sees("⏎ keep")
+        assert isinstance(both.dashboard.screen, KeyedScreen)
+        assert both.dashboard.screen.place == "filter"
+        assert both.dashboard.is_running
+        assert not [call for call in both.daemon.calls if call[0] in ("POST", "DELETE")]
+        assert both.dashboard.view.wraps
 
 
 async def test_a_picture_of_no_text_is_not_searched(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 from textual.binding import Binding, BindingsMap, BindingType
 from textual.events import Resize, ScreenResume
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from hal0.tui import problems
 from hal0.tui.host import Host
@@ -93,6 +94,13 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         else:
             self.store.tell(self._why_not(key), "warn")
         self.dashboard.paint_now()
+
+    def give_focus(self, widget: Widget) -> None:
+        """At once: `Widget.focus` does it later, and what is typed right behind would be a command where the focus was.
+
+        On a slow line keys come several at a time.
+        """
+        self.set_focus(widget)
 
     def panes(self) -> Iterator[Pane]:
         return iter(self.query(Pane))

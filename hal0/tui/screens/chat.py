@@ -259,7 +259,7 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
     def do_next_pane(self) -> None:
         order: list[Any] = [self.prompt, *self.sides]
         at = order.index(self.focused) if self.focused in order else 0
-        order[(at + 1) % len(order)].focus()
+        self.give_focus(order[(at + 1) % len(order)])
 
     def do_back(self) -> None:
         """What was said, and what is written, is there again when the chat is opened anew."""

@@ -60,7 +60,7 @@ class FilteringScreen(KeyedScreen, inherit_bindings=False):
         line.display = True
         line.placeholder = hint
         line.value = text
-        line.focus()
+        self.give_focus(line)
 
     def do_filter(self) -> None:
         self.open_line(self.filter, self.FILTER_HINT)
@@ -123,7 +123,7 @@ class NarrowingView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
         self.mark_scrolled()
 
     def focus_list(self) -> None:
-        self._pane.focus()
+        self.give_focus(self._pane)
 
     @property
     def scrolled(self) -> Pane:

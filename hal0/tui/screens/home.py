@@ -180,7 +180,7 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
     def _focus(self, pane: Pane) -> None:
         self._current = pane
         self._place()
-        pane.focus()
+        self.give_focus(pane)
 
     def on_descendant_focus(self) -> None:
         if isinstance(self.focused, Pane) and self.focused is not self._current:

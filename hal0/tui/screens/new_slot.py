@@ -142,7 +142,7 @@ class NewSlot(KeyedScreen):
     def _go(self, by: int) -> None:
         order = self.form.fields
         at = order.index(self.field) if self.field in order else 0
-        self._inputs[order[(at + by) % len(order)]].focus()
+        self.give_focus(self._inputs[order[(at + by) % len(order)]])
 
     def do_next_field(self) -> None:
         self._go(1)

@@ -51,7 +51,7 @@ class SearchingScreen(FilteringScreen, RequestScreen, inherit_bindings=False):
 
     def focus_typed_for(self) -> None:
         if self._searched is not None:
-            self._searched.focus()
+            self.give_focus(self._searched)
         else:
             super().focus_typed_for()
 

@@ -71,7 +71,7 @@ class StreamView(SearchingScreen, inherit_bindings=False):
         self.store.mark("requests", "text")
 
     def do_next_pane(self) -> None:
-        (self.list if self.text.has_focus else self.text).focus()
+        self.give_focus(self.list if self.text.has_focus else self.text)
 
     def do_previous_pane(self) -> None:
         self.do_next_pane()
@@ -85,7 +85,7 @@ class StreamView(SearchingScreen, inherit_bindings=False):
         if self.end_search():
             return
         if self.text.has_focus:
-            self.list.focus()
+            self.give_focus(self.list)
         else:
             super().do_back()
 
