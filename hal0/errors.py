@@ -59,6 +59,14 @@ _add(
     remedy="`hal0 slot list` shows the slots that exist.",
 )
 _add(
+    "slot.already_exists",
+    409,
+    "there is a slot named {slot!r} already",
+    cause="Names of slots are unique, and none is overwritten by making another.",
+    remedy="`hal0 slot edit {slot} KEY=VALUE` changes it, `hal0 slot swap {slot} MODEL` gives it another model; or "
+    "choose another name.",
+)
+_add(
     "slot.not_ready",
     503,
     "{slot} is still {state}",

@@ -120,7 +120,7 @@ def _ended(words: list[str], args: Namespace) -> int:
 
 def _run(words: list[str], args: Namespace) -> int:
     if words[:1] == ["help"]:
-        words = [*words[1:2], "--help"]
+        words = [*words[1:], "--help"]
     first = words[0] if words else ""
     if first in ("--version", "-V"):
         print(f"hal0 {__version__}")

@@ -7,12 +7,12 @@ harmless on a terminal: it cannot move the cursor, set the title or colour what 
 import json
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any
 
 from hal0.cli.connection import Daemon, check_stream, event_data, failure_in
-from hal0.cli.options import add_host, add_json
+from hal0.cli.options import Parser, add_host, add_json
 from hal0.cli.output import clean, is_terminal, print_json, report
 from hal0.errors import Hal0Error
 from hal0.tui import figures
@@ -56,7 +56,7 @@ class Timing:
         return ", ".join(parts)
 
 
-def configure(parser: ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     parser.add_argument("slot", nargs="?", metavar="SLOT", help="a slot or a model; default: the default chat slot")
     parser.add_argument("-m", "--message", metavar="TEXT", help="ask this, print the answer, end")
     parser.add_argument("--system", metavar="TEXT", help="instructions that stand before the conversation")
@@ -64,18 +64,21 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell the timing of each answer on stderr")
     add_json(parser)
     add_host(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, takes_more=True, parser=parser)
 
 
 def run(args: Namespace) -> int:
+    if any(word.startswith("-") for word in args.more):
+        args.parser.unrecognised(args.more)
+    if args.more:
+        args.parser.error('what you say stands after -m, as in `hal0 chat primary -m "What is hal0?"`')
     api = Daemon.at(args.host)
     opening = [{"role": "system", "content": args.system}] if args.system else []
     if args.message is None and is_terminal(sys.stdin):
         return _converse(api, opening, args)
     text = args.message if args.message is not None else sys.stdin.read()
     if not text.strip():
-        reason = "there is nothing to ask: -m and standard input are empty"
-        raise Hal0Error("dispatch.invalid_request", field="the message", reason=reason)
+        args.parser.error(f'there is nothing to ask, as in `hal0 chat {args.slot or "primary"} -m "What is hal0?"`')
     _answer(api, [*opening, {"role": "user", "content": text}], args)
     return 0
 

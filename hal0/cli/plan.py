@@ -64,6 +64,8 @@ def print_plan(plan: PlanView) -> None:
 def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise Hal0Error("config.not_found", path=str(path)) from error
     except OSError as error:
         raise Hal0Error("config.unreadable", path=str(path), reason=error.strerror or str(error)) from error
     except UnicodeDecodeError as error:

@@ -82,6 +82,9 @@ def test_wrong_usage_ends_with_2_and_says_so_on_stderr(hal0: Run, words: tuple[s
         (("slot", "list", "--jsonn"), "unrecognized arguments: --jsonn; did you mean '--json'?"),
         (("slot", "unload", "a", "--drian=now"), "unrecognized arguments: --drian=now; did you mean '--drain'?"),
         (("model", "pull", "a", "--kind", "speach"), "did you mean 'speech'?"),
+        (("chat", "primary", "hello", "there"), "what you say stands after -m"),
+        (("chat", "--mesage", "hello"), "did you mean '--message'?"),
+        (("chat", "primary"), "there is nothing to ask, as in `hal0 chat primary -m"),
         (("slot", "edit", "a"), "For example: `hal0 slot edit a context=8192`"),
     ],
 )
@@ -89,6 +92,14 @@ def test_a_wrong_word_is_answered_with_the_nearest_right_one(hal0: Run, words: t
     ended = hal0(*words)
     assert (ended.status, ended.out) == (2, "")
     assert near in ended.err
+
+
+def test_the_help_of_a_command_below_another_is_found_by_help_too(hal0: Run) -> None:
+    assert hal0("help", "slot", "load").out == hal0("slot", "load", "--help").out
+
+
+def test_a_file_that_is_not_there_is_told_as_that(hal0: Run) -> None:
+    assert hal0("plan", "nowhere.toml").err.startswith("error: config.not_found: ")
 
 
 @pytest.mark.parametrize(("word", "below"), [(name, module.ALONE) for name, module in GROUPS_ALONE.items()])
@@ -257,7 +268,7 @@ CLOSED = "import os, sys; os.close(int(sys.argv[1])); os.execv(sys.argv[2], sys.
 
 
 @pytest.mark.parametrize("stream", [0, 1, 2])
-@pytest.mark.parametrize(("words", "status"), [(("--help",), 0), (("status",), 1), (("chat",), 1)])
+@pytest.mark.parametrize(("words", "status"), [(("--help",), 0), (("status",), 1), (("chat",), 2)])
 def test_a_closed_stream_is_no_traceback(env: dict[str, str], stream: int, words: tuple[str, ...], status: int) -> None:
     command = [sys.executable, "-c", CLOSED, str(stream), sys.executable, "-m", "hal0.cli", *words]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)

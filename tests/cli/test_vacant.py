@@ -82,7 +82,7 @@ def test_a_mistake_is_refused_with_its_place_before_anything_is_written(hal0: Ru
     assert ended.out == ""
     assert file.read_text() == A
     assert "slot.not_found" in hal0("slot", "delete", "b").err
-    assert "config.clash" in hal0("slot", "create", "a", "hal0-starter").err
+    assert "slot.already_exists" in hal0("slot", "create", "a", "hal0-starter").err
     assert "config.no_revision" in hal0("config", "rollback", "7").err
     assert file.read_text() == A
 

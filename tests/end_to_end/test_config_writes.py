@@ -89,7 +89,7 @@ def test_slots_are_created_and_deleted(hal0: Installation) -> None:
     text, before = hal0.config.read_text(), pids(hal0)
     cli(hal0, "slot", "create", "second", "hal0-starter", "context=256", "autostart=true")
     hal0.wait_for_slot("second", "ready")
-    assert "config.clash" in cli(hal0, "slot", "create", "second", "hal0-starter", status=1)
+    assert "slot.already_exists" in cli(hal0, "slot", "create", "second", "hal0-starter", status=1)
     cli(hal0, "slot", "delete", "second")
     assert hal0.config.read_text() == text
     assert {name: pid for name, pid in pids(hal0).items() if name != "second"} == before

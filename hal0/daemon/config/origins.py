@@ -13,7 +13,7 @@ from hal0.daemon.config.environment import Raw, as_written, overruled, value_at
 from hal0.daemon.config.expectation import shape_of_field
 from hal0.daemon.config.merge import Merged
 from hal0.daemon.config.positions import Key, Positions
-from hal0.daemon.config.schema import Settings
+from hal0.daemon.config.schema import EMBEDDED_SLOTS, Settings
 from hal0.daemon.config.snapshot import UNSHOWN
 from hal0.daemon.config.sources import Sources
 from hal0.wire import ConfigFile, ConfigValue, KeyPlace
@@ -73,4 +73,11 @@ def _origin(key: Key, merged: Merged) -> str:
         document = merged.document_of(key)
         assert document is not None, "it is written"
         return f"{document.path}:{document.positions.of_key(key).line}"
-    return "embedded default" if key[0] == "slots" and not merged.raw.get("slots") else "default"
+    return "embedded default" if not merged.raw.get("slots") and _is_embedded(key) else "default"
+
+
+def _is_embedded(key: Key) -> bool:
+    """Whether the embedded slots say this, and do not leave it to the default of every slot."""
+    if len(key) < 3 or key[0] != "slots" or key[1] not in EMBEDDED_SLOTS:
+        return False
+    return key[2] in EMBEDDED_SLOTS[str(key[1])].model_fields_set

@@ -54,7 +54,7 @@ def with_slot(name: str, table: Mapping[str, Any], *, is_new: bool = False) -> P
 
     def propose(sources: Sources, main: Path) -> Sources:
         if is_new and name in _slots(sources):
-            raise Hal0Error("config.clash", place=str(main), reason=f"there is a slot {name!r} already")
+            raise Hal0Error("slot.already_exists", slot=name)
         edits = table_edits(("slots", name), _tree(sources).get("slots", {}).get(name), wanted)
         return with_edits(edits)(sources, main)
 

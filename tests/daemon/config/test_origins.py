@@ -36,6 +36,14 @@ def test_tables_of_values_are_told_one_by_one(tmp_path: Path) -> None:
     assert told["slots.s.env"] == ("(not shown)", f"{path}:3")
 
 
+def test_of_the_embedded_slots_only_what_they_say_themselves_comes_from_them(tmp_path: Path) -> None:
+    judged = judge(tmp_path / "hal0.toml", env={})
+    assert judged.settings is not None
+    told = {each.key: each.origin for each in values(judged.settings, judged.sources, {})}
+    assert told["slots.primary.model"] == told["slots.stt.provider"] == "embedded default"
+    assert told["slots.primary.parallel"] == told["slots.stt.parallel"] == told["server.port"] == "default"
+
+
 MAIN = """\
 [daemon]
 banner = '''
