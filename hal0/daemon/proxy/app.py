@@ -37,6 +37,7 @@ from hal0.daemon.proxy.translated import Translated
 from hal0.daemon.proxy.translation import Translation
 from hal0.errors import Hal0Error
 from hal0.forms import read_form
+from hal0.unreached import in_words
 from hal0.wire import Kind, Outcome
 
 PATHS: Mapping[str, Api] = {
@@ -374,7 +375,8 @@ class ProxyApp:
         if isinstance(error, TooSlow):
             code = "dispatch.stream_stalled" if begun else "dispatch.upstream_timeout"
             return Hal0Error(code if error.silent else "dispatch.stream_too_long", slot=slot, seconds=error.seconds)
-        told = await lease.failure(str(error) or type(error).__name__)
+        is_systems = isinstance(error, OSError) and error.errno is not None  # else it has been put into words already
+        told = await lease.failure(in_words(error) if is_systems else str(error) or type(error).__name__)
         if told.code == "dispatch.stream_broken" and not begun:
             return Hal0Error("dispatch.upstream_unavailable", **told.details)
         return told

@@ -199,6 +199,7 @@ async def test_a_backend_that_cannot_be_reached_is_a_clean_502_even_for_a_stream
     async with relaying(gone.endpoint) as relay:
         seen = await ask(relay.port, post(CHAT, STREAM))
         assert (seen.status, seen.code) == (502, "dispatch.upstream_unavailable")
+        assert seen.json()["error"]["details"]["reason"] == "the connection was refused"
 
 
 async def test_a_backend_that_breaks_off_before_the_head_is_a_clean_502_and_is_not_asked_again() -> None:

@@ -194,6 +194,18 @@ async def test_a_host_that_never_answers_a_connection_is_given_up(tmp_path: Path
             await remote.close()
 
 
+async def test_why_a_remote_was_not_reached_is_told_in_words(tmp_path: Path) -> None:
+    with socket.socket() as closed:  # bound, and nobody listens
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://localhost:{closed.getsockname()[1]}/v1"
+        remote = Remote("far", Config.model_validate({"url": url}), env={}, folder=tmp_path)
+        await remote.refresh()
+        await remote.close()
+    assert remote.list_error is not None
+    assert remote.list_error.details["reason"] == "the connection was refused"
+    assert remote.list_error.message == "far could not be reached: the connection was refused"
+
+
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9", "http://127.0.0.1:x"])
 async def test_a_proxy_that_cannot_be_used_costs_its_remote_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
