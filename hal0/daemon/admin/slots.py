@@ -38,7 +38,7 @@ def make(services: Services) -> Blueprint:
     @routes.post("/slots/<name>/load")
     async def load(name: str) -> Response:
         await body_of(Body)
-        return act(name, "load", lambda slot: slot.load(by="person"))
+        return act(name, "load", lambda slot: slot.load(by="a person"))
 
     @routes.post("/slots/<name>/unload")
     async def unload(name: str) -> Response:
@@ -48,7 +48,7 @@ def make(services: Services) -> Blueprint:
     @routes.post("/slots/<name>/restart")
     async def restart(name: str) -> Response:
         drain = (await body_of(Stop)).drain
-        return act(name, "restart", lambda slot: slot.restart(by="person", drain=drain))
+        return act(name, "restart", lambda slot: slot.restart(by="a person", drain=drain))
 
     def act(name: str, verb: str, do: Callable[[Slot], object]) -> Response:
         slot = services.supervisor.get(name)
