@@ -10,8 +10,8 @@ from hal0.tui.keymap import KEYS, Place
 PROSE: dict[Place, tuple[str, ...]] = {
     "slots": (
         "Each slot is one model on one backend process. State is a glyph, a word and a colour.",
-        "TOK/S and TTFT (time to the first token) are of now while the slot decodes, else of its last request. "
-        "REQ is requests in flight, +n those that wait until it is ready.",
+        "TOK/S and TTFT (time to the first token) are of now while the slot decodes, else of its last request; P95 is "
+        "the TTFT of 95 in 100, SPARK the TOK/S of the last ten. REQ is requests in flight, +n those that wait.",
         "A pinned slot has a tack (⊤, or * in ASCII) behind its name: it never makes room for others.",
         "Load, unload, restart and pin act on the selected slot; if some that are shown are marked, on all of these.",
     ),

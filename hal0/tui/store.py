@@ -14,6 +14,7 @@ from hal0.tui.effects import summary
 from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.fixes import is_certain
 from hal0.tui.happenings import Happening, from_record, happening
+from hal0.tui.speeds import NOTHING, Recent, Speeds
 from hal0.tui.transcript import ANSWER, Transcript
 from hal0.voices import Said
 from hal0.wire import (
@@ -104,6 +105,7 @@ class Load:
     tokens_per_second: float | None
     ttft_ms: float | None
     decoding: bool
+    recent: Recent = NOTHING
 
 
 class Store:
@@ -131,6 +133,7 @@ class Store:
         self.happenings: deque[Happening] = deque(maxlen=HAPPENINGS_KEPT)  # the newest last
         self._record_of: dict[int, int] = {}  # which group of errors an event told of
         self.errors_seen_to = 0.0  # the person has looked at the problems up to this moment
+        self.speeds = Speeds()
         self.notice: Notice | None = None
         self.facts_seen = 0
         self._dirty: set[Topic] = set()
@@ -185,7 +188,9 @@ class Store:
                 working += 1
                 if view.tokens_per_second is not None:
                     total = (total or 0.0) + view.tokens_per_second
-        return Load(working, waiting, last_rate if total is None else total, ttft, total is not None)
+        return Load(
+            working, waiting, last_rate if total is None else total, ttft, total is not None, self.speeds.of(slot.name)
+        )
 
     @property
     def tokens_per_second(self) -> float:
@@ -220,12 +225,14 @@ class Store:
             self.happenings.extend(map(from_record, sorted(state.errors, key=lambda record: record.last_at)))
             self._record_of = {-record.id: record.id for record in state.errors}
         self.errors = {record.id: record for record in state.errors}
+        self.speeds.keep(self.slots)
         told = {view.id for view in state.requests}
         for stream in known.values():
             if stream.view.id not in told:
                 self.streams[stream.view.id] = self._lost(stream)
         for view in sorted(state.requests, key=lambda view: view.started_at):
             self.streams[view.id] = _stream_of(view, known.get(view.id))
+            self.speeds.note(view)
         self._forget_streams()
         self.mark(*ALL_TOPICS)
 
@@ -309,6 +316,7 @@ class Store:
                 stream.transcript.append("prompt", _asked(view.prompt))
             stream.view = view if view.prompt else view.model_copy(update={"prompt": stream.view.prompt})
         if view.phase == "finished":
+            self.speeds.note(view)
             self._forget_streams()
         self.mark("requests", "text")
 

@@ -9,7 +9,7 @@ from hal0.tui.sorting import SORTS, following
 from hal0.tui.store import Store
 from hal0.tui.view import View
 from tests.tui.live import live
-from tests.tui.samples import busy_state, default_state
+from tests.tui.samples import busy_state, default_state, request
 
 
 def view_of() -> View:
@@ -110,6 +110,16 @@ async def test_one_question_for_all_marked_slots_with_requests(tmp_path: Path) -
         for name in ("chat-l", "code-m", "embed"):
             await both.daemon.wait_for_call("POST", f"/api/slots/{name}/unload")
             assert both.daemon.bodies[("POST", f"/api/slots/{name}/unload")] == {"drain": "wait"}
+
+
+async def test_the_question_lists_every_request_of_the_marked_slots_for_which_there_is_room(tmp_path: Path) -> None:
+    many = [request(str(9000 + number), ("chat-l", "code-m")[number % 2]) for number in range(12)]
+    async with live(tmp_path, busy_state(requests=many), (80, 36)) as both:
+        await both.press("space", "space", "r")
+        await both.sees("12 requests", *(f"#{9000 + number}" for number in range(12)), "let the requests finish")
+        await both.pilot.resize_terminal(80, 20)
+        await both.sees("more", "let the requests finish", "#9002")
+        assert "#9011" not in both.screen
 
 
 async def test_leaving_it_keeps_the_marks(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
 
-LISTED = 5
+LEAST_LISTED = 3  # requests; more where there is room
 
 
 class Question(Pane):
@@ -32,7 +32,8 @@ class Question(Pane):
 
     def write(self, width: int, rows: int) -> list[Line]:
         """The box; in few rows without the air, in fewer still without the list (the footer has the keys)."""
-        body = self._body(width)
+        frame = len(self._body(width, 0)) + 1  # with the line that tells of others
+        body = self._body(width, max(LEAST_LISTED, rows - frame))
         if len(body) + 2 > rows:
             body = [spans for spans in body if spans]
         if len(body) + 2 > rows:
@@ -40,14 +41,14 @@ class Question(Pane):
         title = line(span(cut(f"{self._verb} {', '.join(self._slots)}", width - 6), "title"))
         return self.look.glyphs.plain.box(body, width, top=(title, ()), role="warn")
 
-    def _body(self, width: int) -> list[Line]:
+    def _body(self, width: int, listed: int) -> list[Line]:
         store = self.view.store
         busy = [stream for stream in store.in_flight() if stream.view.slot in self._slots]
         inner = width - 4
         body: list[Line] = [EMPTY]
         many = f"{len(busy)} request{'s' if len(busy) != 1 else ''}" if busy else "no request any more"
         body.append(line(" ", span(f"in flight or waiting: {many}", "strong")))
-        for stream in busy[:LISTED]:
+        for stream in busy[:listed]:
             request = stream.view
             took = figures.stopwatch(store.now - request.started_at)
             what = f"{short_id(request.id):<8} {request.phase:<9} {took:>6}"
@@ -56,8 +57,8 @@ class Question(Pane):
             if inner >= 50:
                 what += f"  {figures.count(request.tokens):>5} tok"
             body.append(line("   ", span(cut(what, inner - 3))))
-        if len(busy) > LISTED:
-            body.append(line(span(f"   and {len(busy) - LISTED} more", "muted")))
+        if len(busy) > listed:
+            body.append(line(span(f"   and {len(busy) - listed} more", "muted")))
         body.append(EMPTY)
         who = "The slot" if len(self._slots) == 1 else "Each slot"
         explained = f"{who} takes no new request, then {self._then}. What becomes of these?"

@@ -11,6 +11,7 @@ from hal0.tui import figures, places, retries
 from hal0.tui.lines import Line, Span, line, padded, span
 from hal0.tui.look import STATE_ROLE, Glyphs
 from hal0.tui.messages import Touched
+from hal0.tui.speeds import RATES
 from hal0.tui.store import Load
 from hal0.tui.text import cells, fit
 from hal0.tui.view import View
@@ -37,20 +38,22 @@ class Column:
 COLUMNS = (
     Column("slot", "SLOT", 9, 24, 0),
     Column("state", "STATE", 12, 13, 0),
-    Column("kind", "KIND", 9, 13, 11),
+    Column("kind", "KIND", 9, 13, 13),
     Column("model", "MODEL", 12, 44, 4),
     Column("engine", "ENGINE", 11, 24, 10),
     Column("device", "DEV", 4, 6, 6, right=True),
     Column("memory", "MEM", 6, 7, 3, right=True),
     Column("context", "CTX", 7, 8, 8, right=True, live=True),
     Column("rate", "TOK/S", 6, 7, 1, right=True, live=True),
+    Column("spark", "SPARK", RATES, RATES, 11, live=True),
     Column("ttft", "TTFT", 6, 7, 5, right=True, live=True),
-    Column("load", "LOAD", 6, 7, 9, right=True, live=True),
+    Column("p95", "P95", 6, 7, 9, right=True, live=True),
+    Column("load", "LOAD", 6, 7, 12, right=True, live=True),
     Column("requests", "REQ", 4, 5, 2, right=True),
     Column("since", "SINCE", 6, 7, 7, right=True),
-    Column("port", "PORT", 5, 6, 12, right=True),
-    Column("pid", "PID", 7, 8, 13, right=True),
-    Column("revision", "REV", 4, 5, 14, right=True),
+    Column("port", "PORT", 5, 6, 14, right=True),
+    Column("pid", "PID", 7, 8, 15, right=True),
+    Column("revision", "REV", 4, 5, 16, right=True),
 )
 ESSENTIAL = 8  # so many of them, by `gives_way`, come before anything gets more than its least width
 
@@ -71,6 +74,8 @@ def fitting(width: int, wanted: Mapping[str, int]) -> list[tuple[Column, int]]:
             room -= more
     for column in ranked[ESSENTIAL:]:
         size = min(max(column.least, wanted.get(column.id, 0)), column.most)
+        if size + GAP > room:
+            size = column.least  # its beginning is better than nothing
         if size + GAP > room:
             break
         widths[column.id] = size
@@ -133,6 +138,8 @@ def cell_texts(slot: SlotView, load: Load, now: float, glyphs: Glyphs) -> dict[s
         "context": span(f"{context}/{slot.parallel}" if slot.parallel > 1 else context, "muted"),
         "rate": span(figures.rate(load.tokens_per_second), "busy" if load.decoding else past),
         "ttft": span(figures.milliseconds(load.ttft_ms), past),
+        "p95": span(figures.milliseconds(load.recent.p95_ttft_ms), "muted"),
+        "spark": span(_spark(load.recent.rates, glyphs), "graph"),
         "load": span(figures.milliseconds(slot.load_ms), "muted"),
         "requests": _requests(slot, load),
         "since": span(figures.span(now - slot.lasts_since), "muted"),
@@ -140,6 +147,12 @@ def cell_texts(slot: SlotView, load: Load, now: float, glyphs: Glyphs) -> dict[s
         "pid": span(slot.pid or figures.MISSING, "muted"),
         "revision": span(f"r{slot.revision}", "muted"),
     }
+
+
+def _spark(rates: Sequence[float], glyphs: Glyphs) -> str:
+    """Tokens per second of its last requests, each beside the fastest of them."""
+    fastest = max(rates, default=0.0) or 1.0
+    return figures.spark([rate / fastest for rate in rates], glyphs.sparks)
 
 
 def _requests(slot: SlotView, load: Load) -> Span:
