@@ -30,6 +30,7 @@ from hal0.wire import (
     ConfigView,
     KeyPlace,
     LedgerEntry,
+    ModelDetail,
     ModelView,
     PlanView,
     RequestView,
@@ -142,6 +143,14 @@ class Client:
         try:
             return [ModelView.model_validate(model) for model in json.loads(body)["models"]]
         except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+
+    async def model_in(self, model: str, slot: str) -> ModelDetail:
+        """What a model would need with the settings of a slot, in its place."""
+        body = await self._call("GET", f"/api/models/{quote(model, safe='/')}?slot={quote(slot, safe='')}")
+        try:
+            return ModelDetail.model_validate_json(body)
+        except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     async def plan_slot(self, name: str, keys: Mapping[str, Any]) -> SlotPlan:

@@ -15,10 +15,10 @@ VERDICT_ROLES = {"fits": "good", "evict": "warn", "wait": "warn", "impossible": 
 
 
 def lines(told: FitView, devices: Mapping[str, DeviceView], width: int, glyphs: Glyphs) -> list[Line]:
-    """Each device now and with the slot on it, then the verdict."""
-    found = [each for room in told.rooms for each in _room(room, devices, width, glyphs)]
+    """The verdict, then each device now and with the slot on it."""
     role = VERDICT_ROLES[told.verdict]
-    return found + [line(span("   " + piece, role)) for piece in wrap(harmless(verdict(told)), width - 4)]
+    found = [line(span("   " + piece, role)) for piece in wrap(harmless(verdict(told)), width - 4)]
+    return found + [each for room in told.rooms for each in _room(room, devices, width, glyphs)]
 
 
 def verdict(told: FitView) -> str:

@@ -28,6 +28,7 @@ from hal0.wire import (
     KeyPlace,
     LedgerEntry,
     LogLines,
+    ModelDetail,
     ModelView,
     PlanView,
     RequestView,
@@ -52,6 +53,7 @@ class FakeDaemon:
         self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
         self.heads: dict[tuple[str, str], dict[str, str]] = {}  # headers of the last one of each call, in small letters
         self.models: list[ModelView] = []
+        self.details: dict[str, ModelDetail] = {}  # of models, by name
         self.logs: dict[str, list[str]] = {}
         self.ledgers: dict[str, list[LedgerEntry]] = {}
         self.commands: dict[str, CommandView] = {}
@@ -166,6 +168,8 @@ class FakeDaemon:
                 return 200, state.model_dump_json().encode()
             case "GET", ["api", "models"]:
                 return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
+            case "GET", ["api", "models", name] if name in self.details:
+                return 200, self.details[name].model_dump_json().encode()
             case "GET", ["api", "config"]:
                 return 200, self.state.config.model_dump_json().encode()
             case "GET", ["api", "config", "text"] if self.texts is not None:
