@@ -4,6 +4,7 @@ import getpass
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from hal0.errors import Hal0Error
 from hal0.tui import rooms
@@ -197,6 +198,17 @@ async def test_a_locked_dashboard_has_no_form_and_an_empty_one_has(tmp_path: Pat
         assert isinstance(both.dashboard.screen, Home)
         await both.press("ctrl+g", "n")
         assert isinstance(both.dashboard.screen, NewSlot)
+
+
+async def test_keys_that_come_together_each_go_on_by_a_field() -> None:
+    async with showing(busy_state()) as pilot:
+        await pilot.press("n")
+        for _ in range(3):
+            pilot.app.post_message(Key("tab", None))
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, NewSlot)
+        assert screen.field == "gpus"
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36), (200, 60)])
