@@ -66,6 +66,7 @@ from hal0.daemon.slots.run import Tools, base_environment
 from hal0.daemon.slots.slot import Slot
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.daemon.slots.swaps import Swaps
+from hal0.daemon.slots.writer import Writer
 from hal0.errors import Hal0Error
 from hal0.paths import Paths
 from hal0.systemd import is_service
@@ -155,6 +156,10 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
         appraisal = Appraisal(
             registry=lambda: registry, providers=providers, peaks=peaks, listed=ListedDevices(base_environment())
         )
+        # Logs and state may lie on two disks.
+        output_writer, history_writer = Writer("the output of slots"), Writer("the history of slots")
+        cleanup.push_async_callback(output_writer.close)
+        cleanup.push_async_callback(history_writer.close)
         supervisor = Supervisor(
             tools=Tools(
                 providers=providers,
@@ -177,6 +182,8 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             on_change=on_change,
             on_removed=on_removed,
             on_failure=on_failure,
+            write_output=output_writer.write_soon,
+            write_history=history_writer.write,
         )
 
         remotes = Remotes(

@@ -14,6 +14,7 @@ import uvloop
 
 from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.process import Process
+from hal0.daemon.slots.writer import Writer
 
 SECONDS = 10.0
 TICK_SECONDS = 0.005
@@ -23,7 +24,8 @@ PRINTER = Path(__file__).parents[1] / "fakes" / "printer.py"
 async def measure(rate: int) -> None:
     lags: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        output = Output(Path(folder) / "s.log")
+        writer = Writer("the output")
+        output = Output(Path(folder) / "s.log", write=writer.write_soon)
         printed = 0
 
         def take(data: bytes) -> None:
@@ -43,6 +45,7 @@ async def measure(rate: int) -> None:
         cpu = time.process_time() - cpu
         await process.close(slot="s", stop_timeout=1.0)
         output.end()
+        await writer.close()
     lags.sort()
     p50, p99 = (lags[int(len(lags) * share)] * 1000 for share in (0.5, 0.99))
     print(f"{printed / SECONDS:,.0f} lines/s: lag p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {lags[-1] * 1000:.1f} ms;")

@@ -18,6 +18,6 @@ def make(services: Services) -> Blueprint:
 
     @routes.get("/crashes/<id>")
     async def show_crash(id: str) -> Response:
-        return reply(crashes.get(id))
+        return reply(await asyncio.to_thread(crashes.get, id))
 
     return routes

@@ -6,10 +6,13 @@ Bounded: the oldest are deleted. Nothing of what clients sent is in a bundle, on
 import logging
 import re
 import secrets
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from hal0.daemon.slots.writer import Work, at_once
 from hal0.errors import Hal0Error
 from hal0.wire import CrashBundle
 
@@ -20,16 +23,38 @@ log = logging.getLogger("hal0.slots")
 
 
 class Crashes:
-    """The bundles in one folder."""
+    """The bundles in one folder. `write` has them written down; until they are, they are known from memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, write: Callable[[Work], bool] = at_once) -> None:
         self._folder = folder
+        self._write = write
+        self._unwritten: dict[str, CrashBundle] = {}
 
     def new_id(self, *, stamp: str) -> str:
         """`stamp` is the local time as YYYYMMDD-HHMMSS."""
         return f"{stamp}-{secrets.token_hex(2)}"
 
     def keep(self, bundle: CrashBundle) -> None:
+        self._unwritten[bundle.id] = bundle
+        if not self._write(partial(self._keep, bundle)):
+            del self._unwritten[bundle.id]
+
+    def all(self) -> list[CrashBundle]:
+        """Every bundle, the newest first. Blocking, for a thread."""
+        unwritten = dict(self._unwritten)
+        names = {path.stem for path in self._folder.glob("*.json")} | unwritten.keys()
+        found = (unwritten.get(name) or self._read(name) for name in names)
+        kept = [bundle for bundle in found if bundle is not None]
+        return sorted(kept, key=lambda bundle: bundle.at, reverse=True)
+
+    def get(self, id: str) -> CrashBundle:
+        """One bundle; raises `slot.no_such_crash`. Blocking, for a thread."""
+        bundle = self._unwritten.get(id) or (self._read(id) if ID.fullmatch(id) else None)
+        if bundle is None:
+            raise Hal0Error("slot.no_such_crash", id=id)
+        return bundle
+
+    def _keep(self, bundle: CrashBundle) -> None:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             temporary = self._folder / f"{bundle.id}.new"
@@ -39,18 +64,8 @@ class Crashes:
                 old.unlink(missing_ok=True)
         except OSError as error:  # a full disk costs the bundle; the failure itself is told all the same
             log.warning("cannot keep the crash bundle %s: %s", bundle.id, error)
-
-    def all(self) -> list[CrashBundle]:
-        """Every bundle, the newest first."""
-        kept = [bundle for path in self._folder.glob("*.json") if (bundle := self._read(path.stem)) is not None]
-        return sorted(kept, key=lambda bundle: bundle.at, reverse=True)
-
-    def get(self, id: str) -> CrashBundle:
-        """One bundle; raises `slot.no_such_crash`."""
-        bundle = self._read(id) if ID.fullmatch(id) else None
-        if bundle is None:
-            raise Hal0Error("slot.no_such_crash", id=id)
-        return bundle
+        finally:
+            self._unwritten.pop(bundle.id, None)
 
     def _read(self, id: str) -> CrashBundle | None:
         try:

@@ -6,11 +6,13 @@ line costs that line.
 
 import logging
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from hal0.daemon.slots.writer import Work, at_once
 from hal0.wire import LedgerEntry
 
 KEPT_ENTRIES = 200
@@ -35,10 +37,11 @@ def forget_gone(folder: Path, *, slots: Collection[str], now: float) -> None:
 
 
 class Ledger:
-    """The history of one slot, oldest first."""
+    """The history of one slot, oldest first. `write` has it written down."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, write: Callable[[Work], object] = at_once) -> None:
         self._file = file
+        self._write = write
         self._entries: deque[LedgerEntry] = deque(maxlen=KEPT_ENTRIES)
         self._lines_on_disk = 0
         self._failed = False
@@ -49,12 +52,16 @@ class Ledger:
 
     def record(self, entry: LedgerEntry) -> None:
         self._entries.append(entry)
+        self._write(partial(self._keep, tuple(self._entries)))
+
+    def _keep(self, entries: Sequence[LedgerEntry]) -> None:
+        """Write down the last of them, or all, if the file has become too long."""
         try:
             if self._lines_on_disk >= 2 * KEPT_ENTRIES:
-                self._rewrite()
+                self._rewrite(entries)
             else:
                 with self._file.open("a", encoding="utf-8") as file:
-                    file.write(entry.model_dump_json(exclude_defaults=True) + "\n")
+                    file.write(_line(entries[-1]))
                 self._lines_on_disk += 1
             self._failed = False
         except OSError as error:
@@ -77,10 +84,13 @@ class Ledger:
             except ValidationError:  # cut short by a crash or a full disk
                 continue
 
-    def _rewrite(self) -> None:
+    def _rewrite(self, entries: Sequence[LedgerEntry]) -> None:
         """Drop what is no longer kept; the old file stays whole until the new one is."""
         temporary = self._file.with_suffix(".new")
-        lines = [entry.model_dump_json(exclude_defaults=True) for entry in self._entries]
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text("".join(map(_line, entries)), encoding="utf-8")
         temporary.replace(self._file)
-        self._lines_on_disk = len(lines)
+        self._lines_on_disk = len(entries)
+
+
+def _line(entry: LedgerEntry) -> str:
+    return entry.model_dump_json(exclude_defaults=True) + "\n"

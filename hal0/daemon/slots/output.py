@@ -7,25 +7,34 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
+
+from hal0.daemon.slots.writer import Work, at_once
 
 KEPT_LINES = 2_000
 LONGEST_LINE_BYTES = 8_192  # a longer one is cut into several, so that a backend without newlines cannot fill memory
 FILE_BYTES = 8 * 2**20
 RECALLED_BYTES = 256 * 2**10
 RUN_BEGINS = re.compile(r"--- run \d+ on port ")
+UNWRITTEN_BYTES = 4 * 2**20  # what waits for a disk that hangs; the oldest are dropped
 FILES_KEPT = 3  # NAME.log, NAME.log.1, NAME.log.2
 
 log = logging.getLogger("hal0.slots")
 
 
 class Output:
-    """The output of one slot's backends."""
+    """The output of one slot's backends. `write` has it written down."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, write: Callable[[Work], object] = at_once) -> None:
         self._file = file
+        self._write = write
+        self._unwritten: deque[bytes] = deque()
+        self._unwritten_bytes = self._dropped_bytes = 0
+        self._is_asked_for = False  # `_write_all` will come for them
+        self._lock = Lock()  # of these, which a thread takes away
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._count = 0  # lines ever
         self._own_count = 0  # lines of the present run, or of the last one
@@ -95,10 +104,29 @@ class Output:
         self._own_count += len(lines)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-        self._write(b"\n".join(lines) + b"\n")
+        data = b"\n".join(lines) + b"\n"
+        with self._lock:
+            self._unwritten.append(data)
+            self._unwritten_bytes += len(data)
+            while self._unwritten_bytes > UNWRITTEN_BYTES:
+                dropped = len(self._unwritten.popleft())
+                self._unwritten_bytes -= dropped
+                self._dropped_bytes += dropped
+            if self._is_asked_for:
+                return
+            self._is_asked_for = True
+        self._write(self._write_all)
 
-    def _write(self, data: bytes) -> None:
+    def _write_all(self) -> None:
         # A full disk costs the file, not the slot: the lines in memory go on.
+        with self._lock:
+            if self._dropped_bytes:
+                gap = f"--- {self._dropped_bytes} bytes are missing here: the disk did not take them\n"
+                self._unwritten.appendleft(gap.encode())
+            data = b"".join(self._unwritten)
+            self._unwritten.clear()
+            self._unwritten_bytes = self._dropped_bytes = 0
+            self._is_asked_for = False
         try:
             if self._written + len(data) > FILE_BYTES:
                 self._rotate()

@@ -10,7 +10,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, ClassVar
 
 from hal0.daemon.config.backends import usual_kind
@@ -50,7 +49,7 @@ class Slot:
         *,
         revision: int,
         tools: Tools,
-        log_file: Path,
+        output: Output,
         journal: Journal,
         room: Room,
         start_task: Callable[[Coroutine[Any, Any, None]], object],
@@ -60,7 +59,7 @@ class Slot:
         self.name = name
         self.config = config
         self.revision = revision
-        self.output = Output(log_file)
+        self.output = output
         self.journal = journal
         self.kind: Kind = "chat"  # what it is for: configured, or told from its model
         self.model = ""  # its id, or what the configuration calls it as long as it is not found

@@ -16,12 +16,14 @@ from hal0.daemon.slots.crashes import Crashes
 from hal0.daemon.slots.effects import rendered
 from hal0.daemon.slots.journal import Journal
 from hal0.daemon.slots.ledger import SUFFIX, Ledger, forget_gone
+from hal0.daemon.slots.output import Output
 from hal0.daemon.slots.process import finish
 from hal0.daemon.slots.record import Record
 from hal0.daemon.slots.restoring import Restoring
 from hal0.daemon.slots.room import Machine, Pace, Room
 from hal0.daemon.slots.run import ModelFiles, Tools
 from hal0.daemon.slots.slot import Slot
+from hal0.daemon.slots.writer import Work, at_once
 from hal0.errors import Hal0Error, did_you_mean
 from hal0.wire import SlotEffect
 
@@ -45,9 +47,13 @@ class Supervisor:
         on_removed: Callable[[str], object],
         on_failure: Callable[[Slot, Hal0Error], object],
         pace: Pace | None = None,
+        write_output: Callable[[Work], object] = at_once,
+        write_history: Callable[[Work], bool] = at_once,
     ) -> None:
+        """`write_output` has what backends print written down, `write_history` what became of slots."""
         self._tools = tools
-        self.crashes = Crashes(state / "crashes")
+        self._write_output, self._write_history = write_output, write_history
+        self.crashes = Crashes(state / "crashes", write=write_history)
         self._logs = logs
         self._ledgers = state / "ledger"
         self._memory_of = memory_of
@@ -179,10 +185,10 @@ class Supervisor:
             config,
             revision=revision,
             tools=self._tools,
-            log_file=self._logs / f"{name}.log",
+            output=Output(self._logs / f"{name}.log", write=self._write_output),
             journal=Journal(
                 name,
-                ledger=Ledger(self._ledgers / f"{name}{SUFFIX}"),
+                ledger=Ledger(self._ledgers / f"{name}{SUFFIX}", write=self._write_history),
                 crashes=self.crashes,
                 memory_of=self._memory_of,
             ),
