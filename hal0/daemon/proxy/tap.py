@@ -19,9 +19,10 @@ HELD_BYTES = 64 * 2**10  # of an event that has not come to its end
 
 # The first event of a chat tells the role, the last ones the reason of the end and the usage.
 NO_TOKEN = (b'"content":null', b'"delta":{}', b'"choices":[]')
-# The last event of a transcript repeats the whole of it.
+# The last event of a transcript repeats the whole of it. It is written so that `re` skips to the quotes.
 TEXT = re.compile(
-    rb'"transcript\.text\.done"[^\n]*|"(content|text|arguments|reasoning_content|delta)"\s*:\s*("(?:[^"\\]|\\.)*")'
+    rb'"(?:transcript\.text\.done"[^\n]*|'
+    rb'(content|text|arguments|reasoning_content|delta)"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*"))'
 )
 # What the last event of a stream has in it.
 ENDS = (b"[DONE]", b'"speech.audio.done"', b'"transcript.text.done"')
