@@ -31,6 +31,46 @@ class Owner(Protocol):
 class Request:
     """One request on its way. The proxy tells it what happens; it tells the bus."""
 
+    __slots__ = (
+        "_announcement",
+        "_begun",
+        "_is_announced",
+        "_owner",
+        "_price",
+        "_speed",
+        "_task",
+        "_tells_cost",
+        "_tokens",
+        "asked",
+        "background",
+        "client",
+        "context",
+        "cost",
+        "counted",
+        "doing",
+        "error",
+        "finished_at",
+        "id",
+        "interruption",
+        "key",
+        "load_ms",
+        "model",
+        "outcome",
+        "path",
+        "phase",
+        "prefill_ms",
+        "progress",
+        "prompt",
+        "prompt_tokens",
+        "queue_ms",
+        "rule",
+        "slot",
+        "started_at",
+        "status",
+        "stream",
+        "tap",
+    )
+
     def __init__(self, owner: Owner, *, id: str, path: str, client: str, key: str) -> None:
         self.id = id
         self.path = path
@@ -208,7 +248,8 @@ class Request:
             if self._announcement is not None:
                 self._announcement.cancel()
             facts = self.facts(with_text=False)
-            self._owner.bus.publish("request.started", {**facts, "prompt": self.prompt[:EVENT_PROMPT_CHARACTERS]})
+            facts["prompt"] = self.prompt[:EVENT_PROMPT_CHARACTERS]
+            self._owner.bus.publish("request.started", facts)
 
     def _count(self) -> None:
         meter = self._owner.meter.of(self.slot)
