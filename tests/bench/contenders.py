@@ -106,8 +106,11 @@ def nginx(folder: Path, backend: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def hal0(folder: Path, backend: Path, *, server: str = "") -> Iterator[Contender]:
-    """The daemon as a user runs it, `server` being further lines of [server], and a reader of its events."""
+def hal0(folder: Path, backend: Path, *, server: str = "", checkout: Path | None = None) -> Iterator[Contender]:
+    """The daemon as a user runs it, `server` being further lines of [server], and a reader of its events.
+
+    `checkout`: the folder of another hal0 than the one that is installed.
+    """
     port, slot_port = free_port(), free_port()
     binary = folder / "llama-server"
     binary.write_text(
@@ -118,7 +121,11 @@ def hal0(folder: Path, backend: Path, *, server: str = "") -> Iterator[Contender
     config.write_text(HAL0_CONFIG.format(port=port, backend=slot_port, binary=binary, server=server))
     env = {name: value for name, value in os.environ.items() if not name.startswith("HAL0_")}
     env |= {"HAL0_CONFIG": str(config), "HAL0_STATE_DIR": str(folder), "HAL0_RUNTIME_DIR": str(folder)}
-    command = ["taskset", "-c", PROXY_CORE, sys.executable, "-m", "hal0.daemon.main"]
+    if checkout is not None:
+        env["PYTHONPATH"] = str(checkout)
+    # By its name it would be looked for in the present folder first.
+    program = "import sys; from hal0.daemon.main import main; sys.exit(main([]))"
+    command = ["taskset", "-c", PROXY_CORE, sys.executable, "-P", "-c", program]
     events = ["taskset", "-c", OTHERS_CORE, "curl", "-sN", "--unix-socket", str(folder / "hal0.sock")]
     with process(command, port, env=env, log=folder / "hal0d.log") as daemon:
         wait_for_port(slot_port)

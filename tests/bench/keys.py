@@ -30,13 +30,13 @@ HEADERS = [
 ]  # fmt: skip
 
 
-async def ask(port: int, key: str | None, tls: ssl.SSLContext | None) -> None:
+async def ask(port: int, key: str | None, tls: ssl.SSLContext | None, connections: int, requests: int) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(BODY)}\r\n"
     request = (head + (f"authorization: Bearer {key}\r\n" if key else "") + "\r\n").encode() + BODY
 
     async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
-        for _ in range(REQUESTS):
+        for _ in range(requests):
             writer.write(request)
             told = await reader.readuntil(b"\r\n\r\n")
             assert told.startswith(b"HTTP/1.1 200 "), told
@@ -44,14 +44,21 @@ async def ask(port: int, key: str | None, tls: ssl.SSLContext | None) -> None:
             await reader.readexactly(length)
         writer.close()
 
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(one() for _ in range(connections)))
 
 
-def cpu_micros(contender: Contender, key: str | None, tls: ssl.SSLContext | None = None) -> float:
-    """Of the daemon, for one request."""
+def cpu_micros(
+    contender: Contender,
+    key: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    *,
+    connections: int = CONNECTIONS,
+    requests: int = REQUESTS,
+) -> float:
+    """Of the daemon, for one of so many requests on each connection."""
     begun = contender.cpu_seconds()
-    asyncio.run(ask(contender.port, key, tls))
-    return 1e6 * (contender.cpu_seconds() - begun) / (CONNECTIONS * REQUESTS)
+    asyncio.run(ask(contender.port, key, tls, connections, requests))
+    return 1e6 * (contender.cpu_seconds() - begun) / (connections * requests)
 
 
 def look_up_micros() -> float:
