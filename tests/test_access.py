@@ -103,6 +103,7 @@ def test_an_address_without_tls_is_tried_with_it(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.certificate, made.key)
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(20)  # else a probe that does not come would hold the test up for ever
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
         def answer() -> None:
