@@ -82,6 +82,7 @@ class SlotView(Wire):
     memory_bytes: int | None = None  # resident memory of the process group
     private_bytes: int | None = None  # of it, without what is mapped from files
     gpu_bytes: dict[str, int] = {}  # memory held of each GPU that tells it, by device id
+    reserved_bytes: dict[str, int] = {}  # what its run was promised of "memory" and of GPUs, taken or not
     tokens_per_second: float | None = None  # sum over the requests decoding now, else of the last one
     ttft_ms: float | None = None  # of the last request that produced a token
     load_ms: float | None = None  # of the last successful start
@@ -164,12 +165,13 @@ class TokenBatch(Wire):
 
 
 class GpuProcess(Wire):
-    """A process that holds memory of a GPU, ours or a stranger's."""
+    """A process that holds memory of a device, ours or a stranger's; of RAM, what is not mapped from files."""
 
     pid: int
     name: str = ""  # its command name; empty if it is outside of our view (another container)
     memory_bytes: int | None = None  # None: the driver does not tell, as NVML in containers
     slot: str = ""  # empty: not one of ours
+    user: str = ""  # of a stranger, where it is known
 
 
 class DeviceView(Wire):
@@ -192,7 +194,7 @@ class DeviceView(Wire):
     power_limit_w: float | None = None
     fan_percent: float | None = None
     fan_rpm: int | None = None
-    processes: list[GpuProcess] = []  # the largest holders of its memory first
+    processes: list[GpuProcess] = []  # the largest holders of its memory first; of RAM, slots and the largest others
     note: str = ""  # why values are unknown, e.g. "GPU is lost" or "asleep"
 
 
@@ -396,6 +398,22 @@ class State(Wire):
     errors: list[ErrorRecord]
     totals: Totals
     pulls: list[PullView] = []
+
+
+class PastView(Wire):
+    """The last hour in steps of the clock, the oldest first; shorter while the daemon is young.
+
+    What was not known in a step is null, or `-`.
+    """
+
+    step_seconds: float
+    end: float  # Unix time at which the newest step is over
+    # Means by device id and by the name of their field in `DeviceView`: utilisation, memory_used_bytes, temperature_c,
+    # power_w; without those that it never told.
+    devices: dict[str, dict[str, list[int | float | None]]] = {}
+    # A letter for each step, by slot: the state that tells most of those in it, of e error, u unloading, p pulling,
+    # s starting, w warming, v serving, r ready, i idle, o offline, in this order.
+    slots: dict[str, str] = {}
 
 
 class Event(Wire):

@@ -11,6 +11,9 @@ HOLDERS_SHOWN = 6
 
 def print_devices(devices: Sequence[DeviceView]) -> None:
     say(Cell("  ".join(_in_short(device) for device in devices if device.kind != "gpu"), "dim"))
+    for memory in devices:
+        if memory.kind == "memory" and (text := _holders("others", memory, ours=False)):
+            say("      ", text)
     gpus = [device for device in devices if device.kind == "gpu"]
     if gpus:
         heading(f"GPUs {len(gpus)}")
@@ -78,5 +81,6 @@ def _holders(label: str, gpu: DeviceView, *, ours: bool) -> str:
 
 
 def _name(process: GpuProcess) -> str:
-    """With its number, by which it can be ended; those of other containers have no name."""
-    return f"{process.name} (pid {process.pid})" if process.name else f"pid {process.pid}"
+    """With its number, by which it can be ended, and its user; those of other containers have no name."""
+    user = f", {process.user}" if process.user else ""
+    return f"{process.name} (pid {process.pid}{user})" if process.name else f"pid {process.pid}"

@@ -35,6 +35,7 @@ from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.headers import Headers
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
+from hal0.daemon.past import Past
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Api, Launch, SlotSpec
 from hal0.daemon.providers.llama_devices import ListedDevices
@@ -119,6 +120,8 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     def current() -> Settings:
         return config.current.settings
 
+    past = Past()
+
     def tell(slot: Slot) -> None:
         view = slot_view(slot, services)
         bus.publish("slot.transition", view)
@@ -128,6 +131,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     announcer = Announcer(tell)
 
     def on_change(slot: Slot) -> None:
+        past.changed(slot.name, slot.state.value, slot.since)
         announcer.changed(slot)
         if slot.state in ANSWERING:
             trial.ready(slot.name)
@@ -140,6 +144,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
     def on_removed(name: str) -> None:
         announcer.forget(name)
         swaps.forget(name)
+        past.forget(name)
         bus.publish("slot.removed", {"name": name})
         services.requests.meter.forget(name)
 
@@ -232,7 +237,9 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
                 meters=[CpuMeter(facts), *gpu_meters(cards=facts.gpus)],
                 processes=ProcessMeter(RUN),
                 process_groups=supervisor.process_groups,
+                on_look=past.looked,
             ),
+            past=past,
             errors=errors,
             appraisal=appraisal,
             pulls=pulls,

@@ -13,6 +13,7 @@ from hal0.daemon.image_files import ImageFiles
 from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
 from hal0.daemon.models.registry import Registry
+from hal0.daemon.past import Past
 from hal0.daemon.proxy.requests import Requests
 from hal0.daemon.pulls.pulls import Pulls
 from hal0.daemon.remotes.remotes import Remotes
@@ -39,6 +40,7 @@ class Services:
     voices: Voices
     requests: Requests
     sampler: Sampler
+    past: Past
     errors: ErrorLog
     appraisal: Appraisal
     pulls: Pulls

@@ -42,7 +42,7 @@ def test_status_tells_all_that_is_known_of_each_gpu_and_who_holds_it(hal0: Run, 
     holders = [
         GpuProcess(pid=10, name="llama-server", memory_bytes=12 * GIB, slot="primary"),
         GpuProcess(pid=11, name="llama-server", memory_bytes=2 * GIB, slot="primary"),
-        GpuProcess(pid=77, name="blender", memory_bytes=3 * GIB),
+        GpuProcess(pid=77, name="blender", memory_bytes=3 * GIB, user="ada"),
         GpuProcess(pid=78),
     ]
     card = DeviceView(
@@ -54,16 +54,17 @@ def test_status_tells_all_that_is_known_of_each_gpu_and_who_holds_it(hal0: Run, 
     shared = DeviceView(id="gpu2", kind="gpu", name="Intel Iris", driver="i915", unified=True, memory_used_bytes=GIB)
     cpu, memory = pictures.state().devices
     hot = cpu.model_copy(update={"temperature_c": 71.0, "power_w": 119.6, "clock_mhz": 5100.0})
+    memory = memory.model_copy(update={"processes": [GpuProcess(pid=9, name="make", memory_bytes=GIB, user="ada")]})
     devices = [hot, memory, card, lost, shared]
     admin.answers["GET /api/state"] = pictures.state(devices=devices)
     told = hal0("status").out
-    assert "cpu 42% 71°C 120 W 5100 MHz  memory 5.0/24G\n" in told
+    assert "cpu 42% 71°C 120 W 5100 MHz  memory 5.0/24G\n      others: make (pid 9, ada) 1.0G\n" in told
     assert told[told.index("GPUs 3") : told.index("slots 2")].splitlines() == [
         "GPUs 3",
         "gpu0  AMD Radeon RX 7900 XTX  amdgpu",
         "      97%  20.0/24G  61°C  338 of 339 W  2304 MHz  memory 1249 MHz  fan 40% 1480 rpm",
         "      slots: primary 14.0G",
-        "      others: blender (pid 77) 3.0G, pid 78",
+        "      others: blender (pid 77, ada) 3.0G, pid 78",
         "gpu1  NVIDIA H100  nvidia 580.95",
         "      GPU is lost",
         "gpu2  Intel Iris  i915",

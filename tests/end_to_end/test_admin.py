@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from hal0.daemon.config.schema import EMBEDDED_SLOTS
-from hal0.wire import CommandView, DeviceView, Event, RequestView, SlotView, State
+from hal0.wire import CommandView, DeviceView, Event, PastView, RequestView, SlotView, State
 from tests.fakes.installation import Installation
 
 HELLO = {"model": "primary", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -68,6 +68,17 @@ def test_devices_are_told_as_in_the_state_and_more_often_than_once_a_second_whil
     assert {device["id"] for device in devices} >= {"cpu", "memory"}
     for device in devices:
         assert device.keys() == DeviceView.model_fields.keys()
+
+
+def test_the_past_has_the_devices_and_the_slots_as_they_were(hal0: Installation) -> None:
+    chat(hal0)
+    past = PastView.model_validate(hal0.admin("GET", "/api/history"))
+    slots = {slot["name"]: slot["state"] for slot in hal0.admin("GET", "/api/slots")["slots"]}
+    assert past.slots.keys() == slots.keys()
+    assert set(past.slots["primary"]) - set("o-"), "it was started, and has served"
+    [used] = past.devices["memory"].values()
+    assert len(used) == len(past.slots["primary"])
+    assert any(size is not None and size > 1e7 for size in used)
 
 
 def test_a_streamed_request_is_told_from_its_start_to_its_end(hal0: Installation) -> None:

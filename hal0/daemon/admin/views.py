@@ -26,6 +26,7 @@ def slot_view(slot: Slot, services: Services) -> SlotView:
             "memory_bytes": usage.memory_bytes if usage else None,
             "private_bytes": usage.private_bytes if usage else None,
             "gpu_bytes": dict(usage.gpu_bytes) if usage else {},
+            "reserved_bytes": services.supervisor.room.reserved_by(slot.name),
         }
     )
 

@@ -13,6 +13,7 @@ from hal0.daemon.hardware.facts import Facts, read_meminfo
 from hal0.daemon.hardware.files import as_number
 from hal0.wire import DeviceView
 
+LIMITED = "the limit of hal0's control group"
 TICKS_APART = 10  # of each processor, 0.1 s: over less than that they tell 0 or 100 percent
 
 
@@ -76,7 +77,9 @@ class CpuMeter:
         total = sizes.get("MemTotal")
         available = sizes.get("MemAvailable", sizes.get("MemFree"))
         used = total - available if total is not None and available is not None else None
-        limit = self._cgroup.memory_limit_bytes()
+        limit, note = self._cgroup.memory_limit_bytes(), ""
         if limit is not None and total is not None and limit < total:
-            total, used = limit, self._cgroup.memory_used_bytes()
-        return DeviceView(id="memory", kind="memory", name="RAM", memory_used_bytes=used, memory_total_bytes=total)
+            total, used, note = limit, self._cgroup.memory_used_bytes(), LIMITED
+        return DeviceView(
+            id="memory", kind="memory", name="RAM", memory_used_bytes=used, memory_total_bytes=total, note=note
+        )

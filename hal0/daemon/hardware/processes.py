@@ -6,6 +6,7 @@ is private comes from /proc/PID/status, which costs hardly more than statm (20 a
 mapped files, whose pages the kernel can take back, from shared memory, which it cannot.
 """
 
+import heapq
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,9 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from hal0.daemon.hardware.card import process_name
 from hal0.daemon.hardware.rates import Window
 from hal0.marks import entry_of
 
+MOST_STRANGERS = 6  # of RAM, the largest
 RESCAN_SECONDS = 5.0  # looking through all of /proc for children costs more than reading those we know
 SIZES = (b"VmRSS:", b"RssAnon:", b"RssShmem:")  # lines of /proc/PID/status, in KiB
 
@@ -47,16 +50,20 @@ class ProcessMeter:
         self._outside: dict[int, tuple[int, int]] = {}  # processes in other groups: start time, and whose they are
         self._marks: dict[str, int] = {}  # the group whose leader carries it
         self._scanned_at = float("-inf")
+        self._large: list[int] = []  # processes of others that have most in RAM, as of the last scan
         self._ticks: dict[tuple[int, int], int] = {}  # by pid and start time, as numbers are used again
         self._groups: dict[int, int] = {}  # by process, as of the last look
         self._percents: dict[int, float | None] = {}  # by group
         self._window = Window(clock)
 
-    def sample(self, groups: Mapping[str, int]) -> dict[str, Usage]:
-        """What each slot's process group takes now; a slot whose processes are all gone is left out."""
+    def sample(self, groups: Mapping[str, int], *, strangers: bool = False) -> dict[str, Usage]:
+        """What each slot's process group takes now; a slot whose processes are all gone is left out.
+
+        `strangers`: also look for the largest processes of others where there is no slot.
+        """
         now = self._clock()
         self._read_marks(groups.values())
-        if groups and now - self._scanned_at >= RESCAN_SECONDS:
+        if (groups or strangers) and now - self._scanned_at >= RESCAN_SECONDS:
             self._scan(set(groups.values()), now)
         passed = self._window.turn()
         ticks: dict[tuple[int, int], int] = {}
@@ -87,6 +94,14 @@ class ProcessMeter:
             self._ticks, self._percents = ticks, percents
         return usages
 
+    def strangers(self) -> list[tuple[int, int]]:
+        """The processes of others that take most of RAM, with what is not mapped from files, the largest first."""
+        sizes = [(self._private(pid) or 0, pid) for pid in self._large]
+        return [(pid, size) for size, pid in sorted(sizes, reverse=True) if size]
+
+    def name_of(self, pid: int) -> str:
+        return process_name(Path(self._proc), pid)
+
     def group_of(self, pid: int) -> int | None:
         """The process group that any process counts for, that of a slot as of the last look; None if it is gone."""
         if (group := self._groups.get(pid)) is not None:
@@ -112,16 +127,21 @@ class ProcessMeter:
     def _scan(self, groups: set[int], now: float) -> None:
         self._scanned_at = now
         self._members, self._outside = {group: [group] for group in groups}, {}
+        others: list[tuple[int, int]] = []
         with suppress(OSError):
             for name in os.listdir(self._proc):
                 if not name.isdigit() or (pid := int(name)) in groups:
                     continue
                 stat = self._stat(name)
-                if stat is None or (owner := self._owner(pid, stat.group)) not in groups:
+                if stat is None:
+                    continue
+                if (owner := self._owner(pid, stat.group)) not in groups:
+                    others.append((stat.pages, pid))
                     continue
                 self._members[owner].append(pid)
                 if owner != stat.group:
                     self._outside[pid] = stat.started, owner
+        self._large = [pid for _, pid in heapq.nlargest(MOST_STRANGERS, others)]
 
     def _private(self, pid: int) -> int | None:
         """Anonymous and shared memory (tmpfs, memfd) in bytes. What two processes share counts for both."""

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hal0.daemon.events import EventBus
+from hal0.daemon.hardware.card import largest
+from hal0.daemon.hardware.holders import Users
 from hal0.daemon.hardware.processes import ProcessMeter, Usage
-from hal0.wire import DeviceView
+from hal0.wire import DeviceView, GpuProcess
 
 INTERVAL_SECONDS = 1.0
 WATCHED_INTERVAL_SECONDS = 0.25
@@ -61,6 +63,8 @@ class Sampler:
         meters: Sequence[Meter],
         processes: ProcessMeter,
         process_groups: Callable[[], Mapping[str, int]],
+        users: Users | None = None,
+        on_look: Callable[[list[DeviceView]], object] = lambda devices: None,
         interval_seconds: float = INTERVAL_SECONDS,
         watched_interval_seconds: float = WATCHED_INTERVAL_SECONDS,
     ) -> None:
@@ -70,6 +74,8 @@ class Sampler:
         self._meters = meters
         self._processes = processes
         self._process_groups = process_groups
+        self._users = users or Users()
+        self._on_look = on_look
         self._interval_seconds = interval_seconds
         self._watched_interval_seconds = watched_interval_seconds
         self._look_seconds = 0.0  # what the latest look took
@@ -129,6 +135,7 @@ class Sampler:
                 log.warning("the devices could not be looked at", exc_info=True)
             self._failed = True
             return
+        self._on_look(self.devices)
         self._keep_memory()
         self._note_peaks(groups)
 
@@ -174,23 +181,46 @@ class Sampler:
             began = time.perf_counter()
             devices = [device for meter in self._meters for device in meter.sample()]
             names: dict[int | None, str] = {group: name for name, group in groups.items()}
-            usages = self._processes.sample(groups)
-            devices = [self._with_slots(device, names) for device in devices]
+            usages = self._processes.sample(groups, strangers=self._bus.watches("device.sample"))
+            devices = [self._with_holders(device, names, groups, usages) for device in devices]
             took = time.perf_counter() - began
         on_gpus = _on_gpus(devices)
         slots = {name: replace(usage, gpu_bytes=on_gpus.get(name, {})) for name, usage in usages.items()}
         return devices, slots, took
 
-    def _with_slots(self, device: DeviceView, slots: Mapping[int | None, str]) -> DeviceView:
-        """Say which holders of a GPU's memory are ours, and leave out the smallest of many strangers."""
+    def _with_holders(
+        self,
+        device: DeviceView,
+        slots: Mapping[int | None, str],
+        groups: Mapping[str, int],
+        usages: Mapping[str, Usage],
+    ) -> DeviceView:
+        """Say who holds its memory: slots, and programs of others, of which the smallest of many are left out."""
+        if device.kind == "memory":
+            ours = [
+                GpuProcess(pid=groups[name], slot=name, memory_bytes=size)
+                for name, usage in usages.items()
+                if (size := usage.memory_bytes if usage.private_bytes is None else usage.private_bytes)
+            ]
+            # Within the limit of a control group, what others hold of the machine is not part of what is in use.
+            others = [] if device.note else self._processes.strangers()
+            strangers = [
+                GpuProcess(pid=pid, name=self._processes.name_of(pid), memory_bytes=size, user=self._users.of(pid))
+                for pid, size in others
+            ]
+            return device.model_copy(update={"processes": largest([*ours, *strangers])})
         if not device.processes:
             return device
-        named, strangers = [], 0
+        named, count = [], 0
         for process in device.processes:
             slot = slots.get(self._processes.group_of(process.pid), "")
-            strangers += not slot
-            if slot or strangers <= MOST_STRANGERS:
+            count += not slot
+            if slot:
                 named.append(process.model_copy(update={"slot": slot}))
+            elif count <= MOST_STRANGERS:
+                # A number without a name is one of another container: here it may be somebody else.
+                user = self._users.of(process.pid) if process.name else ""
+                named.append(process.model_copy(update={"user": user}))
         return device.model_copy(update={"processes": named})
 
 
@@ -198,7 +228,7 @@ def _on_gpus(devices: Iterable[DeviceView]) -> dict[str, dict[str, int]]:
     """The memory of each slot on each GPU that tells it."""
     sizes: dict[str, dict[str, int]] = defaultdict(dict)
     for device in devices:
-        for process in device.processes:
+        for process in device.processes if device.kind == "gpu" else ():
             if process.slot and process.memory_bytes is not None:
                 sizes[process.slot][device.id] = sizes[process.slot].get(device.id, 0) + process.memory_bytes
     return sizes

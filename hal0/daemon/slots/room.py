@@ -233,6 +233,10 @@ class Room:
             self._is_served = True
             self._start_task(self._serve())
 
+    def reserved_by(self, name: str) -> dict[str, int]:
+        """What a slot's run was promised of RAM and of GPUs, in bytes."""
+        return next((claim.need for claim in reversed(self._granted) if claim.name == name), {})
+
     def shortage(self, run: Run) -> Hal0Error | None:
         """What a request is told that has waited for too long; None if it was not for want of room."""
         for claim in self._line:

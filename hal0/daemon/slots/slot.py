@@ -96,6 +96,11 @@ class Slot:
         return self._state
 
     @property
+    def since(self) -> float:
+        """When it entered the state, in Unix seconds."""
+        return self._since
+
+    @property
     def in_flight(self) -> int:
         return self.run.in_flight if self.run else 0
 

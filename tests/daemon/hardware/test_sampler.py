@@ -1,5 +1,6 @@
 import asyncio
 import os
+import pwd
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -183,6 +184,59 @@ async def test_a_holder_of_gpu_memory_is_told_with_its_slot_and_a_stranger_witho
     await look.sample()
     gpu = look.devices[-1]
     assert [(holder.pid, holder.slot) for holder in gpu.processes] == [(10, "primary"), (11, "primary"), (999, "")]
+
+
+async def test_ram_is_told_with_its_slots_and_the_largest_strangers_their_names_and_users(tmp_path: Path) -> None:
+    bus = EventBus()
+    look = sampler(tmp_path, bus)
+    plant(tmp_path, process(10, group=10, pages=900, anonymous_kib=70, file_kib=5000))
+    for pid in range(20, 30):
+        plant(tmp_path, process(pid, group=pid, pages=pid, anonymous_kib=pid))
+        plant(tmp_path, {f"proc/{pid}/comm": f"program {pid}\n"})
+    await look.sample()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    told = [(each.pid, each.name, each.slot, each.user, each.memory_bytes) for each in look.devices[1].processes]
+    assert told == [
+        (10, "", "primary", "", 70 * 1024),
+        *((pid, f"program {pid}", "", me, pid * 1024) for pid in range(29, 23, -1)),
+    ]
+    assert look.slots["primary"].gpu_bytes == {}, "RAM is no GPU"
+
+
+async def test_without_a_slot_strangers_are_looked_for_only_while_somebody_watches(tmp_path: Path) -> None:
+    bus = EventBus()
+    look = sampler(tmp_path, bus, groups={})
+    plant(tmp_path, process(20, group=20, pages=9, anonymous_kib=9))
+    await look.sample()
+    assert look.devices[1].processes == []
+    with bus.subscribe():
+        await look.sample()
+    assert [each.pid for each in look.devices[1].processes] == [20]
+
+
+async def test_under_a_limit_of_our_control_group_the_rest_of_the_machine_is_not_part_of_what_is_in_use(
+    tmp_path: Path,
+) -> None:
+    group = "sys/fs/cgroup/user.slice/"
+    limits = {f"{group}memory.max": f"{2**30}\n", f"{group}memory.current": f"{2**20}\n"}
+    for folder in ("sys/fs/cgroup/", group):
+        limits[f"{folder}cgroup.controllers"] = "memory\n"
+    plant(tmp_path, {**limits, **LAPTOP})
+    look = sampler(tmp_path, EventBus())
+    plant(tmp_path, {**process(10, group=10, anonymous_kib=7), **process(20, group=20, pages=9, anonymous_kib=9)})
+    await look.sample()
+    memory = look.devices[1]
+    assert memory.memory_total_bytes == 2**30, memory
+    assert [each.pid for each in memory.processes] == [10]
+
+
+async def test_the_user_of_a_stranger_is_told_unless_it_is_of_another_container(tmp_path: Path) -> None:
+    holders = [GpuProcess(pid=20, name="blender", memory_bytes=5), GpuProcess(pid=21, memory_bytes=3)]
+    look = sampler(tmp_path, EventBus(), Card("gpu0", holders))
+    plant(tmp_path, {**process(20, group=20), **process(21, group=21)})
+    await look.sample()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert [(each.pid, each.user) for each in look.devices[-1].processes] == [(20, me), (21, "")]
 
 
 async def test_what_a_slot_holds_of_each_gpu_is_summed_over_its_processes(tmp_path: Path) -> None:

@@ -148,8 +148,14 @@ async def test_two_on_a_gpu_that_shares_ram_are_not_both_started_where_ram_is_fo
 async def test_two_that_fit_run_side_by_side(machine: Machine) -> None:
     machine.house.machine.total = 20 * MIB
     a, b = machine.add("a", "b")
+    room = machine.house.supervisor.room
+    assert room.reserved_by("a") == {}
     await asyncio.gather(ask(a), ask(b))
     assert (a.state, b.state) == ("ready", "ready")
+    assert room.reserved_by("a") == room.reserved_by("b") == {"memory": 10 * MIB}
+    a.unload("no longer wanted")
+    await machine.until(a, "offline")
+    assert (room.reserved_by("a"), room.reserved_by("b")) == ({}, {"memory": 10 * MIB})
 
 
 @timeless
