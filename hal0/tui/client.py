@@ -32,6 +32,7 @@ from hal0.wire import (
     LedgerEntry,
     ModelDetail,
     ModelView,
+    PastView,
     PlanView,
     RequestView,
     Revision,
@@ -123,6 +124,14 @@ class Client:
         if self._tap is not None:
             self._tap("state", body)
         return state
+
+    async def past(self) -> PastView:
+        """The last hour of the devices and the slots."""
+        body = await self._call("GET", "/api/history")
+        try:
+            return PastView.model_validate_json(body)
+        except ValueError as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     def clock(self) -> float:
         """Seconds that go on as fast as the daemon's."""

@@ -15,6 +15,7 @@ class SlotMemory:
     """What a slot's processes hold, in bytes."""
 
     ram: int
+    private: int | None  # of it, without what is mapped from files
     gpus: dict[str, int]  # by device
 
 
@@ -38,7 +39,11 @@ class Fact:
 
 def _sample(data: dict[str, Any]) -> DeviceSample:
     slots = {
-        str(name): SlotMemory(int(usage["memory_bytes"]), {str(k): int(v) for k, v in usage["gpu_bytes"].items()})
+        str(name): SlotMemory(
+            int(usage["memory_bytes"]),
+            None if usage.get("private_bytes") is None else int(usage["private_bytes"]),
+            {str(k): int(v) for k, v in usage["gpu_bytes"].items()},
+        )
         for name, usage in data.get("slots", {}).items()
     }
     return DeviceSample(tuple(DeviceView.model_validate(device) for device in data.get("devices", ())), slots)

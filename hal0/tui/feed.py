@@ -59,12 +59,13 @@ class Feed:
         self._store.load(state)
         self._store.connected(self._store.link.latency_ms)
         self._on_change()
-        measuring = asyncio.create_task(self._measure())
+        beside = [asyncio.create_task(self._measure()), asyncio.create_task(self._remember())]
         try:
             await self._reduce(state.event_id)
         finally:
-            measuring.cancel()
-            await asyncio.gather(measuring, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _reduce(self, since: int) -> None:
         async for facts in self._client.facts(since):
@@ -83,6 +84,12 @@ class Feed:
                 self._store.connected(await self._client.latency_ms())
                 self._on_change()
             await asyncio.sleep(LATENCY_EVERY_SECONDS)
+
+    async def _remember(self) -> None:
+        """Fetch what was while this dashboard was not there; where it is not told the graphs begin later."""
+        with suppress(Hal0Error):
+            self._store.remember(await self._client.past())
+            self._on_change()
 
     async def _pause(self, seconds: float) -> None:
         self._retry.clear()

@@ -123,3 +123,13 @@ def spark(values: Sequence[float | None], steps: str) -> str:
     return "".join(
         " " if value is None else steps[min(top, int(min(max(value, 0.0), 1.0) * (top + 1)))] for value in values
     )
+
+
+def graph(values: Sequence[float | None], height: int, steps: str) -> list[str]:
+    """A graph of several rows: each row shows what of a value lies in its share of the height."""
+
+    def cell(value: float | None, row: int) -> str:
+        above = -1.0 if value is None else value * height - row
+        return " " if above <= 0 and (row or value is None) else spark([above], steps)
+
+    return ["".join(cell(value, row) for value in values) for row in range(height - 1, -1, -1)]

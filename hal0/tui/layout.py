@@ -35,7 +35,7 @@ def stream_count(columns: int, rows: int) -> int:
 def heights(rows: int, *, slots: int, slot_chrome: int, devices: int, lanes: int, detail: int) -> Heights:
     """Divide the rows between the first line and the footer: devices, as many slots as fit in half, the streams."""
     body = rows - 2
-    top = min(max(devices, lanes), max(1, body // 3))
+    top = min(max(devices, lanes), max(1, -(-body // 3)))
     rest = body - top
     wanted = max(slot_chrome + max(1, slots), detail)
     return Heights(top, max(slot_chrome + 1, min(wanted, rest // 2 + rest % 2)))

@@ -11,6 +11,7 @@ from rich.style import Style
 from textual.theme import Theme
 
 from hal0.tui.lines import Frame
+from hal0.tui.owners import Kind
 from hal0.wire import Outcome, Phase, SlotState
 
 
@@ -36,6 +37,9 @@ class Glyphs:
     warning: str
     degree: str
     enter: str
+    holders: Mapping[Kind, str]  # one cell of a device's memory
+    foot: str  # of the cursor on an axis of time
+    minus: str
     phases: Mapping[str, str]  # one cell of a request's time
     pinned: str  # behind the name of a slot that never makes room
 
@@ -79,6 +83,9 @@ UNICODE = Glyphs(
     warning="▲",
     degree="°C",
     enter="⏎",
+    holders={"slot": "█", "stranger": "▓", "rest": "▒", "promised": "╱", "free": "░"},
+    foot="▲",
+    minus="−",
     phases={"queue": "·", "load": "░", "prefill": "▒", "first": "▓", "decode": "█", "answer": "█"},
     pinned="⊤",
 )
@@ -122,6 +129,9 @@ ASCII = Glyphs(
     warning="!",
     degree="C",
     enter="Ret",
+    holders={"slot": "#", "stranger": "%", "rest": "+", "promised": "/", "free": "."},
+    foot="^",
+    minus="-",
     phases={"queue": ".", "load": ":", "prefill": "-", "first": "+", "decode": "#", "answer": "#"},
     pinned="*",
 )
@@ -144,6 +154,10 @@ PHASE_ROLE: Mapping[Phase, str] = {
     "decoding": "busy",
     "finished": "good",
 }
+HOLDER_ROLE: Mapping[Kind, str] = {
+    "slot": "memory", "stranger": "warn", "rest": "muted", "promised": "info", "free": "empty",
+}  # fmt: skip
+SLOT_ROLES = ("memory", "busy", "good", "focus")  # of slots that hold memory of one device, in turn
 # Of a transcript.
 VOICE_ROLE: Mapping[str, str] = {
     "prompt": "prompt",

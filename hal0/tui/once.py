@@ -6,12 +6,13 @@ from typing import TextIO
 
 from hal0.tui import problems
 from hal0.tui.client import Client
+from hal0.tui.device_facts import rows_of
 from hal0.tui.lines import EMPTY, Line
 from hal0.tui.look import Look
 from hal0.tui.store import Store
 from hal0.tui.text import harmless, to_ascii
 from hal0.tui.view import View
-from hal0.tui.widgets.devices import one_line, rows_of
+from hal0.tui.widgets.devices import one_line
 from hal0.tui.widgets.slots import table
 from hal0.tui.widgets.truth import truth_line
 

@@ -28,8 +28,15 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Utilisation as a history and in percent, memory used of all there is, temperature and power where known.",
     ),
     "device view": (
-        "The upper part is the last half hour of each device; the lower part is what each slot did, from what this "
-        "dashboard has seen.",
+        "The upper part is each device over time, the lower part what each slot did meanwhile: one column is one "
+        "moment in both, and the times of day are below. Behind a graph is its value and the end of its scale.",
+        "Below, where there is room, is who holds the memory of the selected device: slots, programs of others with "
+        "pid and user, what was promised to slots that have not taken it yet, and what is free. Of RAM it is what is "
+        "not mapped from files. Enter gives the device more room.",
+        "The daemon remembers an hour in steps of five seconds, this dashboard in seconds for as long as it looks. "
+        "While the cursor is in the past nothing is lost: what is new comes in as before.",
+        "What a cell of a lane means: see states below. Where several fall into one cell, the one that tells most is "
+        "drawn, an error before all others.",
     ),
     "stream view": (
         "Above are the requests, the newest first: in flight, and those that ended lately. Below is the text of the "

@@ -14,6 +14,7 @@ from hal0.tui.effects import summary
 from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.fixes import is_certain
 from hal0.tui.happenings import Happening, from_record, happening
+from hal0.tui.memories import Memories
 from hal0.tui.speeds import NOTHING, Recent, Speeds
 from hal0.tui.transcript import ANSWER, Transcript
 from hal0.voices import Said
@@ -22,9 +23,9 @@ from hal0.wire import (
     DeviceView,
     ErrorRecord,
     ErrorView,
+    PastView,
     PullView,
     RequestView,
-    SlotState,
     SlotView,
     State,
     TokenBatch,
@@ -47,10 +48,8 @@ Topic = Literal[
 ]
 ALL_TOPICS: frozenset[Topic] = frozenset(get_args(Topic))
 FINISHED_KEPT = 64  # finished requests whose text is still shown
-HISTORY_SECONDS = 3_600
 PROMPT_SHOWN = 240  # characters of the question shown in front of its answer
 HAPPENINGS_KEPT = 2_000
-LANE_MARKS = 500  # changes of state remembered per slot
 NOTICE_SECONDS = 6.0
 TICKING = {"starting", "warming", "pulling", "unloading"}
 
@@ -124,9 +123,7 @@ class Store:
         self.slots: dict[str, SlotView] = {}
         self.streams: dict[str, Stream] = {}  # in the order they started
         self.devices: dict[str, DeviceView] = {}
-        self.utilisation: dict[str, deque[tuple[float, float]]] = {}  # one mean a second
-        self._samples: dict[str, int] = {}  # that make up the newest of these
-        self.lanes: dict[str, deque[tuple[float, SlotState]]] = {}
+        self.past = Memories()
         self.config: ConfigView | None = None
         self.pulls: dict[str, PullView] = {}  # of models, under way or stopped before they were whole
         self.errors: dict[int, ErrorRecord] = {}
@@ -214,11 +211,10 @@ class Store:
         self.listen, self.warnings, self.draining = tuple(state.listen), tuple(state.warnings), state.draining
         self.slots = {slot.name: slot for slot in state.slots}
         for slot in state.slots:
-            self._note_lane(slot)
-        for name in [name for name in self.lanes if name not in self.slots]:
-            del self.lanes[name]
+            self.past.note_slot(slot, state.now)
+        self.past.keep_only(self.slots.keys())
         self.devices = {device.id: device for device in state.devices}
-        self._note_devices(state.now)
+        self.past.note_devices(state.now, state.devices)
         self.config = state.config
         self.pulls = {pull.name: pull for pull in state.pulls}
         if not self.happenings:
@@ -255,6 +251,11 @@ class Store:
         if reducer := _REDUCERS.get(fact.kind):
             reducer(self, fact.data)
 
+    def remember(self, past: PastView) -> None:
+        """What was before the dashboard was there."""
+        self.past.fill_in(past, self.now)
+        self.mark("devices", "slots")
+
     def fill_in(self, view: RequestView) -> None:
         """The text of a finished request that came without: an answer that was not streamed."""
         stream = self.streams.get(view.id)
@@ -272,6 +273,7 @@ class Store:
 
     def disconnected(self, problem: Hal0Error, retry_in_seconds: float) -> None:
         since = self.link.since if self.link.phase == "lost" else self.now
+        self.past.lose_sight(self.now)
         self.link = Link("lost", problem, self.now + retry_in_seconds, since)
         self.mark(*ALL_TOPICS)
 
@@ -298,12 +300,12 @@ class Store:
     # The reducers ----------------------------------------------------------------------------------------------
     def _slot_changed(self, slot: SlotView) -> None:
         self.slots[slot.name] = slot
-        self._note_lane(slot)
+        self.past.note_slot(slot, self.now)
         self.mark("slots")
 
     def _slot_removed(self, name: str) -> None:
         self.slots.pop(name, None)
-        self.lanes.pop(name, None)
+        self.past.keep_only(self.slots.keys())
         self.mark("slots")
 
     def _request_changed(self, view: RequestView) -> None:
@@ -335,12 +337,14 @@ class Store:
 
     def _sampled(self, sample: DeviceSample) -> None:
         self.devices = {device.id: device for device in sample.devices}
-        self._note_devices(self.now)
+        self.past.note_devices(self.now, sample.devices)
+        self.past.note_speeds(self.now, self._speeds())
         self.mark("devices")
         for name, memory in sample.slots.items():
             slot = self.slots.get(name)
-            if slot is not None and (slot.memory_bytes, slot.gpu_bytes) != (memory.ram, memory.gpus):
-                self.slots[name] = slot.model_copy(update={"memory_bytes": memory.ram, "gpu_bytes": memory.gpus})
+            new = {"memory_bytes": memory.ram, "private_bytes": memory.private, "gpu_bytes": memory.gpus}
+            if slot is not None and any(getattr(slot, field) != value for field, value in new.items()):
+                self.slots[name] = slot.model_copy(update=new)
                 self.mark("slots")
 
     def _config_changed(self, config: ConfigView) -> None:
@@ -402,23 +406,14 @@ class Store:
             while len(self._record_of) > HAPPENINGS_KEPT:
                 del self._record_of[next(iter(self._record_of))]
 
-    def _note_lane(self, slot: SlotView) -> None:
-        lane = self.lanes.setdefault(slot.name, deque(maxlen=LANE_MARKS))
-        if not lane or (lane[-1][1] != slot.state and slot.since >= lane[-1][0]):
-            lane.append((slot.since, slot.state))
-
-    def _note_devices(self, at: float) -> None:
-        for id, value in ((device.id, device.utilisation) for device in self.devices.values()):
-            if value is None:
-                continue
-            history = self.utilisation.setdefault(id, deque(maxlen=HISTORY_SECONDS))
-            if history and int(history[-1][0]) == int(at):
-                began, mean = history.pop()
-                self._samples[id] += 1
-                history.append((began, mean + (value - mean) / self._samples[id]))
-            else:
-                self._samples[id] = 1
-                history.append((at, value))
+    def _speeds(self) -> dict[str, float]:
+        """Tokens per second of each slot that decodes now."""
+        speeds: dict[str, float] = {}
+        for stream in self.streams.values():
+            view = stream.view
+            if view.phase == "decoding" and view.slot and view.tokens_per_second is not None:
+                speeds[view.slot] = speeds.get(view.slot, 0.0) + view.tokens_per_second
+        return speeds
 
     def _forget_streams(self) -> None:
         finished = [id for id, stream in self.streams.items() if not stream.in_flight]

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from hal0 import __version__
-from hal0.wire import DeviceView, EventKind, RequestView, SlotView, TokenBatch
+from hal0.wire import DeviceView, EventKind, PastView, RequestView, SlotView, TokenBatch
 from tests.fakes.daemon import WORDS, FakeDaemon
 from tests.tui.samples import CPU, GIB, GPU0, MEMORY, request, slot, state
 
@@ -26,21 +26,23 @@ class BusyBox(FakeDaemon):
     """Says once it is asked to what happens on such a box, in real time."""
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        working = asyncio.create_task(self._work())
+    async def at_work(self, only: str = "") -> AsyncIterator[None]:
+        """`only`: of what happens, one kind of event."""
+        working = asyncio.create_task(self._work(only))
         try:
             yield
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work(self, only: str) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for tick, happens in enumerate(happenings(time.time())):
             await asyncio.sleep(began + tick / BATCHES_PER_SECOND - loop.time())
             for kind, data in happens:
-                self.publish(kind, data)
+                if only in ("", kind):
+                    self.publish(kind, data)
 
 
 def slots(now: float, count: int = SLOTS) -> list[SlotView]:
@@ -56,7 +58,21 @@ def devices(load: float = 0.5) -> list[DeviceView]:
 
 def busy_box(socket: Path) -> BusyBox:
     now = time.time()
-    return BusyBox(state(now=now, slots=slots(now), devices=devices()), socket)
+    box = BusyBox(state(now=now, slots=slots(now), devices=devices()), socket)
+    box.past = hour(now)
+    return box
+
+
+def hour(now: float) -> PastView:
+    """What the daemon remembers of the hour before."""
+    rng = random.Random(8)
+    figures = {"utilisation": 1.0, "memory_used_bytes": 24e9, "temperature_c": 90.0, "power_w": 450.0}
+    past = {
+        device.id: {metric: [top * rng.random() for _ in range(720)] for metric, top in figures.items()}
+        for device in devices()
+    }
+    lanes = {slot.name: "rv" * 360 for slot in slots(now)}
+    return PastView(step_seconds=5.0, end=now // 5 * 5 + 5, devices=past, slots=lanes)
 
 
 def crowd(socket: Path) -> BusyBox:

@@ -101,6 +101,25 @@ async def load() -> None:
             print(f"with keys {pressed[0]:4.1f} %, {pressed[1]:5.1f} kB/s, {pressed[2]}; {mb:.0f} MB")
 
 
+async def devices() -> None:
+    """The devices view: with looks at the devices alone, and with the whole load."""
+    for size in SIZES:
+        told = []
+        for only in ("device.sample", ""):
+            async with watched(busy_box, size) as (daemon, screen):
+                screen.type("2")
+                async with daemon.at_work(only):
+                    await asyncio.sleep(SETTLE_SECONDS)
+
+                    async def watch() -> str:
+                        await asyncio.sleep(SECONDS)
+                        return ""
+
+                    cpu, sent, _ = await figures(screen, watch)
+                told.append(f"{cpu:4.1f} % of a core, {sent:4.1f} kB/s")
+        print(f"devices view at {size[0]:3}x{size[1]}: {told[0]}; beside the streams {told[1]}")
+
+
 async def link() -> None:
     for rate in (125_000, 32_000):
         async with watched(busy_box, (120, 36)) as (daemon, screen):
@@ -181,7 +200,7 @@ async def hours() -> None:
         print(f"two hours of {STREAMS} streams in {5 * len(seen)} s, MB every 5 s:", *(f"{mb:.0f}" for mb in seen))
 
 
-PARTS = {"start": start, "idle": idle, "load": load, "link": link, "many": many, "hours": hours}
+PARTS = {"start": start, "idle": idle, "load": load, "devices": devices, "link": link, "many": many, "hours": hours}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -30,6 +30,7 @@ from hal0.wire import (
     LogLines,
     ModelDetail,
     ModelView,
+    PastView,
     PlanView,
     RequestView,
     Revision,
@@ -51,6 +52,7 @@ class FakeDaemon:
         self.calls: list[tuple[str, str]] = []
         self.targets: list[str] = []  # what was asked, with the query
         self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
+        self.past: PastView | None = None
         self.heads: dict[tuple[str, str], dict[str, str]] = {}  # headers of the last one of each call, in small letters
         self.models: list[ModelView] = []
         self.details: dict[str, ModelDetail] = {}  # of models, by name
@@ -166,6 +168,8 @@ class FakeDaemon:
             case "GET", ["api", "state"]:
                 state = self.state.model_copy(update={"event_id": self.bus.last_id})
                 return 200, state.model_dump_json().encode()
+            case "GET", ["api", "history"] if self.past is not None:
+                return 200, self.past.model_dump_json().encode()
             case "GET", ["api", "models"]:
                 return 200, json.dumps({"models": [model.model_dump() for model in self.models]}).encode()
             case "GET", ["api", "models", name] if name in self.details:

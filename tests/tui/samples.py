@@ -53,7 +53,7 @@ GPU0 = device(
 
 STRANGERS = [
     {"pid": 4121, "name": "hal0-llama", "memory_bytes": int(12.2 * GIB), "slot": "chat-l"},
-    {"pid": 812, "name": "python3", "memory_bytes": int(4.1 * GIB)},
+    {"pid": 812, "name": "python3", "memory_bytes": int(4.1 * GIB), "user": "grace"},
     {"pid": 1033, "name": "Xorg", "memory_bytes": 212 * 2**20},
     {"pid": 77},
 ]

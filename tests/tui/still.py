@@ -11,11 +11,10 @@ from textual.pilot import Pilot
 from hal0.errors import Hal0Error
 from hal0.tui.app import Dashboard
 from hal0.tui.client import Address, Client
-from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.look import Look
 from hal0.tui.store import ALL_TOPICS
-from hal0.wire import ModelView, State
-from tests.tui.samples import CPU, GPU0, MEMORY, MODELS, NOW
+from hal0.wire import ModelView, PastView, State
+from tests.tui.samples import CPU, GIB, GPU0, MEMORY, MODELS, NOW
 
 SOCKET = Path("/run/hal0/hal0.sock")
 
@@ -57,19 +56,29 @@ async def load(pilot: Pilot[None], state: State) -> None:
 
 
 def remember_an_hour(dashboard: Dashboard) -> None:
-    """Fill the histories as an hour of watching would, the same in every run."""
+    """Fill the histories as half an hour of watching would, the same in every run."""
     store = dashboard.store
-    store.now = 0.0
+    store.past.devices.clear()
     for second in range(1800, 0, -1):
         wave = (second * 7919 % 97) / 97
         slow = abs((second % 240) - 120) / 120
-        cpu = CPU.model_copy(update={"utilisation": min(1.0, 0.15 + 0.6 * slow + 0.2 * wave)})
-        gpu = GPU0.model_copy(update={"utilisation": min(1.0, 0.3 + 0.7 * (1 - slow))})
-        devices = (cpu, MEMORY, gpu) if "gpu0" in store.devices else (cpu, MEMORY)
-        store.reduce(Fact(0, NOW - second, "device.sample", DeviceSample(devices, {})))
-    if "gpu0" in store.devices:
-        store.reduce(Fact(0, NOW, "device.sample", DeviceSample((CPU, MEMORY, GPU0), {})))
-    store.now = NOW
+        cpu = CPU.model_copy(
+            update={"utilisation": min(1.0, 0.15 + 0.6 * slow + 0.2 * wave), "temperature_c": 42 + 20 * slow}
+        )
+        memory = MEMORY.model_copy(update={"memory_used_bytes": int(GIB * (3 + 4 * slow))})
+        update = {
+            "utilisation": min(1.0, 0.3 + 0.7 * (1 - slow)), "temperature_c": 52 + 36 * (1 - slow),
+            "power_w": 90 + 330 * (1 - slow), "memory_used_bytes": int(GIB * (9 if second > 1100 else 20.1)),
+        }  # fmt: skip
+        gpus = [GPU0.model_copy(update={**update, "id": id}) for id in store.devices if id.startswith("gpu")]
+        store.past.note_devices(NOW - second, [cpu, memory, *gpus])
+    store.past.note_devices(NOW, store.devices.values())
+    store.past.note_speeds(NOW - 900, {"chat-l": 58.2})
+    lanes: dict[str, str] = {
+        "chat-l": "s" * 12 + "w" * 8 + "rrrvvv" * 55, "code-m": "o" * 100 + "sw" + "rv" * 129,
+        "rerank": "e" * 20 + "swe" + "e" * 200 + "swe" + "e" * 134, "primary": "s" + "w" * 2 + "r" * 300 + "v" * 57,
+    }  # fmt: skip
+    store.remember(PastView(step_seconds=5.0, end=NOW // 5 * 5 + 5, slots=lanes))
     store.mark(*ALL_TOPICS)
 
 

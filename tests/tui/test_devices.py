@@ -1,18 +1,26 @@
 """The rows of the devices tell why a GPU is unknown, and which strangers hold its memory."""
 
+from pathlib import Path
+
 import pytest
 
-from hal0.tui.look import Look
-from hal0.tui.store import Store
+from hal0.tui.app import Dashboard
+from hal0.tui.device_facts import strangers
+from hal0.tui.facts import DeviceSample, Fact
+from hal0.tui.look import UNICODE, Look
+from hal0.tui.screens.devices import DeviceView
+from hal0.tui.store import ALL_TOPICS, Store
 from hal0.tui.view import View
-from hal0.tui.widgets.devices import Devices, one_line, remarks, strangers
-from hal0.wire import DeviceView
+from hal0.tui.widgets.devices import Devices, heat, one_line, remarks
+from hal0.tui.widgets.pane import Pane
+from hal0.wire import DeviceView as Device
+from tests.tui.live import live
 from tests.tui.pictures import screen_text
-from tests.tui.samples import CPU, GPU0, LOST_GPU, MEMORY, SHARED_GPU, STRANGERS, busy_state
+from tests.tui.samples import CPU, GPU0, LOST_GPU, MEMORY, NOW, SHARED_GPU, STRANGERS, busy_state
 from tests.tui.still import showing
 
 
-def row(device: DeviceView, width: int) -> str:
+def row(device: Device, width: int) -> str:
     store = Store()
     store.load(busy_state(devices=[CPU, MEMORY, device]))
     return "".join(text for text, _ in one_line(View(store, Look.of("hal0-dark")), device, None, width))
@@ -50,14 +58,66 @@ async def test_note_and_strangers_are_on_the_screen_from_120_columns(size: tuple
         assert "others: python3 4.1G" in text
 
 
-async def test_without_room_the_figures_stay_and_the_remarks_go() -> None:
+async def test_where_boxes_have_no_room_each_device_has_a_line() -> None:
     many = [GPU0.model_copy(update={"id": f"gpu{index}", "note": f"note {index}"}) for index in range(4)]
     async with showing(busy_state(devices=[CPU, MEMORY, *many]), (120, 30)) as pilot:
         pane = pilot.app.screen.query_one(Devices)
         lines = pane.paint(pane.size.width, pane.size.height)
         assert len(lines) == pane.size.height
-        assert all(f"G{index}" in screen_text(pilot.app) for index in range(3))
-        assert "note 0" not in screen_text(pilot.app)
+        for index in range(4):
+            [shown] = [line for line in screen_text(pilot.app).splitlines() if f" G{index} " in line]
+            assert "97%" in shown
+            assert "20.1/24G" in shown
+
+
+@pytest.mark.parametrize("size", [(120, 36), (200, 60)])
+async def test_five_devices_have_their_boxes_whole(size: tuple[int, int]) -> None:
+    gpus = [GPU0.model_copy(update={"id": f"gpu{index}"}) for index in range(4)]
+    async with showing(busy_state(devices=[CPU, MEMORY, *gpus]), size) as pilot:
+        text = screen_text(pilot.app)
+        assert text.count(" vram ") == 4
+        assert text.count("71°C 338W") == 4
+
+
+def test_the_limit_of_power_and_the_fan_are_told_where_there_is_room() -> None:
+    card = GPU0.model_copy(update={"power_limit_w": 450.0, "fan_percent": 61.0})
+
+    def told(width: int) -> str:
+        return "".join(text for text, _ in heat(card, UNICODE, width))
+
+    assert told(0) == "71°C 338W"
+    assert told(13) == "71°C 338W"
+    assert told(14) == "71°C 338/450W"
+    assert told(24) == "71°C 338/450W fan 61%"
+
+
+def test_slots_and_strangers_of_a_gpu_share_a_line_where_it_is_wide() -> None:
+    said = ["".join(text for text, _ in spans) for spans in remarks(SHARED_GPU, 90)]
+    assert said == ["slots: chat-l 12.2G  others: python3 4.1G, Xorg 212M, pid 77 -"]
+    assert len(remarks(SHARED_GPU, 50)) == 2
+
+
+async def test_from_the_devices_of_home_enter_opens_their_view_and_capital_y_copies_the_command(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state(), (120, 36)) as both:
+        await both.press("shift+tab", "Y")
+        assert both.dashboard.clipboard == "hal0 status"
+        await both.press("enter")
+        assert isinstance(both.dashboard.screen, DeviceView)
+
+
+async def test_home_draws_nothing_while_nothing_changes() -> None:
+    async with showing(busy_state(devices=[CPU, MEMORY, SHARED_GPU]), (200, 60)) as pilot:
+        assert isinstance(pilot.app, Dashboard)
+        drawn: list[object] = []
+        for pane in pilot.app.screen.query(Pane):
+            pane.refresh = lambda *regions, **options: drawn.append(regions)  # type: ignore[method-assign]
+        pilot.app.store.mark(*ALL_TOPICS)
+        pilot.app.paint_now()
+        assert drawn == []
+        busier = GPU0.model_copy(update={"utilisation": 0.11})
+        pilot.app.store.reduce(Fact(1, NOW, "device.sample", DeviceSample((CPU, MEMORY, busier), {})))
+        pilot.app.paint_now()
+        assert drawn
 
 
 def test_a_hostile_name_of_a_process_stays_on_its_line() -> None:

@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal0.tui import figures
-from hal0.tui.widgets.devices import buckets, graph
-from tests.tui.samples import NOW
 
 GIB = 2**30
 STEPS = "▁▂▃▄▅▆▇█"
@@ -72,19 +70,8 @@ def test_a_sparkline_is_blank_where_nothing_is_known() -> None:
     assert figures.spark([None, 0.0, 0.5, 1.0], STEPS) == " ▁▅█"
 
 
-def test_a_bucket_that_is_past_does_not_change() -> None:
-    from collections import deque
-
-    history = deque([(NOW + second, (second % 10) / 10) for second in range(60)])
-    before = buckets(history, NOW + 59, 12, 5)
-    history.append((NOW + 60, 0.9))
-    history.append((NOW + 66, 0.1))
-    after = buckets(history, NOW + 66, 12, 5)
-    assert before[2:-1] == after[: len(before[2:-1])] or before[1:-1] == after[: len(before[1:-1])]
-
-
 def test_a_graph_of_two_rows_splits_its_values() -> None:
-    assert graph([0.25, 0.75, 1.0, None], 2, STEPS) == [" ▅█ ", "▅██ "]
+    assert figures.graph([0.25, 0.75, 1.0, None], 2, STEPS) == [" ▅█ ", "▅██ "]
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ async def test_z_gives_the_screen_to_one_pane_and_escape_takes_it_back(tmp_path:
         await both.press("escape")
         await both.sees("slots 7")
         await both.press("tab", "z")
-        await both.sees("30 min ago", "NVIDIA GeForce RTX 4090")
+        await both.sees(" vram ", "71/100°C", "not reported", "12:2")
         await both.press("z")
         await both.sees("slots 7")
 

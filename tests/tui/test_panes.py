@@ -1,7 +1,5 @@
 """What the panes decide: which request goes where, what a cell of time shows, when the text jumps."""
 
-from collections import deque
-
 import pytest
 
 from hal0.tui import problems
@@ -13,10 +11,9 @@ from hal0.tui.store import Notice, Store
 from hal0.tui.view import View, passes
 from hal0.tui.widgets import detail
 from hal0.tui.widgets.footer import notice_line
-from hal0.tui.widgets.lanes import axis, lane
 from hal0.tui.widgets.slots import note_of
 from hal0.tui.widgets.stream import StreamPane, assign, example
-from hal0.wire import ErrorRecord, ErrorView, SlotState, TokenBatch
+from hal0.wire import ErrorRecord, ErrorView, TokenBatch
 from tests.tui.pictures import screen_lines
 from tests.tui.samples import NOW, busy_state, default_state, rejected_config, request, slot, state
 from tests.tui.still import settle, showing
@@ -47,18 +44,6 @@ def test_a_request_is_headed_with_the_name_of_its_key() -> None:
     what, _ = heading(request("a", key="laptop"), NOW)
     assert "key laptop" in "".join(text for text, _ in what)
     assert "key" not in "".join(text for text, _ in heading(request("a"), NOW)[0])
-
-
-def test_a_cell_of_time_shows_the_state_that_tells_most() -> None:
-    marks: deque[tuple[float, SlotState]] = deque(
-        [(10.0, "starting"), (12.0, "error"), (13.0, "starting"), (21.0, "ready"), (35.0, "serving")]
-    )
-    cells = lane(marks, 0.0, 10.0, 5, 42.0)
-    assert cells == [None, "error", "starting", "serving", "serving"]
-
-
-def test_the_axis_has_times_of_day() -> None:
-    assert axis(NOW - 1800, 36.0, 50).split() == ["12:01", "12:08", "12:15", "12:22"]
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,20 @@ async def test_views(name: str, key: str, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 12), *SIZES])
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("past", ["left_curly_bracket", "left_curly_bracket", "left_square_bracket"]), ("large", ["j", "enter"])],
+)
+async def test_devices_in_the_past_and_one_of_them_large(name: str, keys: list[str], size: tuple[int, int]) -> None:
+    shown = busy_state(devices=[CPU, MEMORY, SHARED_GPU, LOST_GPU])
+    async with showing(shown, size, ascii_only=size[0] == 40) as pilot:
+        await filled(pilot)
+        await pilot.press("2", *keys)
+        await settle(pilot)
+        assert_picture(pilot.app, f"devices-{name}-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(40, 12), *SIZES])
 async def test_slot_page(size: tuple[int, int]) -> None:
     async with showing(busy_state(), size) as pilot:
         await pilot.press("d")

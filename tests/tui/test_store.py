@@ -45,15 +45,18 @@ def test_a_later_state_forgets_slots_and_errors_that_are_gone() -> None:
     store.load(default_state())
     assert list(store.slots) == ["primary", "embed"]
     assert store.errors == {}
-    assert set(store.lanes) == {"primary", "embed"}
+    assert set(store.past.lanes) == {"primary", "embed"}
 
 
 def test_a_transition_replaces_the_slot_and_lengthens_its_lane() -> None:
     store = loaded()
     tell(store, "slot.transition", slot("embed", "starting", since=NOW + 1))
-    tell(store, "slot.transition", slot("embed", "ready", since=NOW + 2))
+    tell(store, "slot.transition", slot("embed", "ready", since=NOW + 2), at=NOW + 3)
     assert store.slots["embed"].state == "ready"
-    assert [state for _, state in store.lanes["embed"]] == ["offline", "starting", "ready"]
+    lane = store.past.lanes["embed"]
+    assert [lane.most_telling(NOW + second, NOW + second + 1) for second in range(5)] == [
+        "offline", "starting", "starting", "ready", None,
+    ]  # fmt: skip
     assert "slots" in store.take_dirty()
 
 
@@ -157,7 +160,7 @@ def test_a_sample_updates_devices_their_history_and_the_memory_of_slots() -> Non
     }
     tell(store, "device.sample", sample, at=NOW + 3)
     assert store.devices["cpu"].utilisation == 0.5
-    assert store.utilisation["cpu"][-1] == (NOW + 3, 0.5)
+    assert store.past.devices["cpu"].of["utilisation"].mean(NOW + 3, NOW + 4) == 0.5
     assert store.slots["primary"].memory_bytes == 7
     assert store.slots["primary"].gpu_bytes == {"gpu1": 9}
     assert {"devices", "slots"} <= store.take_dirty()
@@ -165,11 +168,11 @@ def test_a_sample_updates_devices_their_history_and_the_memory_of_slots() -> Non
 
 def test_more_samples_than_one_a_second_are_one_point_of_the_history_their_mean() -> None:
     store = loaded()
-    before = len(store.utilisation["cpu"])
     for quarter, value in enumerate((0.2, 0.4, 0.6, 0.8, 1.0)):
         devices = [CPU.model_copy(update={"utilisation": value}).model_dump()]
         tell(store, "device.sample", {"devices": devices, "slots": {}}, at=NOW + 3 + quarter / 4)
-    assert list(store.utilisation["cpu"])[before:] == [(NOW + 3, pytest.approx(0.5)), (NOW + 4, 1.0)]
+    cells = store.past.devices["cpu"].of["utilisation"].cells(1.0, int(NOW) + 4, 4)
+    assert cells == [None, None, pytest.approx(0.5), 1.0]
 
 
 def test_an_unchanged_memory_figure_does_not_repaint_the_slots() -> None:

@@ -54,12 +54,13 @@ class Help(Page):
         ]
         lines += [EMPTY, line(" ", span("keys elsewhere", "title"))]
         lines += [piece for key in others for piece in _key(key, width, self.view.look.glyphs.enter, where=True)]
-        lines += [EMPTY, line(" ", span("states", "title"))]
+        lines += [EMPTY, line(" ", span("states", "title"), span(", and their cells in lanes", "muted"))]
         for state, meaning in STATES.items():
-            glyph = span(self.view.look.glyphs.states[state], STATE_ROLE[state])
-            pieces = wrap(meaning, width - 16)
+            glyphs = self.view.look.glyphs
+            glyph = span(f"{glyphs.states[state]} {glyphs.lanes[state]}", STATE_ROLE[state])
+            pieces = wrap(meaning, width - 18)
             lines.append(line("  ", glyph, " ", span(fit(state, 11), STATE_ROLE[state]), span(pieces[0])))
-            lines += [line(span(" " * 15 + piece)) for piece in pieces[1:]]
+            lines += [line(span(" " * 17 + piece)) for piece in pieces[1:]]
         lines += [EMPTY, line(" ", span("the first line", "title")), *_prose(FIRST_LINE, width)]
         return lines
 

@@ -277,6 +277,9 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
         return self._current if isinstance(self._current, StreamPane) else self.streams[0]
 
     # Everywhere ------------------------------------------------------------------------------------------------
+    def do_open_devices(self) -> None:
+        self.dashboard.open_view("devices")
+
     def do_copy(self) -> None:
         slot = self.view.slot()
         if self.place == "stream" and isinstance(self._current, StreamPane):

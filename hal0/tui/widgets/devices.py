@@ -1,141 +1,76 @@
 """The devices: utilisation as history and percent, memory, temperature, power, and who runs on them."""
 
-from collections import deque
-from collections.abc import Iterator
 from typing import ClassVar
 
-from hal0.tui import figures, places
-from hal0.tui.lines import Line, Span, line, padded, span, spread, width_of
+from hal0.tui import figures
+from hal0.tui.device_facts import (
+    HOT_C,
+    label_of,
+    memory_of,
+    note_of,
+    residents,
+    rows_of,
+    share,
+    short_name,
+    strangers,
+    tenants,
+)
+from hal0.tui.lines import Line, Span, line, padded, span, width_of
 from hal0.tui.look import Glyphs
 from hal0.tui.store import Store
 from hal0.tui.text import cells, cut, fit
 from hal0.tui.view import View
+from hal0.tui.widgets.graphs import all_graphs
 from hal0.tui.widgets.pane import Pane
 from hal0.wire import DeviceView
 
-NARROW_BUCKET_SECONDS = 5  # per glyph of history in the one-line form
+NARROW_CELL_SECONDS = 5  # per glyph of history in the one-line form
 WIDE_HISTORY_SECONDS = 300
-ZOOMED_HISTORY_SECONDS = 1800
-HOT_C = 85.0
+MOST_ROWS = 4  # of a device in the box
 LABEL_CELLS = 14
+WIDE_CELLS = 90  # of a box, from which there is room for
+WIDE_LABEL_CELLS = 24
 REMARK_CELLS = 40  # in the narrowest box; only whether there is a remark counts for the height
 
 
-def rows_of(store: Store) -> Iterator[tuple[DeviceView, DeviceView | None]]:
-    """The devices as they are drawn: the CPU together with the machine's memory, then each GPU."""
-    memory = store.devices.get("memory")
-    for device in store.devices.values():
-        if device.kind == "cpu":
-            yield device, memory
-        elif device.kind == "gpu":
-            yield device, None
+def _history(store: Store, device: DeviceView, seconds: float, width: int) -> list[float | None]:
+    """Its utilisation in so many cells of so many seconds, up to now."""
+    kept = store.past.devices.get(device.id)
+    ring = kept.of.get("utilisation") if kept is not None else None
+    return ring.cells(seconds, int(store.now // seconds), width) if ring is not None else [None] * width
 
 
-def label_of(device: DeviceView) -> str:
-    return "CPU" if device.kind == "cpu" else f"G{device.id.removeprefix('gpu')}"
-
-
-def short_name(device: DeviceView) -> str:
-    """The part of a GPU's name that tells it from others: `4090` of `NVIDIA GeForce RTX 4090`."""
-    words = device.name.split()
-    numbered = [word for word in words if any(char.isdigit() for char in word)]
-    return numbered[-1] if numbered and device.kind == "gpu" else ""
-
-
-def buckets(history: deque[tuple[float, float]] | None, now: float, width: int, seconds: float) -> list[float | None]:
-    """Means over spans of time that lie fixed on the clock, so that a bucket once past does not change."""
-    sums = [0.0] * width
-    counts = [0] * width
-    last = int(now // seconds)
-    for at, value in reversed(history or ()):
-        index = width - 1 - (last - int(at // seconds))
-        if index < 0:
-            break
-        if index < width:
-            sums[index] += value
-            counts[index] += 1
-    return [total / count if count else None for total, count in zip(sums, counts, strict=True)]
-
-
-def graph(values: list[float | None], height: int, steps: str) -> list[str]:
-    """A graph of several rows: each row shows what of a value lies in its share of the height."""
-
-    def cell(value: float | None, row: int) -> str:
-        above = -1.0 if value is None else value * height - row
-        return " " if above <= 0 and (row or value is None) else figures.spark([above], steps)
-
-    return ["".join(cell(value, row) for value in values) for row in range(height - 1, -1, -1)]
-
-
-def memory_of(device: DeviceView, memory: DeviceView | None) -> tuple[int | None, int | None]:
-    source = memory or device
-    return source.memory_used_bytes, source.memory_total_bytes
-
-
-def heat(device: DeviceView, glyphs: Glyphs) -> list[Span]:
-    """Temperature and power, where they are known."""
+def heat(device: DeviceView, glyphs: Glyphs, width: int = 0) -> list[Span]:
+    """Temperature and power, where they are known; as far as so many cells allow also the power's limit and the fan."""
     parts: list[Span] = []
     if device.temperature_c is not None:
         hot = device.temperature_c >= HOT_C
         parts.append(span(f"{device.temperature_c:.0f}{glyphs.degree}", "bad" if hot else "text"))
     if device.power_w is not None:
-        parts.append(span(f"{' ' if parts else ''}{device.power_w:.0f}W"))
+        watts = f"{' ' if parts else ''}{device.power_w:.0f}"
+        limit = f"/{device.power_limit_w:.0f}" if device.power_limit_w is not None else ""
+        fits = width_of(tuple(parts)) + len(watts) + len(limit) + 1 < width
+        parts.append(span(f"{watts}{limit if fits else ''}W"))
+    if device.fan_percent is not None:
+        fan = f"{' ' if parts else ''}fan {device.fan_percent:.0f}%"
+        if width_of(tuple(parts)) + len(fan) < width:
+            parts.append(span(fan, "muted"))
     return parts
-
-
-def tenants(device: DeviceView, store: Store) -> str:
-    """The slots that run on a device: those that hold its memory, and those that are told to."""
-    return " ".join(
-        slot.name
-        for slot in store.slots.values()
-        if slot.state not in ("offline", "error")
-        and (slot.device == "cpu" if device.kind == "cpu" else device.id in places.gpus_of(slot))
-    )
-
-
-def residents(device: DeviceView, width: int) -> str:
-    """What slots hold of a GPU's memory, cut where there is no room for more of them."""
-    sizes: dict[str, int | None] = {}
-    for process in device.processes if device.kind == "gpu" else ():
-        if process.slot:
-            before, more = sizes.get(process.slot, 0), process.memory_bytes
-            sizes[process.slot] = None if before is None or more is None else before + more
-    told = ", ".join(f"{name} {figures.size(size)}" for name, size in sizes.items())
-    return cut(f"slots: {told}", width) if told else ""
-
-
-def strangers(device: DeviceView, width: int) -> str:
-    """The processes of others that hold a GPU's memory, as many as fit; empty if not even one does."""
-    others = [process for process in device.processes if not process.slot] if device.kind == "gpu" else []
-    names = [f"{each.name or f'pid {each.pid}'} {figures.size(each.memory_bytes)}" for each in others]
-    for count in range(len(names), 0, -1):
-        more = f" +{len(names) - count} more" if count < len(names) else ""
-        told = f"others: {', '.join(names[:count])}{more}"
-        if cells(told) <= width:
-            return told
-    return ""
-
-
-def note_of(device: DeviceView) -> Span:
-    """Why values of a GPU are unknown; louder if all of them are."""
-    blind = device.utilisation is None and device.memory_used_bytes is None
-    return span(device.note if device.kind == "gpu" else "", "warn" if blind else "muted")
 
 
 def remarks(device: DeviceView, width: int) -> list[Line]:
     """What is to be said of a device beside its figures, the weightiest first, in lines of at most this width."""
     note, role = note_of(device)
-    said = (span(cut(note, width), role), span(residents(device, width)), span(strangers(device, width), "muted"))
-    return [line(each) for each in said if each[0]]
+    ours, others = residents(device, width), strangers(device, width)
+    lines = [line(span(cut(note, width), role))] if note else []
+    if ours and others and cells(ours) + 2 + cells(others) <= width:
+        return [*lines, line(span(ours), "  ", span(others, "muted"))]
+    return [*lines, *(line(each) for each in (span(ours), span(others, "muted")) if each[0])]
 
 
 def bar_spans(fraction: float | None, width: int, glyphs: Glyphs, role: str) -> list[Span]:
     full, rest = figures.bar(fraction, width, glyphs.steps, glyphs.empty)
     return [span(full, role), span(rest, "empty")]
-
-
-def share(used: int | None, total: int | None) -> float | None:
-    return used / total if used is not None and total else None
 
 
 def one_line(view: View, device: DeviceView, memory: DeviceView | None, width: int) -> Line:
@@ -145,7 +80,7 @@ def one_line(view: View, device: DeviceView, memory: DeviceView | None, width: i
     fraction = share(used, total)
     gauge = "mem" if device.kind == "cpu" else "vram"
     wide = width >= 72
-    history = buckets(store.utilisation.get(device.id), store.now, 12 if wide else 6, NARROW_BUCKET_SECONDS)
+    history = _history(store, device, NARROW_CELL_SECONDS, 12 if wide else 6)
     name = fit(f"{label_of(device)} {short_name(device)}".rstrip(), 8 if device.kind == "gpu" else 3)
     parts: list[Span] = [
         span(" "),
@@ -170,10 +105,10 @@ def in_box(view: View, device: DeviceView, memory: DeviceView | None, width: int
     store, glyphs = view.store, view.look.glyphs
     used, total = memory_of(device, memory)
     fraction = share(used, total)
-    left = LABEL_CELLS
+    left = LABEL_CELLS if width < WIDE_CELLS else WIDE_LABEL_CELLS
     room = width - left - 22
-    history = buckets(store.utilisation.get(device.id), store.now, room, WIDE_HISTORY_SECONDS / room)
-    drawn = graph(history, rows - 1, glyphs.sparks)
+    history = _history(store, device, WIDE_HISTORY_SECONDS / room, room)
+    drawn = figures.graph(history, rows - 1, glyphs.sparks)
     name = f"{label_of(device)} {short_name(device)}".rstrip()
     cores = f" {device.cores} cores" if device.cores else ""
     label = line(span(name, "strong"), span(cut(cores, left - len(name)), "muted"))
@@ -192,33 +127,12 @@ def in_box(view: View, device: DeviceView, memory: DeviceView | None, width: int
     lines.append(
         line(
             " ",
-            *padded(tuple(heat(device, glyphs)), left),
+            *padded(tuple(heat(device, glyphs, left)), left),
             span("mem  " if device.kind == "cpu" else "vram ", "muted"),
             *bar_spans(fraction, room, glyphs, "bad" if fraction and fraction > 0.95 else "memory"),
             span("  " + figures.pair(used, total)),
         )
     )
-    return lines
-
-
-def zoomed(view: View, width: int, height: int) -> list[Line]:
-    """Each device with a graph of its history as high as there is room for."""
-    rows = list(rows_of(view.store))
-    glyphs = view.look.glyphs
-    lines: list[Line] = []
-    each = max(1, height // max(1, len(rows)) - 3)
-    inner = width - 8
-    for device, memory in rows:
-        history = buckets(view.store.utilisation.get(device.id), view.store.now, inner, ZOOMED_HISTORY_SECONDS / inner)
-        name = line("  ", span(cut(device.name, width // 3), "muted"), " ")
-        lines.append(spread(one_line(view, device, memory, width - width_of(name)), name, width))
-        drawn = graph(history, each, glyphs.sparks)
-        for number, text in enumerate(drawn):
-            mark = "100%" if number == 0 else "  0%" if number == len(drawn) - 1 else ""
-            lines.append(line(span(f" {mark:>4} ", "muted"), span(text, "graph")))
-        ago = f"{ZOOMED_HISTORY_SECONDS // 60} min ago"
-        lines.append(spread(line(span(f"      {ago}", "muted")), line(span("now  ", "muted")), width))
-        lines.append(())
     return lines
 
 
@@ -239,19 +153,24 @@ class Devices(Pane):
         rows = list(rows_of(view.store))
         if self.has_class("-zoomed"):
             title = line(span("devices", "title" if self.has_focus else "text"))
-            return [self.frame.rule(width, title, (), self.frame_role), *zoomed(view, width, height - 1)]
+            return [self.frame.rule(width, title, (), self.frame_role), *all_graphs(view, width, height - 1)]
         if not self.boxed:
             if not rows:
                 return [line(span(" no device was reported" if view.store.loaded else "", "muted"))]
             lines = [one_line(view, device, memory, width) for device, memory in rows]
             return [_focus_mark(spans, self.has_focus, view.look.glyphs.marker) for spans in lines]
         body: list[Line] = []
-        said = [(device.id, each) for device, _ in rows for each in remarks(device, width - 4 - LABEL_CELLS)]
+        beside = LABEL_CELLS if width - 2 < WIDE_CELLS else WIDE_LABEL_CELLS
+        said = [(device.id, each) for device, _ in rows for each in remarks(device, width - 4 - beside)]
         said = said[: max(0, height - 2 - len(rows) * 2)]  # the figures come first
-        each = min(4, max(2, (height - 2 - len(said)) // max(1, len(rows))))
-        for device, memory in rows:
-            body += in_box(view, device, memory, width - 2, each)
-            body += [(span(" " * (LABEL_CELLS + 1)), *text) for id, text in said if id == device.id]
+        each, spare = divmod(height - 2 - len(said), max(1, len(rows)))
+        for number, (device, memory) in enumerate(rows):
+            high = min(MOST_ROWS, each + (number < spare))
+            if each < 2:  # too many for their boxes
+                body.append(one_line(view, device, memory, width - 2))
+            else:
+                body += in_box(view, device, memory, width - 2, high)
+            body += [(span(" " * (beside + 1)), *text) for id, text in said if id == device.id]
         body = (body + [()] * height)[: height - 2]
         title = line(span("devices", "title" if self.has_focus else "text"))
         name = cut(next((device.name for device, _ in rows if device.kind == "cpu"), ""), width - 24)
