@@ -11,12 +11,12 @@ from hal0.cli.output import Cell, print_json, say
 from hal0.cli.problems import many, print_problem, print_warnings
 from hal0.daemon.config.file import Judgement, judge
 from hal0.daemon.config.place import placed
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.absent import absent_models
 from hal0.daemon.providers.rehearsal import Rehearsal
 from hal0.daemon.remotes.absent import absent_keys
+from hal0.hardware.facts import read_facts
 from hal0.paths import Paths, locate
 from hal0.wire import Problem
 

@@ -19,7 +19,6 @@ from hal0.daemon.config.proposals import Proposal
 from hal0.daemon.config.sources import read_sources
 from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.events import EventBus
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.instance import vacancy
 from hal0.daemon.keys.key import Scope
 from hal0.daemon.keys.store import KeyStore
@@ -27,6 +26,7 @@ from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import spec_of
 from hal0.daemon.providers.rehearsal import Rehearsal
+from hal0.hardware.facts import read_facts
 from hal0.paths import SYSTEM_CONFIG, SYSTEM_STATE, locate
 from hal0.wire import ConfigFile, ConfigTexts, ConfigView, KeysView, NewKey, Revision
 

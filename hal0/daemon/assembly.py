@@ -23,11 +23,6 @@ from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.front import Front
 from hal0.daemon.gate import Gate
-from hal0.daemon.hardware.cpu import CpuMeter
-from hal0.daemon.hardware.facts import read_facts
-from hal0.daemon.hardware.gpus import gpu_meters
-from hal0.daemon.hardware.processes import ProcessMeter
-from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.idioms import IDIOMS
 from hal0.daemon.image_files import ImageFiles
 from hal0.daemon.keys.store import KeyStore
@@ -50,6 +45,7 @@ from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.routing.voices import Voices
+from hal0.daemon.sampler import Sampler
 from hal0.daemon.services import Services
 from hal0.daemon.serving.crowd import most_connections
 from hal0.daemon.serving.limits import Limits
@@ -69,6 +65,10 @@ from hal0.daemon.slots.supervisor import Supervisor
 from hal0.daemon.slots.swaps import Swaps
 from hal0.daemon.slots.writer import Writer
 from hal0.errors import Hal0Error
+from hal0.hardware.cpu import CpuMeter
+from hal0.hardware.facts import read_facts
+from hal0.hardware.gpus import gpu_meters
+from hal0.hardware.processes import ProcessMeter
 from hal0.paths import Paths
 from hal0.systemd import is_service
 from hal0.wire import SlotEffect

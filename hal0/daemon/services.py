@@ -8,7 +8,6 @@ from hal0.daemon.config.store import ConfigStore
 from hal0.daemon.error_log import ErrorLog
 from hal0.daemon.events import EventBus
 from hal0.daemon.gate import Gate
-from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.image_files import ImageFiles
 from hal0.daemon.keys.store import KeyStore
 from hal0.daemon.models.foreign import ForeignStores
@@ -20,6 +19,7 @@ from hal0.daemon.remotes.remotes import Remotes
 from hal0.daemon.routing.dispatcher import Dispatcher
 from hal0.daemon.routing.listing import Listing
 from hal0.daemon.routing.voices import Voices
+from hal0.daemon.sampler import Sampler
 from hal0.daemon.slots.appraisal import Appraisal
 from hal0.daemon.slots.supervisor import Supervisor
 from hal0.daemon.slots.swaps import Swaps

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hal0.daemon.events import EventBus
-from hal0.daemon.hardware.cpu import CpuMeter
-from hal0.daemon.hardware.facts import read_facts
-from hal0.daemon.hardware.gpus import gpu_meters
-from hal0.daemon.hardware.processes import ProcessMeter
-from hal0.daemon.hardware.sampler import Sampler
-from tests.daemon.hardware.gpu_trees import ARC, NAMES, XTX, arc_a770_xe, gpu_file, rx_7900_xtx
-from tests.daemon.hardware.trees import LAPTOP, plant, process
+from hal0.daemon.sampler import Sampler
+from hal0.hardware.cpu import CpuMeter
+from hal0.hardware.facts import read_facts
+from hal0.hardware.gpus import gpu_meters
+from hal0.hardware.processes import ProcessMeter
+from tests.hardware.gpu_trees import ARC, NAMES, XTX, arc_a770_xe, gpu_file, rx_7900_xtx
+from tests.hardware.trees import LAPTOP, plant, process
 
 SLOTS = 20
 PROCESSES_OF_A_SLOT = 3

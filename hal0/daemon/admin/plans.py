@@ -10,7 +10,6 @@ from hal0.daemon.config.file import Judgement
 from hal0.daemon.config.proposals import with_slot
 from hal0.daemon.config.schema import Settings
 from hal0.daemon.config.snapshot import Snapshot
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.absent import absent_models
 from hal0.daemon.providers.base import spec_of
@@ -18,6 +17,7 @@ from hal0.daemon.remotes.absent import absent_keys
 from hal0.daemon.services import Services
 from hal0.daemon.slots.appraisal import Appraised
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import read_facts
 from hal0.wire import DeviceView, ErrorView, PlanView, SlotPlan
 
 

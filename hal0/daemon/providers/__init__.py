@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.providers.base import Provider
 from hal0.daemon.providers.comfyui import ComfyuiProvider
 from hal0.daemon.providers.command import CommandProvider
@@ -14,6 +13,7 @@ from hal0.daemon.providers.llama import LlamaProvider
 from hal0.daemon.providers.moonshine import MoonshineProvider
 from hal0.daemon.providers.sphinx import SphinxProvider
 from hal0.daemon.providers.vllm import VllmProvider
+from hal0.hardware.facts import Facts
 
 
 def make_providers(facts: Facts) -> Mapping[str, Provider]:

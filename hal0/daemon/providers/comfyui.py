@@ -26,7 +26,7 @@ from hal0.wire import Kind
 from hal0.workflows import CURATED, WorkflowInvalid, read
 
 if TYPE_CHECKING:
-    from hal0.daemon.hardware.card import Card
+    from hal0.hardware.card import Card
 
 ENGINE = "ComfyUI"
 KEY_ENV = "HAL0_BACKEND_KEY"

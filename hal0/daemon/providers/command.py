@@ -21,7 +21,7 @@ from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
 if TYPE_CHECKING:
-    from hal0.daemon.hardware.card import Card
+    from hal0.hardware.card import Card
 
 KEY_MARK = "${key}"
 DEFAULT_CONTEXT = 8192

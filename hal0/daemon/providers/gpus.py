@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hal0.errors import Hal0Error
 
 if TYPE_CHECKING:
-    from hal0.daemon.hardware.card import Card
+    from hal0.hardware.card import Card
 
 NOBODY = "-1"  # in CUDA's and ROCm's variables: none
 LEVEL_ZERO = {"ZE_ENABLE_PCI_ID_DEVICE_ORDER": "1"}  # it counts in an order of its own otherwise

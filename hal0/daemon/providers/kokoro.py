@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.memory import SlotNeeds
 from hal0.daemon.providers.base import SlotSpec, Word, named_model
 from hal0.daemon.providers.folders import is_path
 from hal0.daemon.providers.own_voice import OwnVoice, needs_of
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import Facts
 
 MODEL_FILES = "*.onnx"
 VOICE_FILES = "voices*.bin"

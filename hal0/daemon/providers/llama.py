@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.models.projectors import projector_of
@@ -33,6 +32,7 @@ from hal0.daemon.providers.llama_output import failure_reason
 from hal0.daemon.providers.llama_proof import PROOFS, judge
 from hal0.daemon.providers.words import last_count
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import Facts
 from hal0.wire import Kind
 
 BUILTIN = "builtin"

@@ -6,9 +6,9 @@ Without this, a missing library shows as an import error of a child, and a missi
 import ctypes
 from collections.abc import Callable
 
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.providers.base import SlotSpec
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import Facts
 
 # Shared library: the Debian package that has it.
 LIBRARIES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}

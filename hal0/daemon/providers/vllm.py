@@ -24,7 +24,7 @@ from hal0.errors import Hal0Error
 from hal0.wire import Kind
 
 if TYPE_CHECKING:
-    from hal0.daemon.hardware.card import Card
+    from hal0.hardware.card import Card
 
 PROGRAM = "vllm"
 HOW_TO_GET = "Install vLLM (`uv tool install vllm`, or `pip install vllm` into a virtual environment)"

@@ -5,14 +5,14 @@ import logging
 from collections.abc import Callable
 
 from hal0.daemon.config.schema import Daemon
-from hal0.daemon.hardware.room import free_memory_bytes
-from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.providers.base import Launch, SlotSpec
+from hal0.daemon.sampler import Sampler
 from hal0.daemon.slots.admission import MEMORY, carved_of, free_of
 from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.daemon.slots.room import Look
 from hal0.errors import Hal0Error
+from hal0.hardware.room import free_memory_bytes
 
 log = logging.getLogger("hal0.slots")
 

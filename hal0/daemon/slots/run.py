@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 from hal0.daemon.config.schema import Daemon as DaemonConfig
 from hal0.daemon.config.schema import Slot as SlotConfig
-from hal0.daemon.hardware.oom import OomKills
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.providers.base import Launch, Loading, NotUp, Provider, Ready, SlotSpec, Unfit
 from hal0.daemon.slots.bonds import Bonds
@@ -29,6 +28,7 @@ from hal0.daemon.slots.ports import Ports
 from hal0.daemon.slots.process import Process, describe_exit, finish
 from hal0.daemon.slots.record import Record, boot_id
 from hal0.errors import Hal0Error
+from hal0.hardware.oom import OomKills
 
 FIRST_POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 0.25

@@ -11,17 +11,17 @@ from quart import Quart
 from hal0.daemon.admin import devices, models, slots
 from hal0.daemon.config.schema import Models, Slot
 from hal0.daemon.events import EventBus
-from hal0.daemon.hardware.facts import Facts
-from hal0.daemon.hardware.processes import ProcessMeter
-from hal0.daemon.hardware.sampler import Sampler
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import spec_of
 from hal0.daemon.providers.llama_devices import ListedDevices
+from hal0.daemon.sampler import Sampler
 from hal0.daemon.slots.admission import Fits
 from hal0.daemon.slots.appraisal import Appraisal, Appraised
 from hal0.daemon.slots.room import Preview, amounts
+from hal0.hardware.facts import Facts
+from hal0.hardware.processes import ProcessMeter
 from hal0.wire import DeviceView
 
 GIB = 2**30

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from hal0.daemon.config.file import judge
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.absent import absent_models
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import read_facts
 from hal0.wire import Problem
 
 Find = Callable[[str], ModelFile]

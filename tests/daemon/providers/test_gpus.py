@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from hal0.daemon.config.schema import Slot
-from hal0.daemon.hardware.card import Card
-from hal0.daemon.hardware.facts import Facts, read_facts
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Launch, SlotSpec
 from hal0.daemon.providers.gpus import visible_gpus
 from hal0.errors import Hal0Error
+from hal0.hardware.card import Card
+from hal0.hardware.facts import Facts, read_facts
 from hal0.wire import Kind
 from hal0.workflows import CURATED
-from tests.daemon.hardware.gpu_trees import mixed_box, nvidia, rx_7900_xtx
-from tests.daemon.hardware.trees import LAPTOP, plant
 from tests.fakes.programs import install_stand_in, write_model_folder
+from tests.hardware.gpu_trees import mixed_box, nvidia, rx_7900_xtx
+from tests.hardware.trees import LAPTOP, plant
 
 NAMES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Slot
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Api, Launch, SlotSpec, spec_of
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import Facts
 from hal0.wire import Kind
 from tests.fakes.gguf_files import write_model
 

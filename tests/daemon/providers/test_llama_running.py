@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Models, Slot
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.http.client import fetch
 from hal0.daemon.http.endpoint import Endpoint
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import Launch, Loading, NotUp, Probe, Ready, SlotSpec, Unfit
 from hal0.daemon.providers.llama import LlamaProvider
+from hal0.hardware.facts import read_facts
 from tests.fakes.gguf_files import add_score_head, encoder_entries, write_model
 from tests.fakes.programs import free_port, install_fake_llama_server, last_words, running
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Slot
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.models.file import ModelFile
 from hal0.daemon.providers.base import Api, SlotSpec, spec_of
 from hal0.daemon.providers.espeak import EspeakProvider
 from hal0.daemon.providers.kokoro import BASE_BYTES, COMPUTE_BYTES, KokoroProvider
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import Facts
 
 MIB = 2**20
 FACTS = Facts(physical_cores=5, cpu_flags=frozenset(), memory_bytes=2**34)

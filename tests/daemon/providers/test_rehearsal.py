@@ -7,10 +7,10 @@ import pytest
 
 from hal0.daemon.config.file import judge
 from hal0.daemon.config.schema import Models, Settings
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.rehearsal import Rehearsal
+from hal0.hardware.facts import read_facts
 from tests.fakes.gguf_files import chat_entries, write_model
 
 

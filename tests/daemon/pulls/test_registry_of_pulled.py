@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from hal0.daemon.config.schema import Models, Slot
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers.base import spec_of
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.errors import Hal0Error
+from hal0.hardware.facts import read_facts
 from tests.daemon.pulls.conftest import MODEL, Bench
 
 FOLDER = {"config.json": b"{}", "model.safetensors": b"w" * 500}

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Models, Slot
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.models.peaks import Peaks
 from hal0.daemon.models.registry import Registry
 from hal0.daemon.providers import make_providers
@@ -15,6 +14,7 @@ from hal0.daemon.providers.base import spec_of
 from hal0.daemon.providers.llama_devices import ListedDevices
 from hal0.daemon.slots.admission import need_of
 from hal0.daemon.slots.appraisal import Appraisal, Appraised
+from hal0.hardware.facts import Facts
 from hal0.models import CARDS
 from hal0.wire import DeviceView
 from tests.fakes.gguf_projector import write_projector

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hal0.daemon.hardware.facts import read_facts
 from hal0.daemon.http.client import BrokenAnswer, fetch
 from hal0.daemon.providers.last_words import last_complaint
 from hal0.daemon.providers.llama import LlamaProvider
 from hal0.errors import Hal0Error
-from tests.daemon.hardware.test_oom import Kernel
+from hal0.hardware.facts import read_facts
 from tests.daemon.slots.conftest import House
 from tests.fakes.scripted import ScriptedProvider, tools
+from tests.hardware.test_oom import Kernel
 
 CGROUP = Path("/sys/fs/cgroup")
 LIMIT_MIB = 96

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from hal0.daemon.config.schema import Slot
-from hal0.daemon.hardware.facts import Facts
 from hal0.daemon.providers import make_providers
 from hal0.daemon.providers.base import Launch
 from hal0.daemon.slots.effects import effect_on, rendered
+from hal0.hardware.facts import Facts
 from hal0.wire import SlotEffect
 from tests.fakes.scripted import Models
 

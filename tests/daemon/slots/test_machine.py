@@ -6,7 +6,7 @@ from typing import Any, cast
 from hal0.daemon.config.schema import Daemon
 from hal0.daemon.events import EventBus
 from hal0.daemon.slots.machine import LocalMachine
-from tests.daemon.hardware.test_sampler import sampler
+from tests.daemon.test_sampler import sampler
 
 UNUSED = cast(Any, None)  # what a look does not ask
 
