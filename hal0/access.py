@@ -30,11 +30,7 @@ class Access:
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "Access":
         """Raises `config.invalid` for a key that no header can carry."""
-        key = env.get("HAL0_KEY", "").strip()
-        if not (key.isascii() and key.isprintable()):
-            reason = "it has line breaks, or characters that no header can carry"
-            raise Hal0Error("config.invalid", place="HAL0_KEY", reason=reason)
-        return cls(key, env.get("HAL0_CERT", ""))
+        return cls(checked_key(env.get("HAL0_KEY", ""), "HAL0_KEY"), env.get("HAL0_CERT", ""))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -57,6 +53,15 @@ class Access:
             except OSError as error:
                 raise Hal0Error("config.tls_unusable", path=self.certificate, reason=error.strerror) from error
         return context
+
+
+def checked_key(text: str, place: str) -> str:
+    """A key as it was written down somewhere; raises `config.invalid` naming that place, never the key."""
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()):
+        reason = "it has line breaks, or characters that no header can carry"
+        raise Hal0Error("config.invalid", place=place, reason=reason)
+    return key
 
 
 def checked_address(host: str) -> str:

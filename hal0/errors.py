@@ -929,6 +929,13 @@ _add(
     remedy="Ask {right} instead, in --host or HAL0_URL.",
 )
 _add(
+    "system.no_daemon_log",
+    404,
+    "no log of hal0d is found: {reason}",
+    cause="It runs in a terminal or a container, which has its log, or nobody has started it yet.",
+    remedy="Look where `hal0 serve` runs. Under systemd the log is in the journal; `hal0 up` has it in a file.",
+)
+_add(
     "system.bad_answer",
     502,
     "what answers at {where} does not speak hal0's admin API: {reason}",

@@ -46,14 +46,14 @@ def run(args: Namespace) -> int:
         return _dashboard()
     from hal0.daemon.config.place import placed
 
-    with _own_daemon(args.config, placed(paths), keep=args.keep):
-        return _dashboard()
+    with _own_daemon(args.config, placed(paths), keep=args.keep) as log:
+        return _dashboard(log)
 
 
-def _dashboard() -> int:
+def _dashboard(log: Path | None = None) -> int:
     from hal0.tui.__main__ import main
 
-    return main([])
+    return main([], daemon_log=log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class _Child:
 
 
 @contextmanager
-def _own_daemon(config: str | None, paths: Paths, *, keep: bool) -> Iterator[None]:
-    """A daemon of our own; it is stopped at the end of the block unless `keep`."""
+def _own_daemon(config: str | None, paths: Paths, *, keep: bool) -> Iterator[Path]:
+    """A daemon of our own, which logs there; it is stopped at the end of the block unless `keep`."""
     child = _start(config, paths.logs / "hal0d.log")
     try:
         _await_answer(child, paths.socket)
@@ -77,7 +77,7 @@ def _own_daemon(config: str | None, paths: Paths, *, keep: bool) -> Iterator[Non
     if not keep:
         _stop_also_on_signals(child)
     try:
-        yield
+        yield child.log
     finally:
         if keep:
             told = f"hal0d goes on as pid {child.process.pid}; `hal0 stop` ends it; its log is {child.log}"

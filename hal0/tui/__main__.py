@@ -6,15 +6,17 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from hal0 import __version__
-from hal0.access import Access
 from hal0.errors import Hal0Error
 from hal0.paths import dashboard_settings, locate
 from hal0.tui.client import Address, Client
+from hal0.tui.hosts import HostEntry, find_host
 from hal0.tui.look import ANSI, THEME_NAMES, Look
+from hal0.tui.memory import Memory
 from hal0.tui.recording import Recorder, Replay
 from hal0.tui.settings import LEAST_FPS, MOST_FPS, read_settings
 
@@ -23,7 +25,8 @@ SLOWEST, FASTEST = 0.1, 1000
 INTERRUPTED = 130
 READER_GONE = 141
 EPILOG = (
-    "Defaults for --theme, --ascii, --read-only and --fps, and other keys, go to ~/.config/hal0/tui.toml: docs/keys.md."
+    "Defaults for --theme, --ascii, --read-only, --fps and --mouse, names for --host, and other keys go to "
+    "~/.config/hal0/tui.toml: docs/keys.md."
 )
 OUTPUT_FAILS = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
@@ -36,12 +39,17 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's admin socket (default: this user's)")
     where.add_argument(
         "--host",
-        metavar="URL",
-        help="ask over TCP instead, for example https://box:8080, with an admin key in HAL0_KEY",
+        metavar="URL|NAME",
+        help="ask over TCP instead, for example https://box:8080, with an admin key in HAL0_KEY; or a name of [hosts] "
+        "in tui.toml",
     )
     options.add_argument("--ascii", action=argparse.BooleanOptionalAction, help="draw with ASCII characters only")
     options.add_argument("--theme", choices=THEME_NAMES, help="colours (default: hal0-dark; ansi with NO_COLOR)")
-    options.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    options.add_argument(
+        "--mouse",
+        action=argparse.BooleanOptionalAction,
+        help="with --no-mouse it is left to the terminal; v changes that",
+    )
     options.add_argument("--fps", type=_rate, metavar="N", help="frames per second at most, 1-30 (default: 8)")
     options.add_argument(
         "--read-only",
@@ -81,7 +89,8 @@ def _speed(text: str) -> float:
     return value
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, daemon_log: Path | None = None) -> int:
+    """`daemon_log`: where the daemon logs, if whoever has started it knows that."""
     options = parser().parse_args(argv)
     if options.json and not options.once:
         parser().error("--json belongs to --once")
@@ -94,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.speed and not options.replay:
         parser().error("--speed belongs to --replay")
     try:
-        return _run(options)
+        return _run(options, daemon_log)
     except Hal0Error as error:
         return _failed(error)
     except KeyboardInterrupt:
@@ -113,16 +122,22 @@ def _failed(error: Hal0Error) -> int:
     return 1
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, daemon_log: Path | None) -> int:
     settings = read_settings(dashboard_settings())
     ascii_only = chosen(options.ascii, settings.ascii, False) or not speaks_utf8(os.environ)
-    look = Look.of(theme_for(options.theme or settings.theme, os.environ), ascii_only=ascii_only)
+    memory = Memory(locate().state / "tui.json")
+    theme = options.theme or settings.theme or memory.theme
+    look = Look.of(theme_for(theme, os.environ), ascii_only=ascii_only)
     if not options.once and not options.plain:
         require_terminal(os.environ)
     recorder = Recorder(options.record) if options.record else None
-    access = Access.of(os.environ) if options.host else Access()
+    if recorder is not None:
+        memory.keep(replace(memory.habits, recording=str(recorder.path.absolute())))
+    host = _host(options, settings.hosts)
     client = (
-        Replay(options.replay, options.speed or 1.0) if options.replay else Client(_address(options), access, recorder)
+        Replay(options.replay, options.speed or 1.0)
+        if options.replay
+        else Client(host.address, host.access(os.environ), recorder)
     )
     if options.once:
         from hal0.tui.once import run_once
@@ -136,20 +151,26 @@ def _run(options: argparse.Namespace) -> int:
             recorder.failed = _failed
         run_plain(client, look)
         return 0
-    from hal0.tui.app import FRAMES_PER_SECOND, Dashboard
+    from hal0.tui.app import Dashboard
 
     dashboard = Dashboard(
         client,
         look,
-        frames_per_second=chosen(options.fps, settings.fps, FRAMES_PER_SECOND),
-        read_only=bool(options.replay) or chosen(options.read_only, settings.read_only, False),
+        frames_per_second=chosen(options.fps, settings.fps, None),
+        theme_is_chosen=bool(theme),
+        mouse=chosen(options.mouse, settings.mouse, True),
+        read_only=chosen(options.read_only, settings.read_only, False),
         keymap=settings.keymap,
         tape=_tape(options),
         crash_file=locate().state / "hal0-tui-crash.txt",
+        host=host,
+        named_hosts=settings.hosts,
+        memory=memory,
+        daemon_log=daemon_log,
     )
     if recorder is not None:
         recorder.failed = dashboard.recording_failed
-    dashboard.run(mouse=not options.no_mouse)
+    dashboard.run(mouse=dashboard.has_mouse)
     if dashboard.failure is not None:
         raise dashboard.failure
     return 0
@@ -162,10 +183,10 @@ def _tape(options: argparse.Namespace) -> str:
     return "REC" if options.record else ""
 
 
-def _address(options: argparse.Namespace) -> Address:
+def _host(options: argparse.Namespace, named: Sequence[HostEntry]) -> HostEntry:
     if options.host:
-        return Address.of_host(options.host)
-    return Address(options.socket.expanduser().absolute()) if options.socket else Address.default()
+        return find_host(options.host, named)
+    return HostEntry(Address(options.socket.expanduser().absolute()) if options.socket else Address.default(), "local")
 
 
 def chosen(option: T | None, setting: T | None, default: T) -> T:

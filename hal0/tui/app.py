@@ -5,34 +5,42 @@ import signal
 import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hal0.errors import Hal0Error
+from hal0.paths import locate
 from hal0.tui.client import Client, Verb
 from hal0.tui.clock import PaintClock
 from hal0.tui.commands import SlotCommand, wants_models
 from hal0.tui.commands import commands as slot_commands
+from hal0.tui.connected import ConnectedApp
 from hal0.tui.editing import edit_file, require_here
-from hal0.tui.feed import Feed
+from hal0.tui.fitted import FittedApp
 from hal0.tui.fixes import Fix
+from hal0.tui.hosts import HostEntry
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.tui.look import ANSI, THEME_NAMES, Look, own_themes, textual_theme
-from hal0.tui.paced import PacedApp
+from hal0.tui.machine import Machine
+from hal0.tui.memory import Habits, Memory
 from hal0.tui.rebinding import DEFAULT, Keymap
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.config import ConfigPage
+from hal0.tui.screens.daemon_log import DaemonLogView
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
 from hal0.tui.screens.fix import FixPage
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.hosts import HostsDialog
 from hal0.tui.screens.jump import Jump, goals
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.palette import Command, Palette
 from hal0.tui.screens.problem import ProblemPage
 from hal0.tui.screens.streams import StreamView
+from hal0.tui.sorting import sort_called
 from hal0.tui.store import Store
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
@@ -49,8 +57,8 @@ VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
 }
 
 
-class Dashboard(PacedApp, inherit_bindings=False):
-    """The application; it owns the store, the feed and the paint clock."""
+class Dashboard(FittedApp, ConnectedApp, inherit_bindings=False):
+    """The application; it owns the store and the paint clock."""
 
     TITLE = "hal0"
     CSS_PATH = Path(__file__).with_name("hal0.tcss")
@@ -62,11 +70,17 @@ class Dashboard(PacedApp, inherit_bindings=False):
         client: Client,
         look: Look,
         *,
-        frames_per_second: float = FRAMES_PER_SECOND,
+        frames_per_second: float | None = None,
+        theme_is_chosen: bool = False,
+        mouse: bool = True,
         read_only: bool = False,
         keymap: Keymap = DEFAULT,
         tape: str = "",
         crash_file: Path | None = None,
+        host: HostEntry | None = None,
+        named_hosts: Sequence[HostEntry] = (),
+        memory: Memory | None = None,
+        daemon_log: Path | None = None,
     ) -> None:
         # With NO_COLOR Textual takes the colours out of an ANSI theme, but turns others to grey.
         super().__init__(ansi_color=look.theme == ANSI)
@@ -76,9 +90,31 @@ class Dashboard(PacedApp, inherit_bindings=False):
         self.animation_level = "none"
         self.client = client
         self.store = Store()
-        self.clock = PaintClock(self._paint, frames_per_second=frames_per_second)
-        self.view = View(self.store, look, is_locked=read_only, keymap=keymap, tape=tape, pace=self.clock.pace)
-        self.feed = Feed(client, self.store, self.clock.wake)
+        self.clock = PaintClock(self._paint, frames_per_second=frames_per_second or FRAMES_PER_SECOND)
+        self.theme_is_chosen = theme_is_chosen
+        self.rate_is_chosen = frames_per_second is not None
+        self.has_mouse = mouse
+        self.view = View(
+            self.store,
+            look,
+            is_locked=read_only,
+            is_replay=client.is_past,
+            keymap=keymap,
+            tape=tape,
+            pace=self.clock.pace,
+        )
+        self._live_tape = "" if client.is_past else tape
+        self.host = host or HostEntry(client.address, "local" if client.address.is_near else "typed")
+        self.view.where = "" if self.host.origin == "local" else self.host.title
+        self.named_hosts = named_hosts
+        self.memory = memory
+        self.machine = Machine()
+        self.daemon_log = daemon_log or locate().logs / "hal0d.log"
+        self._view_of_before: ViewName | None = None
+        if memory is not None:
+            self.view.sort = sort_called(memory.habits.sort)
+            self.view.is_reversed = memory.habits.is_reversed
+            self._view_of_before = next((name for name in VIEWS if name == memory.habits.view), None)
         self.frames = 0
         self.failure: Hal0Error | None = None
         self._crash_file = crash_file
@@ -90,19 +126,12 @@ class Dashboard(PacedApp, inherit_bindings=False):
     def begin(self) -> None:
         """Start to ask the daemon, once the first frame is on the screen."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.leave)
-        self.run_worker(self.feed.run())
-        self.run_worker(self._tell_end())
+        self.follow()
         self.set_interval(1.0, self._tick)
-
-    async def _tell_end(self) -> None:
-        await self.client.ended()
-        self.view.tape = "REPLAY ENDED"
-        self.store.mark("link")
-        self.clock.wake()
 
     def recording_failed(self, problem: Hal0Error) -> None:
         """It ended early; the dashboard goes on."""
-        self.view.tape = ""
+        self.view.tape = self._live_tape = ""
         self.store.tell(f"{problem.code}: {problem.message}", "alarm", seconds=60)
         self.clock.wake()
 
@@ -114,6 +143,8 @@ class Dashboard(PacedApp, inherit_bindings=False):
     # Painting --------------------------------------------------------------------------------------------------
     def _tick(self) -> None:
         """Let the seconds that are shown go on; nothing is painted if none are."""
+        self.remember()
+        self.look_here()
         if self.store.is_ticking:
             self.move_clock()
             self.clock.wake()
@@ -133,13 +164,28 @@ class Dashboard(PacedApp, inherit_bindings=False):
     def _paint(self) -> None:
         if not self.is_running or not isinstance(self.screen, KeyedScreen):
             return
+        if self._view_of_before and self.store.loaded and isinstance(self.screen, Home):
+            self.open_view(self._view_of_before)
+            return
         dirty = self.store.take_dirty()
         if dirty:
             self.frames += 1
             self.screen.flush(dirty)
 
+    def habits(self, before: Habits) -> Habits:
+        """What to keep for the next time."""
+        shown = next((name for name, kind in VIEWS.items() if any(isinstance(s, kind) for s in self.screen_stack)), "")
+        sort = self.view.sort.title if self.view.sort else ""
+        return replace(
+            before, theme=self.worn or before.theme, sort=sort, is_reversed=self.view.is_reversed, view=shown
+        )
+
     # What screens ask for --------------------------------------------------------------------------------------
+    def go_home(self) -> None:
+        self.open_view("home")
+
     def open_view(self, name: ViewName) -> None:
+        self._view_of_before = None
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Home):
                 break
@@ -169,7 +215,8 @@ class Dashboard(PacedApp, inherit_bindings=False):
         def more(typed: str) -> list[Command]:
             if wants_models(typed) and not models:
                 self.fetch_models(learn)
-            said = slot_commands(typed, self.store, models, locked=self.view.is_locked)
+            view = self.view
+            said = slot_commands(typed, self.store, models, locked=view.is_read_only, replay=view.is_replay)
             return [Command(each.words, each.does, partial(self._act_on, each)) for each in said]
 
         def learn(found: list[ModelView] | Hal0Error) -> None:
@@ -209,14 +256,11 @@ class Dashboard(PacedApp, inherit_bindings=False):
         self.view.filter = ""
         self.view.select(slot)
 
-    def wear(self, theme: str) -> None:
-        """Other colours, at once."""
-        self.view.look = Look.of(theme, ascii_only=self.view.look.glyphs.ascii)
-        self.ansi_color = theme == ANSI
-        self.theme = textual_theme(theme)
-        for screen in self.screen_stack:
-            for pane in screen.query(Pane):
-                pane.redraw()
+    def open_hosts(self) -> None:
+        self.push_screen(HostsDialog(self.view, self.hosts(), self.host))
+
+    def open_daemon_log(self) -> None:
+        self.push_screen(DaemonLogView(self.view, self.daemon_log))
 
     def open_help(self, about: Place) -> None:
         self.push_screen(Help(self.view, about))
@@ -306,10 +350,6 @@ class Dashboard(PacedApp, inherit_bindings=False):
 
     def _tell(self, error: Hal0Error) -> None:
         self.store.tell(f"{error.code}: {error.message}", "alarm")
-
-    def retry_now(self) -> None:
-        self.feed.retry_now()
-        self.store.tell("trying now", "muted", seconds=1)
 
     def curl(self, path: str) -> str:
         return self.client.address.curl(path)

@@ -6,7 +6,6 @@ httpx is imported when the first connection is made: the first frame does not wa
 import asyncio
 import importlib
 import json
-import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,11 +13,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from hal0.access import Access, checked_address, unreached
 from hal0.errors import Hal0Error
-from hal0.paths import locate
+from hal0.paths import find_socket
 from hal0.person import person
 from hal0.tui.facts import Fact, read_fact
 from hal0.tui.pieces import Piece, read_piece
@@ -46,8 +45,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
 SILENCE_SECONDS = 45.0  # the daemon sends a comment more often than that when it has nothing to tell
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EVENT_LIMIT_BYTES = 16 * 2**20  # one event longer than that is not one
-SYSTEM_SOCKET = Path("/run/hal0/hal0.sock")
 
 Verb = Literal["load", "unload", "restart", "swap", "pin"]
 
@@ -68,12 +67,26 @@ class Address:
         return cls(None, checked_address(host))
 
     @classmethod
+    def read(cls, text: str) -> "Address":
+        """As people write it: a path is a socket, all else a host."""
+        return cls(Path(text).expanduser()) if text.startswith(("/", "~/")) else cls.of_host(text)
+
+    @classmethod
     def default(cls) -> "Address":
         """The socket of this user's daemon, or of the system's service when only that one is there."""
-        own = locate().socket
-        if "HAL0_RUNTIME_DIR" not in os.environ and not own.exists() and SYSTEM_SOCKET.exists():
-            return cls(SYSTEM_SOCKET)
-        return cls(own)
+        return cls(find_socket())
+
+    @property
+    def without_secrets(self) -> str:
+        """To be shown and kept: a URL may have a password in it."""
+        scheme, _, rest = self.url.partition("://")
+        authority, slash, path = rest.partition("/")
+        return str(self.socket) if self.socket else f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is of this machine, or looks like it: a tunnel may end here."""
+        return self.socket is not None or urlsplit(self.url).hostname in LOOPBACK
 
     def curl(self, path: str) -> str:
         return f"curl --unix-socket {self.socket} http://localhost{path}" if self.socket else f"curl {self.url}{path}"
@@ -81,6 +94,8 @@ class Address:
 
 class Client:
     """One connection pool to one daemon."""
+
+    is_past = False  # a recording, of which nothing can be asked
 
     def __init__(
         self,
@@ -90,7 +105,7 @@ class Client:
     ) -> None:
         self.address = address
         self._access = access or Access()
-        self._tap = tap  # is given each state and event as it came
+        self.tap = tap  # is given each state and event as it came
         self._http: httpx.AsyncClient | None = None
 
     async def _open(self) -> "httpx.AsyncClient":
@@ -121,8 +136,8 @@ class Client:
             state = State.model_validate_json(body)
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
-        if self._tap is not None:
-            self._tap("state", body)
+        if self.tap is not None:
+            self.tap("state", body)
         return state
 
     async def past(self) -> PastView:
@@ -305,8 +320,8 @@ class Client:
             for data in filter(None, map(_data_of, blocks)):  # others are comments that keep the connection alive
                 if (fact := _read_event(data)) is not None:
                     facts.append(fact)
-                    if self._tap is not None:
-                        self._tap("event", data)
+                    if self.tap is not None:
+                        self.tap("event", data)
             if facts:
                 yield facts
 

@@ -13,6 +13,8 @@ SLOWEST_FRAME_SECONDS = 0.5
 PATIENCE_SECONDS = 5.0  # so long a frame may be on its way
 REST = 1.25  # a frame's time over its way there and back: room for what keys paint
 NEW_WEIGHT = 0.25  # of a measurement in the mean
+SLOW_SECONDS = 0.25  # a way there and back that is longer calls for fewer bytes
+SURE_ANSWERS = 4  # the first frames are the largest: a few answers make no slow link
 LOST_ANSWERS = 3  # so many in a row, and the terminal is taken for one that does not answer
 
 
@@ -28,12 +30,35 @@ class Pace:
         self.round_trip: float | None = None  # seconds, of late; None: nothing was answered
         self._asked: deque[float] = deque()
         self._owes = False  # a frame was shown after the last question
+        self._answers = 0
+        self._is_by_hand = False  # a person has set the limit
         self._is_mute = False
 
     @property
     def frames_per_second(self) -> float | None:
         """How many there may be now; None where the terminal does not answer."""
         return None if self._is_mute or self.round_trip is None else 1 / self.frame_seconds
+
+    @property
+    def most(self) -> float:
+        """How many there may be at best."""
+        return 1 / self._fastest
+
+    @property
+    def shown(self) -> float | None:
+        """How many there may be, if that is known or was set."""
+        return self.frames_per_second or (self.most if self._is_by_hand else None)
+
+    def limit(self, frames_per_second: float, *, by_hand: bool = False) -> None:
+        """No more than that from now on."""
+        self._fastest = 1 / frames_per_second
+        self._is_by_hand = self._is_by_hand or by_hand
+        self._fit()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the terminal takes long to show what it is sent, be it for the distance or for the bytes."""
+        return self._answers >= SURE_ANSWERS and self.round_trip is not None and self.round_trip > SLOW_SECONDS
 
     @property
     def is_slowed(self) -> bool:
@@ -58,12 +83,16 @@ class Pace:
             took = now - self._asked.popleft()
             mean = took if self.round_trip is None else self.round_trip * (1 - NEW_WEIGHT) + took * NEW_WEIGHT
             self.round_trip = mean
-            self.frame_seconds = max(self._fastest, min(mean * REST, SLOWEST_FRAME_SECONDS))
+            self._answers += 1
+            self._fit()
         self._is_mute = False
         if self._owes and not self._asked:
             self._ask(now)
             return True
         return False
+
+    def _fit(self) -> None:
+        self.frame_seconds = max(self._fastest, min((self.round_trip or 0.0) * REST, SLOWEST_FRAME_SECONDS))
 
     def held_until(self, now: float) -> float:
         """When the next frame may be painted; while one is on its way, the time when it is given up."""

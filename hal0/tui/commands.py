@@ -34,12 +34,17 @@ def wants_models(typed: str) -> bool:
     return bool(typed) and "swap".startswith(typed.split(" ")[0].casefold())
 
 
-def commands(typed: str, store: Store, models: Sequence[ModelView], *, locked: bool) -> Iterator[SlotCommand]:
-    """The verbs that one of the words typed may be the beginning of, for every slot that they can be said of."""
+def commands(
+    typed: str, store: Store, models: Sequence[ModelView], *, locked: bool, replay: bool = False
+) -> Iterator[SlotCommand]:
+    """The verbs that one of the words typed may be the beginning of, for every slot that they can be said of.
+
+    None that changes something if it is locked, and none that asks the daemon in a replay.
+    """
     words = typed.casefold().split()
     for id in VERBS:
         key = BY_ID[id]
-        if not any(key.label.startswith(word) for word in words) or (locked and key.writes):
+        if not any(key.label.startswith(word) for word in words) or (locked and key.writes) or (replay and key.asks):
             continue
         for slot in store.slots.values():
             if id != "chat" or slot.kind == "chat":

@@ -39,6 +39,8 @@ def memory_of(device: DeviceView, memory: DeviceView | None) -> tuple[int | None
 
 def tenants(device: DeviceView, store: Store) -> str:
     """The slots that run on a device: those that hold its memory, and those that are told to."""
+    if store.devices_are_read_here:  # nobody knows what the slots do now
+        return ""
     return " ".join(
         slot.name
         for slot in store.slots.values()

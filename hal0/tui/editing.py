@@ -8,13 +8,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from hal0.editor import edit, find_editor
 from hal0.errors import Hal0Error
 from hal0.tui.client import Address
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def require_here(path: Path, address: Address, host: str) -> None:
@@ -22,8 +19,7 @@ def require_here(path: Path, address: Address, host: str) -> None:
 
     The name of the machine is asked for too: a loopback address or a socket may lead through an SSH tunnel.
     """
-    is_near = address.socket is not None or urlsplit(address.url).hostname in LOOPBACK
-    if not is_near or host != socket.gethostname():
+    if not address.is_near or host != socket.gethostname():
         raise Hal0Error("config.elsewhere", path=path, host=host or address)
     if not path.is_file():
         raise Hal0Error("config.not_found", path=path)

@@ -1,11 +1,13 @@
 """What a screen may ask of the app it is shown by."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from hal0.errors import Hal0Error
 from hal0.tui.client import Client, Verb
 from hal0.tui.fixes import Fix
+from hal0.tui.hosts import HostEntry
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.tui.widgets.pane import Pane
 from hal0.wire import ModelView
@@ -13,6 +15,8 @@ from hal0.wire import ModelView
 
 class Host(Protocol):
     """The dashboard, as its screens see it."""
+
+    host: HostEntry  # where it is connected to, or tries to be
 
     @property
     def client(self) -> Client: ...
@@ -35,6 +39,40 @@ class Host(Protocol):
 
     def open_jump(self, panes: Sequence[Pane]) -> None:
         """Show a letter wherever one can go in these."""
+        ...
+
+    def open_hosts(self) -> None:
+        """Offer the hosts to go to."""
+        ...
+
+    def hosts(self) -> list[HostEntry]:
+        """Where one may go."""
+        ...
+
+    def forget_host(self, entry: HostEntry) -> None: ...
+    def go_to(self, entry: HostEntry, refused: Callable[[Hal0Error], None], *, even_if_silent: bool = False) -> None:
+        """Show another daemon once it has answered; else tell why not, and stay."""
+        ...
+
+    def open_daemon_log(self) -> None:
+        """Show what hal0d itself has logged."""
+        ...
+
+    def last_recording(self) -> Path | None:
+        """The file of the last one, if it is still there."""
+        ...
+
+    def play_last_recording(self) -> None: ...
+    def change_rate(self, by: int) -> None:
+        """To the next higher or lower number of frames a second."""
+        ...
+
+    def change_mouse(self) -> None:
+        """Leave the mouse to the terminal, or take it back."""
+        ...
+
+    def stay(self) -> None:
+        """No longer try to go elsewhere."""
         ...
 
     def open_help(self, about: Place) -> None: ...

@@ -15,6 +15,7 @@ Place = Literal[
     "stream view",
     "event view",
     "log view",
+    "daemon log",
     "config",
     "rollback",
     "down",
@@ -31,6 +32,7 @@ Place = Literal[
     "delete",
     "fix",
     "jump",
+    "hosts",
 ]
 # The whole screens that the number keys open, in that order; `home` is under all of them.
 ViewName = Literal["home", "devices", "streams", "events", "logs", "config"]
@@ -63,13 +65,16 @@ Need = Literal[
     "text",
     "found",
     "cut lines",
+    "visited",
+    "near",
+    "recording",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
 HOME: tuple[Place, ...] = (*PANES, "down")
 VIEWS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", "config")
 READERS: tuple[Place, ...] = ("problem", "slot page", "config", "help")
-COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", *READERS)
+COVERS: tuple[Place, ...] = ("device view", "stream view", "event view", "log view", "daemon log", *READERS)
 SCROLLING: tuple[Place, ...] = (
     "slots",
     "stream",
@@ -77,6 +82,7 @@ SCROLLING: tuple[Place, ...] = (
     "stream view",
     "event view",
     "log view",
+    "daemon log",
     *READERS,
     "rollback",
     "fix",
@@ -88,13 +94,14 @@ COPYING: tuple[Place, ...] = (
     "stream view",
     "event view",
     "log view",
+    "daemon log",
     "problem",
     "slot page",
     "config",
 )
 QUESTIONS: tuple[Place, ...] = ("rollback", "fix", "swap", "confirm")
 SLOTS: tuple[Place, ...] = ("slots",)
-FILTERED: tuple[Place, ...] = ("slots", "event view", "log view")
+FILTERED: tuple[Place, ...] = ("slots", "event view", "log view", "daemon log")
 STREAMS: tuple[Place, ...] = ("stream", "stream view")
 REQUESTS: tuple[Place, ...] = ("slots", *STREAMS)
 ANYWHERE: tuple[Place, ...] = (*PANES, *COVERS)
@@ -114,13 +121,14 @@ class Key:
     need: Need = ""
     footer: int = 0  # 1 stays longest in a narrow footer; 0 is never there
     writes: bool = False  # it changes something at the daemon: not offered while the dashboard is locked
+    asks: bool = False  # it asks the daemon for something: not offered in a recording
 
 
 KEYS: tuple[Key, ...] = (
     Key("down", ("j", "down"), "j ↓", "down", "one line down", "Move", SCROLLING),
     Key("up", ("k", "up"), "k ↑", "up", "one line up", "Move", SCROLLING),
-    Key("next_command", ("down",), "↓", "down", "the next command", "Move", ("palette",)),
-    Key("previous_command", ("up",), "↑", "up", "the command before", "Move", ("palette",)),
+    Key("next_command", ("down",), "↓", "down", "the next one", "Move", ("palette", "hosts")),
+    Key("previous_command", ("up",), "↑", "up", "the one before", "Move", ("palette", "hosts")),
     Key("first", ("g", "home"), "g", "top", "to the first line", "Move", SCROLLING),
     Key("last", ("G", "end"), "G", "end", "to the last line; in a stream: on with the text", "Move", SCROLLING),
     Key("page_down", ("ctrl+f", "pagedown"), "^f PgDn", "page", "a page down", "Move", (*SCROLLING, "chat")),
@@ -133,7 +141,8 @@ KEYS: tuple[Key, ...] = (
     Key("view_streams", ("3",), "3", "streams", "all requests of late, and the text of one", "Views", ANYWHERE),
     Key("view_events", ("4",), "4", "events", "what happened: slots, requests, models, the configuration, errors",
         "Views", ANYWHERE),
-    Key("view_logs", ("5",), "5", "logs", "what the backend of the selected slot prints", "Views", ANYWHERE),
+    Key("view_logs", ("5",), "5", "logs", "what the backend of the selected slot prints", "Views", ANYWHERE,
+        asks=True),
     Key("view_config", ("6",), "6", "config", "the configuration: its revision, by whom and why, and what the last "
         "edit did to each slot", "Views", ANYWHERE),
     Key("views", (), "1-6", "views", "one of the views above", "Views", ANYWHERE, footer=6),
@@ -234,13 +243,13 @@ KEYS: tuple[Key, ...] = (
         SLOTS, "slot", 8),
     Key("edit", ("E",), "E", "edit", "open hal0.toml in $EDITOR at the slot's table, or at the mistake; what is saved "
         "is taken over", "Slots", ("slots", "slot page", "problem"), "editable", 6, writes=True),
-    Key("chat", ("c",), "c", "chat", "talk to the slot", "Slots", SLOTS, "chat slot", 5),
+    Key("chat", ("c",), "c", "chat", "talk to the slot", "Slots", SLOTS, "chat slot", 5, asks=True),
     Key("send", (), "⏎", "send", "send what is written; /help tells what begins with a slash", "Chat", ("chat",),
         footer=1),
     Key("newline", (), "^j", "newline", "a new line in what is written", "Chat", ("chat",), footer=5),
     Key("stop", ("ctrl+x",), "^x", "stop", "end the answer; what has come stays", "Chat", ("chat",), "answering", 2),
     Key("again", ("ctrl+r",), "^r", "again", "ask for the last answer once more", "Chat", ("chat",), "answered", 3),
-    Key("open_log", ("L",), "L", "log", "what the slot's backend prints", "Slots", SLOTS, "slot", 8),
+    Key("open_log", ("L",), "L", "log", "what the slot's backend prints", "Slots", SLOTS, "slot", 8, asks=True),
     Key("retry_slot", ("r",), "r", "restart slot", "start the slot in error again now", "Problems", ("problem",),
         "slot problem", 2, writes=True),
     Key("drain_wait", ("w",), "w", "let them finish", "let the requests finish, however long they take", "Confirm",
@@ -267,7 +276,7 @@ KEYS: tuple[Key, ...] = (
     Key("delete_it", (), "⏎", "delete it", "take the slot out; only once its name is written", "Delete", ("delete",),
         "named", 1, writes=True),
     Key("leave", ("escape",), "esc", "leave it", "do nothing", "Swap", ("swap", "rollback", "palette", "new slot",
-        "delete", "fix", "jump"), footer=1),
+        "delete", "fix", "jump", "hosts"), footer=1),
     Key("copy", ("y",), "y", "copy", "copy what the cursor is on: the slot's name, the text, the problem", "Everywhere",
         COPYING, footer=10),
     Key("copy_command", ("Y",), "Y", "copy as CLI", "copy the command that tells or does the same",
@@ -276,9 +285,27 @@ KEYS: tuple[Key, ...] = (
         PANES, footer=12),
     Key("thaw", ("p", "escape"), "p", "go on", "paint again", "Everywhere", ("frozen",), footer=1),
     Key("repaint", ("ctrl+l",), "^l", "repaint", "draw the whole screen anew", "Everywhere", (*HOME, *COVERS)),
+    Key("faster", ("plus", "equals_sign"), "+ =", "faster", "more frames a second, up to 10", "Everywhere",
+        (*HOME, *COVERS)),
+    Key("slower", ("minus",), "-", "slower", "fewer frames a second, down to 2", "Everywhere", (*HOME, *COVERS)),
+    Key("mouse", ("v",), "v", "mouse", "leave the mouse to the terminal, to select text with it; again: take it back",
+        "Everywhere", (*HOME, *COVERS)),
     Key("retry", ("r",), "r", "retry now", "try to reach the daemon now", "Everywhere", ("down",), footer=1),
+    Key("hosts", ("h",), "h", "hosts", "go to another host: this machine, those of tui.toml, those gone to before, or "
+        "one that is typed", "Hosts", HOME, footer=9),
+    Key("go_there", (), "⏎", "go there", "show that host as soon as it answers; again, if it does not: leave the "
+        "present one all the same", "Hosts", ("hosts",), footer=1),
+    Key("complete_host", ("tab",), "Tab", "complete", "write out the selected address, to change it", "Hosts",
+        ("hosts",), footer=3),
+    Key("forget_host", ("ctrl+r",), "^r", "forget", "take the selected one out of those gone to before", "Hosts",
+        ("hosts",), "visited", 4),
+    Key("daemon_log", ("L",), "L", "hal0d's log", "the last 200 lines of hal0d's own log: of the journal, or of a file",
+        "Everywhere", ("down",), "near", 3),
+    Key("last_recording", ("o",), "o", "recording", "the last recording that was made with --record, read only",
+        "Everywhere", ("down",), "recording", 4),
+    Key("read_again", ("r",), "r", "read again", "read the log again", "Everywhere", ("daemon log",), footer=1),
     Key("help", ("question_mark",), "?", "help", "these keys, and how to read the screen", "Everywhere",
-        (*HOME, *VIEWS, "frozen", "problem", "slot page"), footer=1),
+        (*HOME, *VIEWS, "frozen", "daemon log", "problem", "slot page"), footer=1),
     Key("close_help", ("question_mark",), "?", "close", "close this page", "Everywhere", ("help",)),
     Key("palette", ("colon", "ctrl+p"), ": ^p", "commands", "all that can be done here, by its words; also other "
         "slots and themes", "Everywhere", (*PANES, *COVERS[:-1]), footer=8),
@@ -286,7 +313,7 @@ KEYS: tuple[Key, ...] = (
         footer=3),
     Key("do_it", (), "⏎", "do it", "do what is selected", "Everywhere", ("palette",), footer=1),
     Key("lock", ("ctrl+g",), "^g", "lock", "read only: keys that change something are not offered; again: take that "
-        "back", "Everywhere", ANYWHERE),
+        "back", "Everywhere", ANYWHERE, asks=True),
     Key("quit", ("q", "ctrl+c"), "q", "quit", "quit; the daemon goes on", "Everywhere",
         (*HOME, "frozen", *COVERS, "rollback", "fix", "confirm", "swap"), footer=1),
 )  # fmt: skip

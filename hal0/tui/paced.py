@@ -33,8 +33,12 @@ class PacedApp(App[None], inherit_bindings=False):
     def on_cursor_position(self) -> None:
         if self.clock.answered() and self._at_last is None:
             self._ask_terminal()
+        self.heard()
         if not self.clock.pace.is_waiting:
             self._act_at_last()
+
+    def heard(self) -> None:
+        """The terminal has answered: the pace knows more."""
 
     def _ask_terminal(self) -> None:
         """Have the terminal tell where the cursor is, which it does when it has drawn all that came before."""

@@ -53,7 +53,12 @@ PROSE: dict[Place, tuple[str, ...]] = {
     ),
     "down": (
         "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "
-        "after 0.5 s, then ever longer, at most every 5 s.",
+        "after 0.5 s, then ever longer, at most every 5 s. The devices are those that the dashboard reads itself "
+        "meanwhile, if the daemon is one of this machine.",
+    ),
+    "daemon log": (
+        "What hal0d itself has logged last: in systemd's journal (unit hal0, of the system or of the user), or in the "
+        "file that `hal0 up` has it write, whichever is newer. Y copies the command that shows it.",
     ),
     "frozen": (
         "Nothing is painted, so that the text stands still; what arrives is counted in the first line and kept.",
@@ -96,6 +101,10 @@ PROSE: dict[Place, tuple[str, ...]] = {
         "Write the slot's name; until then Enter does nothing. Its requests in flight may finish, its backend ends. "
         "Model files stay where they are, and the history has the slot: it comes back with a rollback.",
     ),
+    "hosts": (
+        "This machine, the hosts of tui.toml, and those gone to before. Type to narrow the list, or an address that is "
+        "not in it: a URL, or the path of a socket. The present host stays until the other one has answered.",
+    ),
     "swap": (
         "A swap is an edit of hal0.toml: it shows in the history and can be rolled back. Requests in flight are asked "
         "about first.",
@@ -109,6 +118,7 @@ TITLES: dict[Place, str] = {
     "stream view": "streams view",
     "event view": "events view",
     "log view": "logs view",
+    "daemon log": "log of hal0d",
     "down": "no connection",
     "frozen": "frozen screen",
     "filter": "filter line",
@@ -125,6 +135,7 @@ TITLES: dict[Place, str] = {
     "palette": "palette",
     "new slot": "form for a new slot",
     "delete": "question before a slot is deleted",
+    "hosts": "list of hosts",
 }
 FIRST_LINE = (
     "The first line is the truth: host, configuration revision and verdict, requests in flight, tokens per second, "
@@ -145,11 +156,23 @@ theme = "hal0-light"
 ascii = false
 read_only = true
 fps = 4
+mouse = false
+
+[hosts]
+farm = "https://farm:8080"
+lab = { url = "https://lab01:8080", key_file = "lab.key", ca_file = "lab.crt" }
 
 [keys]
 unload = "U"
 down = ["J", "down"]
 ```
+
+`[hosts]` has what `h` lists and `--host NAME` takes: an address, and where its admin key is: in a file of mode 600
+(`key_file`) or in a variable of the environment (`key_env`). The key itself is never in it. A host without one is shown
+`HAL0_KEY`. `ca_file` is a certificate to trust. Files are looked for beside `tui.toml`.
+
+The theme chosen in the palette, the order of the slots, the last view and the hosts gone to are remembered, in
+`tui.json` in the state folder (`~/.local/state/hal0`), without any key. Options and `tui.toml` come before it.
 """
 
 

@@ -21,7 +21,7 @@ NAMED = {
 MODIFIERS = {"ctrl": "C-", "alt": "A-", "shift": "S-"}
 SAME_BYTE = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
 TYPED_IN: frozenset[Place] = frozenset(
-    ("filter", "chat", "palette", "new slot", "delete", "jump")
+    ("filter", "chat", "palette", "new slot", "delete", "jump", "hosts")
 )  # letters are text there
 BY_INPUT = {
     "filter_keep": "enter",
@@ -30,6 +30,7 @@ BY_INPUT = {
     "do_it": "enter",
     "take": "enter",
     "delete_it": "enter",
+    "go_there": "enter",
 }
 SHORT_NAMES = {
     "solidus": "slash",

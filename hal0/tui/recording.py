@@ -77,6 +77,8 @@ class Entry:
 class Replay(Client):
     """A client whose daemon is a recording: it says the same again, `speed` times as fast, and can be asked nothing."""
 
+    is_past = True
+
     def __init__(self, path: Path, speed: float = 1.0) -> None:
         super().__init__(Address(path))
         self.path, self.speed = path, speed

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hal0.errors import Hal0Error, did_you_mean
+from hal0.tui.client import Address
+from hal0.tui.hosts import HostEntry
 from hal0.tui.look import THEME_NAMES
 from hal0.tui.rebinding import DEFAULT, BadKeyError, Keymap, rebound
 
 LEAST_FPS, MOST_FPS = 1, 30
+HOST_KEYS = ("url", "key_file", "key_env", "ca_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,9 @@ class Settings:
     ascii: bool | None = None
     read_only: bool | None = None
     fps: float | None = None
+    mouse: bool | None = None
     keymap: Keymap = DEFAULT
+    hosts: tuple[HostEntry, ...] = ()
 
 
 def read_settings(path: Path) -> Settings:
@@ -34,11 +39,11 @@ def read_settings(path: Path) -> Settings:
         raise Hal0Error("config.unreadable", path=path, reason=reason) from error
     except tomllib.TOMLDecodeError as error:
         raise _bad(path, f"not valid TOML: {error}") from error
-    known = [name for name in Settings.__dataclass_fields__ if name != "keymap"]
-    for name in table.keys() - {*known, "keys"}:
-        raise _bad(path, f"there is no setting {name!r}{did_you_mean(name, [*known, 'keys'])}")
-    values = {name: _checked(path, name, value) for name, value in table.items() if name != "keys"}
-    return Settings(**values, keymap=_keymap(path, table.get("keys", {})))
+    known = [*(name for name in Settings.__dataclass_fields__ if name != "keymap"), "keys"]
+    for name in table.keys() - {*known}:
+        raise _bad(path, f"there is no setting {name!r}{did_you_mean(name, known)}")
+    values = {name: _checked(path, name, value) for name, value in table.items() if name not in ("keys", "hosts")}
+    return Settings(**values, keymap=_keymap(path, table.get("keys", {})), hosts=_hosts(path, table.get("hosts", {})))
 
 
 def _checked(path: Path, name: str, value: Any) -> Any:
@@ -67,6 +72,44 @@ def _keymap(path: Path, table: Any) -> Keymap:
         return rebound(wanted) if wanted else DEFAULT
     except BadKeyError as error:
         raise _bad(path, f"[keys] {error}") from error
+
+
+def _hosts(path: Path, table: Any) -> tuple[HostEntry, ...]:
+    if not isinstance(table, dict):
+        raise _bad(path, '[hosts] must be a table of `name = "url"`, or of tables with a url')
+    return tuple(_host(path, name, value) for name, value in table.items())
+
+
+def _host(path: Path, name: str, value: Any) -> HostEntry:
+    """Paths begin at the folder of the settings, unless they are absolute or of somebody's home."""
+    table = {"url": value} if isinstance(value, str) else value
+    if not isinstance(table, dict):
+        raise _bad(path, f"[hosts] {name} must be a url, or a table with one")
+    for key, text in table.items():
+        if key not in HOST_KEYS:
+            hint = "; a key is never written here: key_file or key_env names where it is" if key == "key" else ""
+            raise _bad(path, f"[hosts] {name} has no {key!r}{hint or did_you_mean(key, HOST_KEYS)}")
+        if not isinstance(text, str) or not text:
+            raise _bad(path, f"[hosts] {name}: {key} must be a text")
+    if "url" not in table:
+        raise _bad(path, f"[hosts] {name} needs a url")
+    if "key_file" in table and "key_env" in table:
+        raise _bad(path, f"[hosts] {name} has a key_file and a key_env: choose one")
+
+    def file(key: str) -> Path | None:
+        return path.parent / Path(table[key]).expanduser() if key in table else None
+
+    try:
+        return HostEntry(
+            Address.read(table["url"]),
+            "settings",
+            name=name,
+            key_file=file("key_file"),
+            key_env=table.get("key_env", ""),
+            ca_file=file("ca_file"),
+        )
+    except (Hal0Error, RuntimeError) as error:  # no address, or "~nobody-here"
+        raise _bad(path, f"[hosts] {name}: {error.message if isinstance(error, Hal0Error) else error}") from error
 
 
 def _bad(path: Path, reason: str) -> Hal0Error:

@@ -46,6 +46,11 @@ def in_order(slots: Sequence[SlotView], store: Store, sort: Sort | None, *, reve
     return known + unknown
 
 
+def sort_called(title: str) -> Sort | None:
+    """A column by what stands above it; None: there is none."""
+    return next((sort for sort in SORTS if sort.title == title), None)
+
+
 def following(sort: Sort | None) -> Sort | None:
     """The next column to sort by; after the last one the configuration's order."""
     at = SORTS.index(sort) + 1 if sort else 0

@@ -5,7 +5,7 @@ widgets that show them. The store never guesses what a verb will do: it changes 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -124,6 +124,7 @@ class Store:
         self.streams: dict[str, Stream] = {}  # in the order they started
         self.devices: dict[str, DeviceView] = {}
         self.past = Memories()
+        self.devices_are_read_here = False  # by the dashboard, while the daemon is away
         self.config: ConfigView | None = None
         self.pulls: dict[str, PullView] = {}  # of models, under way or stopped before they were whole
         self.errors: dict[int, ErrorRecord] = {}
@@ -134,6 +135,11 @@ class Store:
         self.notice: Notice | None = None
         self.facts_seen = 0
         self._dirty: set[Topic] = set()
+
+    def reset(self) -> None:
+        """Forget everything, for another daemon."""
+        Store.__init__(self)
+        self.mark(*ALL_TOPICS)
 
     # What the painters take ------------------------------------------------------------------------------------
     def mark(self, *topics: Topic) -> None:
@@ -214,6 +220,7 @@ class Store:
             self.past.note_slot(slot, state.now)
         self.past.keep_only(self.slots.keys())
         self.devices = {device.id: device for device in state.devices}
+        self.devices_are_read_here = False
         self.past.note_devices(state.now, state.devices)
         self.config = state.config
         self.pulls = {pull.name: pull for pull in state.pulls}
@@ -270,6 +277,16 @@ class Store:
         elif latency_ms != self.link.latency_ms:
             self.link = replace(self.link, latency_ms=latency_ms)
             self.mark("link")
+
+    def read_here(self, devices: Sequence[DeviceView]) -> None:
+        """The devices as the dashboard has read them itself; not while a daemon tells of them."""
+        if self.link.phase == "lost" and devices:
+            if not self.devices_are_read_here:  # the whole screen finds other places
+                self.mark(*ALL_TOPICS)
+            self.devices_are_read_here = True
+            self.devices = {device.id: device for device in devices}
+            self.past.note_devices(self.now, devices)
+            self.mark("devices")
 
     def disconnected(self, problem: Hal0Error, retry_in_seconds: float) -> None:
         since = self.link.since if self.link.phase == "lost" else self.now

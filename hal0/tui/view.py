@@ -28,11 +28,24 @@ class View:
     folds: bool = False  # reasoning is one line
     shows_timing: bool = False  # the phases of a request, above its text
     is_locked: bool = False  # nothing is changed at the daemon
+    is_replay: bool = False  # there is no daemon, only what one said
+    where: str = ""  # what the host is called that is asked, until it has told its name
     tape: str = ""  # REC, or which recording is shown
     frozen_at: int | None = None  # how many facts had been seen when painting was frozen
     conversations: dict[str, Conversation] = field(default_factory=dict)  # by the slot that was chosen for them
     keymap: Keymap = DEFAULT
     pace: Pace | None = None  # of the frames; None: what is painted is printed
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.is_locked or self.is_replay
+
+    def reset(self, *, is_replay: bool) -> None:
+        """Forget what was chosen among the things of one daemon, for another."""
+        self.is_replay = is_replay
+        self.selected, self.filter, self.follows_newest, self.frozen_at = "", "", True, None
+        self.marked.clear()
+        self.conversations.clear()
 
     def slots(self) -> list[SlotView]:
         """The slots that pass the filter, in the order that was chosen."""

@@ -51,6 +51,7 @@ class FakeDaemon:
         self.bus = EventBus(clock=clock)
         self.calls: list[tuple[str, str]] = []
         self.targets: list[str] = []  # what was asked, with the query
+        self.keys: set[str] = set()  # what was shown as a key
         self.bodies: dict[tuple[str, str], Any] = {}  # the last one of each call
         self.past: PastView | None = None
         self.heads: dict[tuple[str, str], dict[str, str]] = {}  # headers of the last one of each call, in small letters
@@ -133,6 +134,8 @@ class FakeDaemon:
                 sent = await reader.readexactly(length)
                 path, _, query = target.partition("?")
                 self.targets.append(f"{method} {target}")
+                if shown := re.search(rb"\r\nauthorization: (.*?)\r\n", asked, re.IGNORECASE):
+                    self.keys.add(shown[1].decode())
                 tag = re.search(rb'\r\nif-match: "(.*?)"', asked, re.IGNORECASE)
                 heads = (each.partition(":") for each in asked.decode().split("\r\n")[1:] if each)
                 self.heads[(method, path)] = {name.lower(): value.strip() for name, _, value in heads}

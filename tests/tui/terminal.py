@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 CURSOR_POSITION = b"\x1b[6n"
 
@@ -23,6 +23,7 @@ class Terminal:
         self.started_at = time.monotonic()
         self.output = b""
         self.answers = False
+        self.answer_seconds = 0.0  # until an answer is sent
         self._asked_to = 0
 
     def read(self, size: int = 65_536) -> None:
@@ -32,6 +33,10 @@ class Terminal:
             return  # nothing there now, or the program has ended
         while self.answers and (at := self.output.find(CURSOR_POSITION, self._asked_to)) >= 0:
             self._asked_to = at + len(CURSOR_POSITION)
+            asyncio.get_running_loop().call_later(self.answer_seconds, self._answer)
+
+    def _answer(self) -> None:
+        with suppress(OSError):  # the program has ended
             self.type("\x1b[1;1R")
 
     @asynccontextmanager
@@ -75,11 +80,12 @@ async def terminal(
     size: tuple[int, int] = (80, 24),
     program: Sequence[str] = ("-m", "hal0.tui"),
     answers: bool = False,
+    answer_seconds: float = 0.0,
     **env: str,
 ) -> AsyncIterator[Terminal]:
     """hal0-tui with these arguments; it is ended at the latest when the block is left.
 
-    `answers`: as terminals do when they are asked where the cursor is.
+    `answers`: as terminals do when they are asked where the cursor is, after `answer_seconds`.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
@@ -92,7 +98,7 @@ async def terminal(
     )  # fmt: skip
     os.close(slave)
     screen = Terminal(master, process)
-    screen.answers = answers
+    screen.answers, screen.answer_seconds = answers, answer_seconds
     loop = asyncio.get_running_loop()
     loop.add_reader(master, screen.read)
     try:

@@ -10,12 +10,14 @@ from hal0.tui.prose import markdown
 from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
+from hal0.tui.screens.daemon_log import DaemonLogView
 from hal0.tui.screens.delete_slot import DeleteDialog
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.screens.events import EventView
 from hal0.tui.screens.fix import FixPage
 from hal0.tui.screens.help import Help
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.hosts import HostsDialog
 from hal0.tui.screens.jump import Jump
 from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.new_slot import NewSlot
@@ -48,6 +50,8 @@ SCREENS: dict[Place, type] = {
     "delete": DeleteDialog,
     "fix": FixPage,
     "jump": Jump,
+    "hosts": HostsDialog,
+    "daemon log": DaemonLogView,
 }
 LOSING = {
     "unload",
@@ -69,6 +73,7 @@ HANDLED_ELSEWHERE = {
     "take",
     "delete_it",
     "jump_to",
+    "go_there",
 }  # by the input; by the keys that it stands for
 
 

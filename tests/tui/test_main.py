@@ -98,7 +98,8 @@ def test_the_first_locale_variable_that_is_set_decides() -> None:
 def test_the_dashboard_needs_no_module_of_the_daemon() -> None:
     """Not even by way of others: what is loaded after all screens were imported tells."""
     script = (
-        "import sys, hal0.tui.__main__, hal0.tui.app, hal0.tui.once\n"
+        "import sys, asyncio, hal0.tui.__main__, hal0.tui.app, hal0.tui.once, hal0.tui.machine\n"
+        "asyncio.run(hal0.tui.machine.Machine().look())\n"
         "foreign = ('hal0.daemon', 'hal0.cli', 'hal0.backends', 'quart')\n"
         "print([name for name in sys.modules if name.startswith(foreign)])"
     )

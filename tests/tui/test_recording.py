@@ -18,6 +18,7 @@ from hal0.tui.feed import Feed
 from hal0.tui.look import Look
 from hal0.tui.plain import print_events
 from hal0.tui.recording import Recorder, Replay
+from hal0.tui.screens.home import Home
 from hal0.tui.store import Store
 from hal0.wire import TokenBatch
 from tests.fakes.daemon import FakeDaemon
@@ -219,7 +220,7 @@ async def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -
 @asynccontextmanager
 async def showing_recording(path: Path, speed: float) -> AsyncIterator[tuple[Dashboard, Replay]]:
     replay = replay_of(path, speed)
-    dashboard = Dashboard(replay, Look.of("hal0-dark"), read_only=True, tape="REPLAY")
+    dashboard = Dashboard(replay, Look.of("hal0-dark"), tape="REPLAY")
     async with dashboard.run_test(size=(120, 36)) as pilot, asyncio.timeout(60):
         await replay.ended()
         while "REPLAY ENDED" not in screen_text(dashboard):
@@ -295,3 +296,21 @@ def test_options_that_do_not_go_together(arguments: list[str], capsys: pytest.Ca
     with pytest.raises(SystemExit):
         main(arguments)
     assert "usage: hal0-tui" in capsys.readouterr().err
+
+
+async def test_keys_that_ask_the_daemon_are_not_offered_in_a_recording(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "r", (0, "state", default_state()))
+    dashboard = Dashboard(replay_of(path), Look.of("hal0-dark"), tape="REPLAY")
+    async with dashboard.run_test(size=(200, 40)) as pilot, asyncio.timeout(60):
+        while dashboard.store.link.phase != "live" or not dashboard.view.slots():
+            await pilot.pause(0.01)
+        offered = {key.id for key in dashboard.screen.offered()}  # type: ignore[attr-defined]
+        assert not {"chat", "open_log", "view_logs", "lock", "load"} & offered
+        assert {"sort", "view_events", "hosts"} <= offered
+        await pilot.press("c")
+        await pilot.pause()
+        assert "chat: there is no daemon behind a recording" in screen_text(dashboard)
+        assert isinstance(dashboard.screen, Home)
+        await pilot.press("colon", *"chat primary")
+        await pilot.pause()
+        assert "nothing is called so" in screen_text(dashboard)

@@ -37,11 +37,12 @@ def test_the_file_is_beside_the_configuration() -> None:
 def test_everything_that_may_be_set(tmp_path: Path) -> None:
     settings = settings_of(
         tmp_path,
-        'theme = "ansi"\nascii = true\nread_only = false\nfps = 4\n[keys]\nunload = "^u"\ndown = ["J", "down"]',
+        'theme = "ansi"\nascii = true\nread_only = false\nfps = 4\nmouse = false\n[keys]\nunload = "^u"\ndown = ["J"]',
     )
     assert (settings.theme, settings.ascii, settings.read_only, settings.fps) == ("ansi", True, False, 4)
+    assert settings.mouse is False
     assert settings.keymap.of("unload").keys == ("ctrl+u",)
-    assert settings.keymap.of("down").shown == "J ↓"
+    assert settings.keymap.of("down").shown == "J"
 
 
 def test_an_option_comes_before_a_setting() -> None:
@@ -59,6 +60,15 @@ def test_an_option_comes_before_a_setting() -> None:
         ('theme = "pink"', "there is no theme 'pink'; there are hal0-dark"),
         ("ascii = 1", "ascii must be true or false"),
         ("fps = 100", "fps must be a number from 1 to 30"),
+        ("hosts = 3", '[hosts] must be a table of `name = "url"`'),
+        ("hosts.a = 3", "[hosts] a must be a url, or a table with one"),
+        ('hosts.a = { ulr = "b" }', "[hosts] a has no 'ulr'; did you mean 'url'?"),
+        ('hosts.a = { url = "b", key = "sk" }', "[hosts] a has no 'key'; a key is never written here: key_file or"),
+        ('hosts.a = "ftp://b"', "[hosts] a: "),
+        ('hosts.a = { key_env = "B" }', "[hosts] a needs a url"),
+        ('hosts.a = { url = "" }', "[hosts] a: url must be a text"),
+        ('hosts.a = { url = "b", key_env = "B", key_file = "c" }', "has a key_file and a key_env: choose one"),
+        ('hosts.a = { url = "b", ca_file = "~nobody-is-called-so/c" }', "[hosts] a: Could not determine home"),
         ("fps = true", "fps must be a number from 1 to 30"),
         ("keys = 3", '[keys] must be a table of `id = "key"`'),
         ("[keys]\nunload = 3", "[keys] unload must be a key, or a list of keys"),

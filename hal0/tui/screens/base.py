@@ -69,7 +69,9 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
         return need in ("", "way back") or (need == "problem" and problems.has_troubles(self.store))
 
     def offers(self, key: Key) -> bool:
-        return self.place in key.places and self.has(key.need) and not (key.writes and self.view.is_locked)
+        if (key.writes and self.view.is_read_only) or (key.asks and self.view.is_replay):
+            return False
+        return self.place in key.places and self.has(key.need)
 
     def offered(self) -> list[Key]:
         return [key for key in self.view.keymap.at(self.place) if self.offers(key)]
@@ -82,6 +84,8 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
 
     def _why_not(self, key: Key) -> str:
         """What to tell who presses a key that has nothing to act on; a key that says nothing seems broken."""
+        if (key.writes or key.asks) and self.view.is_replay:
+            return f"{key.label}: there is no daemon behind a recording"
         if key.writes and self.view.is_locked:
             return f"locked: {key.label} would change something; ^g unlocks"
         return WHY_NOT.get(key.need, "")
@@ -162,6 +166,18 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
 
     def do_view_config(self) -> None:
         self.dashboard.open_view("config")
+
+    def do_hosts(self) -> None:
+        self.dashboard.open_hosts()
+
+    def do_faster(self) -> None:
+        self.dashboard.change_rate(1)
+
+    def do_slower(self) -> None:
+        self.dashboard.change_rate(-1)
+
+    def do_mouse(self) -> None:
+        self.dashboard.change_mouse()
 
     def do_quit(self) -> None:
         self.dashboard.leave()

@@ -74,7 +74,7 @@ class DeleteDialog(KeyedModal, inherit_bindings=False):
         self._changed()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self.has("named") and not self.view.is_locked:
+        if self.has("named") and not self.view.is_read_only:
             self.dismiss(True)
 
     def do_leave(self) -> None:

@@ -44,7 +44,7 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
         self.table = SlotTable(view, id="slots")
         self.detail = Detail(view, id="detail")
         self.streams = [StreamPane(view, id=f"stream{index}", index=index) for index in range(STREAMS)]
-        self.down = Down(view, id="down")
+        self.down = Down(view, self.offered)
         self._current: Pane = self.table
         self._zoomed = False
         self._zoomed_from: Pane = self.table
@@ -90,6 +90,10 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
                 return slot is not None and slot.kind == "chat"
             case "running":
                 return self.request_runs
+            case "near":
+                return self.dashboard.client.address.is_near
+            case "recording":
+                return self.dashboard.last_recording() is not None
             case "way back":
                 has_choice = bool(self.view.filter or self.view.marked)
                 return self._zoomed or has_choice or self._current is not self.table
@@ -124,7 +128,9 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
             pane.set_class(one and pane is current, "-zoomed")
         shows_all = not one
         used = max(1, min(layout.stream_count(columns, rows), len(store.streams)))
-        spares_devices = lost and rows < layout.MANY_ROWS
+        reads_here = store.devices_are_read_here
+        is_crowded = layout.is_small(columns, rows) if reads_here else rows < layout.MANY_ROWS
+        spares_devices = lost and is_crowded
         self.devices.display = (one and current is self.devices) or (shows_all and not spares_devices)
         self.lanes.display = shows_all and boxed and not lost
         self.table.display = (one and current is self.table) or shows_all
@@ -132,7 +138,7 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
         for index, pane in enumerate(self.streams):
             pane.display = not lost and (pane is current if one else index < used)
         self.down.display = lost
-        self._show_rows("#top", self.devices.display and (not lost or store.loaded))
+        self._show_rows("#top", self.devices.display and (not lost or store.loaded or reads_here))
         self._show_rows("#middle", self.table.display and (not lost or store.loaded))
         self._show_rows("#streams", any(pane.display for pane in self.streams))
         if one:
@@ -307,6 +313,12 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
     def do_thaw(self) -> None:
         self.view.frozen_at = None
         self.store.mark(*ALL_TOPICS)
+
+    def do_daemon_log(self) -> None:
+        self.dashboard.open_daemon_log()
+
+    def do_last_recording(self) -> None:
+        self.dashboard.play_last_recording()
 
     def do_retry(self) -> None:
         self.dashboard.retry_now()

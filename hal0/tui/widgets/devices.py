@@ -142,6 +142,10 @@ class Devices(Pane):
     TOPICS: ClassVar = frozenset({"devices", "slots", "link"})
     can_focus = True
 
+    @property
+    def fades(self) -> bool:
+        return super().fades and not self.view.store.devices_are_read_here
+
     def needed_height(self) -> int:
         devices = [device for device, _ in rows_of(self.view.store)]
         if not self.boxed:

@@ -49,12 +49,17 @@ class Pane(Widget):
     def frame_role(self) -> str:
         return "focus" if self.has_focus else "rule"
 
+    @property
+    def fades(self) -> bool:
+        """Whether what it shows is old now."""
+        return self.FADES and self.view.store.link.phase == "lost"
+
     def paint(self, width: int, height: int) -> list[Line]:
         """What the pane shows; at most `height` lines of at most `width` cells."""
         raise NotImplementedError
 
     def flush(self, dirty: AbstractSet[Topic]) -> None:
-        stale = self._faded and self.view.store.link.phase == "lost"
+        stale = self._faded and self.fades
         if self.TOPICS & dirty and not stale:
             self.repaint()
 
@@ -63,7 +68,7 @@ class Pane(Widget):
         width, height = self.size
         if not (width and height and self.display):
             return
-        faded = self.FADES and self.view.store.link.phase == "lost"
+        faded = self.fades
         old = self._lines
         new = [padded(line, width) for line in self.paint(width, height)[:height]]
         new.extend([((" " * width, "text"),)] * (height - len(new)))

@@ -39,8 +39,8 @@ def _room(left: list[Part], right: list[Part], width: int) -> int:
 def _left(view: View, width: int, *, verbose: bool) -> list[Part]:
     store = view.store
     parts: list[Part] = [(3, line(span("hal0", "brand")))]
-    if store.host:
-        parts.append((6, line(span(store.host, "strong"))))
+    if where := store.host or view.where:
+        parts.append((6, line(span(where, "strong"))))
     if store.loaded and width >= 100:
         parts.append((8, line(span("up ", "muted"), figures.span(store.now - store.started_at))))
     if store.link.phase == "lost":
@@ -64,7 +64,7 @@ def _left(view: View, width: int, *, verbose: bool) -> list[Part]:
         parts.append((1, line(span(f" {view.look.glyphs.warning} {told} ", "loud"))))
     if view.tape:
         parts.append((1, line(span(f" {view.tape} ", "loud"))))
-    if view.is_locked:
+    if view.is_read_only:
         parts.append((4, line(span("READ ONLY", "warn"))))
     if view.frozen_at is not None:
         parts.append((0, line(span(f" FROZEN +{store.facts_seen - view.frozen_at} ", "loud"))))
@@ -95,7 +95,7 @@ def _right(view: View) -> list[Part]:
     parts.append(
         (6, line(span("link ", "muted"), span(f"{figures.milliseconds(latency):>4}", "warn" if slow else "text")))
     )
-    if view.pace is not None and (rate := view.pace.frames_per_second):
+    if view.pace is not None and (rate := view.pace.shown):
         parts.append((8, line(span(f"{rate:.0f}fps", "warn" if view.pace.is_slowed else "muted"))))
     parts.append((5, line(span(figures.clock(store.now), "muted"))))
     return parts
