@@ -129,7 +129,7 @@ class HostsDialog(ScrollingScreen, KeyedModal, inherit_bindings=False):
         yield Footer(self.view, self.offered)
 
     def on_mount(self) -> None:
-        self.typed.focus()
+        self.give_focus(self.typed)
         self._fit()
 
     def _fit(self) -> None:
