@@ -58,7 +58,9 @@ def value_of(line: str) -> Any:
 
 def test_a_daemon_refuses_to_start_from_it_with_the_place(tmp_path: Path) -> None:
     hal0 = Installation(tmp_path, CONFIG + 'args = ["--port", "1"]\n')
-    with pytest.raises(AssertionError, match=r"hal0\.toml:7:8: `slots\.embed\.args`: --port is hal0's own"):
+    with pytest.raises(
+        AssertionError, match=r"hal0\.toml:7:8: config\.invalid: `slots\.embed\.args`: --port is hal0's own"
+    ):
         hal0.start()
 
 

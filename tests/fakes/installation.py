@@ -58,17 +58,22 @@ class Installation:
 
     def wait_for_state(self) -> dict[str, Any]:
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while (state := self._state()) is None:
             assert self.process is not None
             assert self.process.poll() is None, f"hal0d ended:\n{self.log.read_text()}"
             assert time.monotonic() < deadline, f"hal0d did not answer:\n{self.log.read_text()}"
             time.sleep(0.02)
-        state: dict[str, Any] = self.admin("GET", "/api/state")
         return state
 
-    def _answers(self) -> bool:
+    def _state(self) -> dict[str, Any] | None:
         with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket)) == 0
+            if probe.connect_ex(str(self.socket)) != 0:
+                return None
+        try:
+            state: dict[str, Any] = self.admin("GET", "/api/state")
+        except httpx.TransportError:  # a child of a killed daemon had its socket until it became another program
+            return None
+        return state
 
     def client(self) -> httpx.Client:
         """The admin API over the Unix socket."""

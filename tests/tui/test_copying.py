@@ -33,7 +33,6 @@ def test_devices_as_text() -> None:
         (["shift+tab", "Y"], "hal0 status"),
         (["shift+tab", "y"], device_text.text([CPU, MEMORY, GPU0])),
         (["2", "Y"], "hal0 status"),
-        (["2", "y"], device_text.text([CPU, MEMORY, GPU0])),
         (["5", "Y"], "hal0 slot logs chat-l -f"),
         (["6", "Y"], "hal0 config show"),
         (["d", "Y"], "hal0 slot show chat-l"),

@@ -67,7 +67,7 @@ def store(folder: Path, text: str) -> ConfigStore:
 def test_a_daemon_does_not_start_from_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigProblems) as caught:
         store(tmp_path, BAD)
-    assert "hal0.toml:3:8: `slots.a.args`" in str(caught.value)
+    assert "hal0.toml:3:8: config.invalid: `slots.a.args`" in str(caught.value)
 
 
 async def test_an_edit_on_disk_is_refused_and_the_last_good_one_goes_on(tmp_path: Path) -> None:
