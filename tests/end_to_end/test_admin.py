@@ -216,7 +216,7 @@ def test_a_slot_is_planned_with_its_memory_and_its_mistakes_before_it_is_written
     assert wrong["key"] == "slots.second.context"
     assert "context" not in plan("second", {"provider": "sphinx"})["keys"]
     assert plan("second", {"model": "nowhere"})["error"]["code"] == "model.not_found"
-    assert plan("primary", {"model": "hal0-starter"}, if_none_match="*")["error"]["code"] == "config.clash"
+    assert plan("primary", {"model": "hal0-starter"}, if_none_match="*")["error"]["code"] == "slot.already_exists"
     after = hal0.admin("GET", "/api/config")
     assert (after["tag"], after["revision"]) == (before["tag"], before["revision"])
     assert [slot.name for slot in State.model_validate(hal0.admin("GET", "/api/state")).slots] == list(EMBEDDED_SLOTS)

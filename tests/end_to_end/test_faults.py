@@ -221,7 +221,10 @@ def test_a_port_that_is_taken_is_named(own: Installation, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [("[slots.primary]\nmodel = ", ":2:8: not valid TOML"), ("[server]\nprot = 1\n", ":2:1: unknown key")],
+    [
+        ("[slots.primary]\nmodel = ", ":2:8: config.syntax: not valid TOML"),
+        ("[server]\nprot = 1\n", ":2:1: config.unknown_key: unknown key"),
+    ],
 )
 def test_a_bad_configuration_is_refused_at_the_start(tmp_path: Path, config: str, words: str) -> None:
     hal0 = Installation(tmp_path, config)
