@@ -172,12 +172,18 @@ def _found(place: Path) -> Iterator[_Process | None]:
 
 
 def _holder_of(place: Path) -> int | None:
-    peer = _peer_of(place)
-    return _lock_holder() if peer is None else peer
+    """The pid of the daemon; None if there is none. Raises `system.not_stopped` if that may not be seen."""
+    pid = _peer_of(place)
+    if pid is None:
+        pid = _lock_holder()
+    if pid == 0:
+        reason = "its process cannot be seen from here, as that of another container"
+        raise Hal0Error("system.not_stopped", where=str(place), reason=reason, fix="Run `hal0 stop` beside it.")
+    return pid
 
 
 def _peer_of(place: Path) -> int | None:
-    """Who listens on the socket; None if nobody does. Raises `system.not_stopped` if that may not be seen."""
+    """Who listens on the socket, 0 in another container: so the kernel has it; None if nobody does."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(place))
@@ -186,9 +192,6 @@ def _peer_of(place: Path) -> int | None:
             return None
         except OSError as error:
             raise _not_ours(place, os.strerror(error.errno or 0).lower()) from error
-    if not pid:  # the kernel shows processes of other namespaces as 0
-        reason = "its process cannot be seen from here, as that of another container"
-        raise Hal0Error("system.not_stopped", where=str(place), reason=reason, fix="Run `hal0 stop` beside it.")
     return pid
 
 

@@ -61,6 +61,7 @@ def vacancy(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> Iterator
 def holder(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> int | None:
     """The pid of the daemon that holds the lock, also before it has opened its socket; None if none does.
 
+    0 if one does whose process cannot be seen from here: a number that it noted in another container may be anybody's.
     Raises `config.locked` or `system.state_unwritable`.
     """
     if not (paths.state / DAEMON_LOCK).exists():
@@ -68,10 +69,14 @@ def holder(paths: Paths, *, patience_seconds: float = TURN_SECONDS) -> int | Non
     with _turn(paths.state, patience_seconds):  # else a daemon that starts right now might find the lock taken by us
         descriptor = _open_lock(paths.state / DAEMON_LOCK)
         try:
-            noted = "" if _locks(descriptor) else _noted_pid(descriptor)
+            if _locks(descriptor):
+                return None
+            noted = _noted_pid(descriptor)
+            if noted.isdigit() and _has_open(int(noted), descriptor):
+                return int(noted)
+            return None if _locks(descriptor) else 0  # it may have ended meanwhile
         finally:
             os.close(descriptor)
-    return int(noted) if noted.isdigit() else None
 
 
 @contextmanager
@@ -121,6 +126,17 @@ def _note_pid(descriptor: int) -> None:
 
 def _noted_pid(descriptor: int) -> str:
     return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+
+
+def _has_open(pid: int, descriptor: int) -> bool:
+    """Whether a process has this very file open; False if that may not be seen."""
+    file = os.fstat(descriptor)
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            with suppress(OSError):  # closed meanwhile
+                if os.path.samestat(entry.stat(), file):
+                    return True
+    return False
 
 
 def _make_runtime(folder: Path) -> None:

@@ -115,6 +115,20 @@ def test_one_without_a_socket_is_found_by_its_lock(hal0: Run, tmp_path: Path, he
     assert len(heard) == 1
 
 
+def test_who_has_the_number_of_a_daemon_in_another_container_is_left_alone(hal0: Run, tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "hal0.toml", False, tmp_path / "state", tmp_path / "run")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stranger, claim(paths):
+        for number in (stranger.pid, 2**22 + 1):  # the latter is above all that Linux gives
+            (tmp_path / "state/hal0d.lock").write_text(f"{number}\n")
+            ended = hal0("stop")
+            assert (ended.status, ended.out) == (1, "")
+            assert "error: system.not_stopped: " in ended.err
+            assert "as that of another container" in ended.err
+        assert stranger.poll() is None
+        stranger.communicate()
+        assert stranger.returncode == 0
+
+
 def test_one_that_a_variable_names_is_not_mistaken_for_the_one_here(
     hal0: Run, admin: FakeAdmin, heard: list[int]
 ) -> None:
