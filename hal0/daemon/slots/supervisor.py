@@ -202,6 +202,8 @@ class Supervisor:
         return slot
 
     def _changed(self, slot: Slot) -> None:
+        if slot is not self._slots.get(slot.name) and slot is not self._leaving.get(slot.name):
+            return  # it was told to be removed; those who waited for it leave only now
         self._on_change(slot)
         self.room.changed()
         self._restoring.changed(slot.name)

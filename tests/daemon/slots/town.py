@@ -231,6 +231,8 @@ class Town:
     def _on_change(self, slot: Slot) -> None:
         record = self.record(slot)
         before, state, now = record.state, slot.state, self.loop.now
+        if slot not in self.supervisor.all():
+            self.defects.append(f"{slot.name}: told of after its end")
         self._look(slot)
         if state is before:
             return
