@@ -215,6 +215,10 @@ def test_a_slot_is_planned_with_its_memory_and_its_mistakes_before_it_is_written
     (wrong,) = plan("second", {"provider": "sphinx", "context": 512})["plan"]["problems"]
     assert wrong["key"] == "slots.second.context"
     assert "context" not in plan("second", {"provider": "sphinx"})["keys"]
+    for strange in ("lama", ["llama"], {"llama": 1}, 7, True):
+        told = plan("second", {"model": "hal0-starter", "provider": strange})
+        assert {each["key"] for each in told["plan"]["problems"]} == {"slots.second.provider"}, strange
+        assert "context" in told["keys"]
     assert plan("second", {"model": "nowhere"})["error"]["code"] == "model.not_found"
     assert plan("primary", {"model": "hal0-starter"}, if_none_match="*")["error"]["code"] == "slot.already_exists"
     after = hal0.admin("GET", "/api/config")

@@ -66,7 +66,9 @@ def usual_kind(provider: str) -> Kind:
 def effective_keys(provider: object) -> list[str]:
     """The keys of a slot that have an effect with a provider, llama if it is None; all with one that does not exist."""
     name = "llama" if provider is None else provider
-    return [key for key in Slot.model_fields if name not in KINDS or name in EFFECTIVE.get(key, KINDS)]
+    if not isinstance(name, str) or name not in KINDS:
+        return list(Slot.model_fields)
+    return [key for key in Slot.model_fields if name in EFFECTIVE.get(key, KINDS)]
 
 
 def backends(tree: Mapping[str, Any]) -> Iterator[Finding]:
