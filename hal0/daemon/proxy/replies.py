@@ -54,7 +54,7 @@ class Reply:
 
     async def whole(self, status: int, body: bytes, headers: list[Header]) -> None:
         await self.head(status, [*headers, (b"content-length", b"%d" % len(body))], is_stream=False)
-        await self.end(b"data: %b\n\n" % body.strip() if self.is_held else body)
+        await self.end(_event(body) if self.is_held else body)
 
     async def fail(self, error: Hal0Error) -> None:
         """Tell of an error in the way that is still open: an answer of its own, or a last event, or a cut connection.
@@ -69,6 +69,11 @@ class Reply:
             await self.end(self.last_event(error))
         else:
             raise CutShort(str(error))
+
+
+def _event(body: bytes) -> bytes:
+    """One event of a stream; a line break in it would end it early."""
+    return b"".join(b"data: %b\n" % line for line in body.splitlines() if line) + b"\n"
 
 
 def _error_event(error: Hal0Error) -> bytes:

@@ -134,6 +134,18 @@ def test_one_whose_length_is_not_told_neither(loop: VirtualLoop) -> None:
     assert (set(waiting), json.loads(only)) == ({WAITING}, {"choices": [1]})
 
 
+async def answers_in_lines(asked: Asked) -> None:
+    body = b'{\r\n  "choices": [\n\n    1\n  ]\r\n}\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    await asked.send(head + body)
+
+
+def test_nor_one_in_several_lines(loop: VirtualLoop) -> None:
+    *waiting, only = answered(loop, answers_in_lines, stream=True).events()
+    assert set(waiting) == {WAITING}
+    assert json.loads(only.replace("\ndata: ", "\n")) == {"choices": [1]}
+
+
 def test_a_client_that_leaves_meanwhile_is_waited_for_no_longer(loop: VirtualLoop) -> None:
     async def leave() -> None:
         async with (
