@@ -20,6 +20,7 @@ TELLING: tuple[SlotState, ...] = (
 LETTERS = "eupswvrio"
 UNKNOWN_LETTER = "-"
 UNKNOWN = 255
+TO_LETTERS = bytes(ord(LETTERS[code]) if code < len(LETTERS) else ord(UNKNOWN_LETTER) for code in range(256))
 STRAY_STEPS = 60  # a time earlier than that is of a clock that was put back
 
 
@@ -50,6 +51,13 @@ class _Ring:
         elif step > self._last:
             self._blank(self._last + 1, step)
             self._last = step
+
+    def _places(self, first: int, last: int) -> list[int | None]:
+        """Where each of these steps lies, None if it is not kept; for thousands at a time."""
+        if self._last is None:
+            return [None] * (last - first + 1)
+        oldest, newest, steps = self._last - self.steps + 1, self._last, self.steps
+        return [step % steps if oldest <= step <= newest else None for step in range(first, last + 1)]
 
     def _kept(self, start: float, end: float) -> Iterator[int]:
         """Where the steps from `start` to `end` lie, at least the one that `start` falls into."""
@@ -120,7 +128,8 @@ class Means(_Ring):
 
     def steps_from(self, first: int, last: int) -> list[float | None]:
         """The means of these steps."""
-        return [self.mean(step * self.step_seconds, (step + 1) * self.step_seconds) for step in range(first, last + 1)]
+        values = self._values
+        return [None if place is None or isnan(mean := values[place]) else mean for place in self._places(first, last)]
 
 
 class States(_Ring):
@@ -201,11 +210,9 @@ class States(_Ring):
 
     def letters(self, first: int, last: int) -> str:
         """The states of these steps, a letter each."""
-        codes = [
-            min((self._values[place] for place in self._kept(step * self.step_seconds, 0.0)), default=UNKNOWN)
-            for step in range(first, last + 1)
-        ]
-        return "".join(UNKNOWN_LETTER if code == UNKNOWN else LETTERS[code] for code in codes)
+        values = self._values
+        codes = (UNKNOWN if place is None else values[place] for place in self._places(first, last))
+        return bytes(codes).translate(TO_LETTERS).decode()
 
 
 class DeviceHistory:

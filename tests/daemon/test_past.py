@@ -1,7 +1,9 @@
 """What the daemon remembers of an hour, and how much memory that may take."""
 
 import gc
+import sys
 import tracemalloc
+from types import FrameType
 
 from hal0.daemon.past import STEPS, Past
 from hal0.wire import DeviceView, PastView, SlotState
@@ -74,3 +76,28 @@ def test_an_hour_of_ten_devices_and_fifty_busy_slots_takes_half_a_megabyte_at_mo
     finally:
         tracemalloc.stop()
     assert taken < 500_000, f"{taken} bytes"
+
+
+def test_to_tell_it_takes_hardly_more_than_a_call_for_each_figure() -> None:
+    """It is done between two steps of every stream that is under way; with some calls for each it took 60 ms."""
+    clock = Clock()
+    past = Past(clock)
+    for _ in range(STEPS):
+        clock.now += 5.0
+        past.looked([gpu(f"gpu{n}", utilisation=0.5, power_w=300.0) for n in range(4)])
+        past.changed("primary", "ready", NOW)
+    calls = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        view = past.view()
+    finally:
+        sys.setprofile(before)
+    figures = sum(len(means) for rings in view.devices.values() for means in rings.values())
+    assert figures == 4 * 2 * STEPS
+    assert calls < 1.5 * (figures + STEPS)
