@@ -118,9 +118,9 @@ class Sampler:
 
     async def look(self) -> None:
         """Look once, from now on; may be called between the regular looks, and waits for one that is under way."""
-        groups = dict(self._process_groups())
+        groups, strangers = dict(self._process_groups()), self._bus.watches("device.sample")
         try:
-            self.devices, self.slots, self._look_seconds = await asyncio.to_thread(self._look, groups)
+            self.devices, self.slots, self._look_seconds = await asyncio.to_thread(self._look, groups, strangers)
             self._failed = False
         except Exception:  # a strange file in /proc or /sys costs the picture of a second, and one entry in the log
             if not self._failed:
@@ -168,12 +168,12 @@ class Sampler:
         for name in ended[: max(0, len(ended) - MOST_PEAKS)]:
             del self._peaks[name]
 
-    def _look(self, groups: Mapping[str, int]) -> tuple[list[DeviceView], dict[str, Usage], float]:
+    def _look(self, groups: Mapping[str, int], strangers: bool) -> tuple[list[DeviceView], dict[str, Usage], float]:
         with self._looking:
             began = time.perf_counter()
             devices = [device for meter in self._meters for device in meter.sample()]
             names: dict[int | None, str] = {group: name for name, group in groups.items()}
-            usages = self._processes.sample(groups, strangers=self._bus.watches("device.sample"))
+            usages = self._processes.sample(groups, strangers=strangers)
             devices = [self._with_holders(device, names, groups, usages) for device in devices]
             took = time.perf_counter() - began
         on_gpus = _on_gpus(devices)

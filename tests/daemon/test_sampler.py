@@ -14,7 +14,7 @@ from hal0.hardware.cpu import CpuMeter
 from hal0.hardware.facts import read_facts
 from hal0.hardware.meter import Meter
 from hal0.hardware.processes import ProcessMeter
-from hal0.wire import DeviceView, GpuProcess
+from hal0.wire import DeviceView, EventKind, GpuProcess
 from tests.hardware.trees import LAPTOP, plant, process
 
 PERIOD_SECONDS = 0.01
@@ -50,6 +50,24 @@ def sampler(
         interval_seconds=interval_seconds,
         watched_interval_seconds=PERIOD_SECONDS / 4,
     )
+
+
+class LoopsOwnBus(EventBus):
+    """Those who listen come and go in the loop: a thread that counts them meanwhile fails now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_by: set[int] = set()
+
+    def watches(self, kind: EventKind) -> bool:
+        self.asked_by.add(threading.get_ident())
+        return super().watches(kind)
+
+
+async def test_who_listens_is_asked_in_the_loop(tmp_path: Path) -> None:
+    bus = LoopsOwnBus()
+    await sampler(tmp_path, bus).sample()
+    assert bus.asked_by == {threading.get_ident()}
 
 
 async def test_a_look_is_told_on_the_bus(tmp_path: Path) -> None:
