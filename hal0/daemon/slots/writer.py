@@ -62,12 +62,12 @@ class Writer:
 
     def write_soon(self, work: Work) -> threading.Event:
         """Have it done, without waiting; for those who ask again only when it was. Tells when it is."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=f"writer of {self._place}", daemon=True)
-            self._thread.start()
         done = threading.Event()
         self._taken += 1
-        self._works.put((work, done))
+        if self._has_thread():
+            self._works.put((work, done))
+        else:
+            self._do(work, done)
         return done
 
     async def close(self, *, seconds: float = CLOSE_SECONDS) -> None:
@@ -79,13 +79,26 @@ class Writer:
         if self.behind:
             log.error("the disk does not take %s: %d writes are lost", self._place, self.behind)
 
+    def _has_thread(self) -> bool:
+        """Begin it if need be. Where no more can begin, a limit on processes say, it is tried again next time."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=f"writer of {self._place}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
+
     def _run(self) -> None:
         while (item := self._works.get()) is not None:
-            work, done = item
-            try:
-                work()
-            except Exception:  # a defect of ours costs this work and not the thread
-                log.exception("%s could not be written", self._place)
-            finally:
-                self._done += 1
-                done.set()
+            self._do(*item)
+
+    def _do(self, work: Work, done: threading.Event) -> None:
+        try:
+            work()
+        except Exception:  # a defect of ours costs this work and not the thread
+            log.exception("%s could not be written", self._place)
+        finally:
+            self._done += 1
+            done.set()

@@ -101,6 +101,24 @@ async def test_a_defect_of_one_work_costs_that_work(caplog: pytest.LogCaptureFix
     await Writer("nothing").close()
 
 
+async def test_where_no_thread_can_begin_it_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, disk = Writer("it", patience_seconds=LONG), Disk()
+    disk.goes_on.set()
+
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limit:
+        limit.setattr(threading.Thread, "start", no_more)
+        assert writer.write(disk.take(1))
+        assert writer.write_soon(disk.take(2)).is_set()
+        assert (writer.behind, disk.taken) == (0, [1, 2])
+        await writer.close()
+    assert writer.write(disk.take(3))
+    await writer.close(seconds=LONG)
+    assert disk.taken == [1, 2, 3]
+
+
 def test_a_bundle_is_found_before_it_is_on_the_disk_and_afterwards(tmp_path: Path) -> None:
     later = Later()
     crashes = Crashes(tmp_path / "crashes", write=later.put)
