@@ -100,8 +100,10 @@ class Dispatcher:
         slots = [(slot, slot.config, slot.kind, slot.model_names) for slot in self._supervisor]
         remotes = [(remote, remote.config, remote.offered, remote.is_listed) for remote in self._remotes]
         before, *these = self._made_of
-        if settings is not before or these != [slots, remotes]:
-            self._made_of = settings, slots, remotes
+        is_same = settings is before and these == [slots, remotes]
+        # Also if it is: a list of models that came anew is compared with the one before it, and then is this very one.
+        self._made_of = settings, slots, remotes
+        if not is_same:
             self._slots = [_candidate(slot, settings) for slot in self._supervisor]
             self._elsewhere = [_remote_candidate(remote, settings) for remote in self._remotes]
         return self._slots, self._elsewhere
