@@ -21,6 +21,9 @@ class Match:
     def row(self) -> int:
         return self.parts[0][0]
 
+    def moved(self, rows: int) -> "Match":
+        return Match(tuple((row + rows, begin, end) for row, begin, end in self.parts))
+
 
 def find(word: str, rows: Sequence[str], joints: Sequence[str]) -> list[Match]:
     """Every match, from top to bottom; `joints` stand between each row and the one before."""
@@ -75,6 +78,19 @@ class Search:
         self._at = max(0, min(self._at, len(self.matches) - 1))
         self._mark()
 
+    def grow(self, rows: Sequence[str], joints: Sequence[str], *, first: int) -> None:
+        """Whole lines were added, whose rows are counted from `first` on."""
+        for match in find(self.word, rows, joints):
+            self.matches.append(match.moved(first))
+            self._mark_one(len(self.matches) - 1)
+
+    def forget(self, rows: int) -> None:
+        """So many of the first rows are gone."""
+        kept = [match for match in self.matches if match.row >= rows]
+        self._at = max(0, self._at - (len(self.matches) - len(kept)))
+        self.matches = [match.moved(-rows) for match in kept]
+        self._mark()
+
     def step(self, by: int) -> None:
         """To another match; after the last comes the first."""
         if self.matches:
@@ -101,6 +117,9 @@ class Search:
 
     def _mark(self) -> None:
         self._marks = {}
-        for number, match in enumerate(self.matches):
-            for row, begin, end in match.parts:
-                self._marks.setdefault(row, []).append((begin, end, number == self._at))
+        for number in range(len(self.matches)):
+            self._mark_one(number)
+
+    def _mark_one(self, number: int) -> None:
+        for row, begin, end in self.matches[number].parts:
+            self._marks.setdefault(row, []).append((begin, end, number == self._at))

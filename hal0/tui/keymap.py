@@ -101,8 +101,10 @@ COPYING: tuple[Place, ...] = (
 )
 QUESTIONS: tuple[Place, ...] = ("rollback", "fix", "swap", "confirm")
 SLOTS: tuple[Place, ...] = ("slots",)
-FILTERED: tuple[Place, ...] = ("slots", "event view", "log view", "daemon log")
+FILTERED: tuple[Place, ...] = ("slots", "event view")
+LOGS: tuple[Place, ...] = ("log view", "daemon log")
 STREAMS: tuple[Place, ...] = ("stream", "stream view")
+TEXTS: tuple[Place, ...] = (*STREAMS, *LOGS)
 REQUESTS: tuple[Place, ...] = ("slots", *STREAMS)
 ANYWHERE: tuple[Place, ...] = (*PANES, *COVERS)
 
@@ -175,11 +177,13 @@ KEYS: tuple[Key, ...] = (
     Key("sort_reverse", ("O",), "O", "reverse", "the same order from its other end", "Slots", SLOTS, "slot"),
     Key("filter", ("slash",), "/", "filter", "show only some rows: `word`, `!without`, for slots `~fuzzy` too; all "
         "must fit", "Move", FILTERED, footer=6),
-    Key("search", ("slash",), "/", "find", "find a text in the stream shown: each place is marked, the text stands "
-        "still", "Requests", STREAMS, "text", 6),
+    Key("search", ("slash",), "/", "find", "find a text in the stream or log shown: each place is marked, the text "
+        "stands still", "Move", TEXTS, "text", 6),
     Key("next_match", ("n",), "n", "next", "to the next place of what was found; after the last comes the first",
-        "Requests", STREAMS, "found", 2),
-    Key("previous_match", ("N",), "N", "previous", "to the place before", "Requests", STREAMS, "found", 3),
+        "Move", TEXTS, "found", 2),
+    Key("previous_match", ("N",), "N", "previous", "to the place before", "Move", TEXTS, "found", 3),
+    Key("filter_lines", ("ampersand",), "&", "filter", "show only some lines: `word`, `!without`; all must fit; what "
+        "is found is found in those", "Logs", LOGS, footer=7),
     Key("wrap", ("w",), "w", "wrap", "break long lines to fit, or cut them off", "Move", (*STREAMS, "log view"),
         footer=13),
     Key("shift_right", ("right",), "→", "right", "half a screen to the right, where lines are cut off", "Move",

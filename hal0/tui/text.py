@@ -6,6 +6,7 @@ character whose width terminals disagree about survives it.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from rich.cells import cell_len, split_graphemes
 
@@ -130,6 +131,16 @@ def wrap(text: str, width: int) -> list[str]:
         pieces.append(begin)
     pieces.append(text[at:])
     return pieces
+
+
+def wrap_joined(text: str, width: int, joint: str = "\n") -> Iterator[tuple[str, str]]:
+    """As `wrap`, each piece behind what stood before it: the space that was taken out, or nothing; `joint` is first."""
+    at = 0
+    for piece in wrap(text, width):
+        yield joint, piece
+        at += len(piece)
+        joint = " " if text[at : at + 1] == " " else ""
+        at += len(joint)
 
 
 def _more_than(text: str, at: int, width: int) -> str:

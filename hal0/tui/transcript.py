@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal
 
-from hal0.tui.text import harmless, wrap
+from hal0.tui.text import harmless, wrap_joined
 from hal0.voices import Said, laid_out
 
 LIMIT = 64 * 1024
@@ -137,11 +137,7 @@ class Wrapping:
             clean, joint = harmless(part), "\n"
             if number == 0 and self._open:
                 clean, joint = self.lines.pop()[1] + clean, self.joints.pop()
-            at = 0
-            for piece in wrap(clean, self.width):
+            for between, piece in wrap_joined(clean, self.width, joint):
                 self.lines.append((voice, piece))
-                self.joints.append(joint)
-                at += len(piece)
-                joint = clean[at : at + 1] if clean[at : at + 1] == " " else ""
-                at += len(joint)
+                self.joints.append(between)
             self._open = True

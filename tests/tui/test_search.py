@@ -7,10 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal0.tui.finding import Search, find
+from hal0.tui.look import Look
 from hal0.tui.screens.base import KeyedScreen
 from hal0.tui.screens.home import Home
+from hal0.tui.screens.logs import LogView
 from hal0.tui.screens.streams import StreamView
+from hal0.tui.store import Store
 from hal0.tui.transcript import Transcript, Wrapping
+from hal0.tui.view import View
+from hal0.tui.widgets.log import KEPT_LINES, LogPane
 from hal0.tui.widgets.stream import StreamPane
 from hal0.wire import TokenBatch
 from tests.tui.live import Live, live
@@ -182,3 +187,74 @@ async def test_a_picture_of_no_text_is_not_searched(tmp_path: Path) -> None:
     async with live(tmp_path, default_state()) as both:
         await both.press("tab", "slash")
         assert "text to find" not in both.screen
+
+
+async def test_a_text_is_found_in_a_log_as_in_a_stream_and_the_log_stands_still(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        both.daemon.logs["chat-l"] = [f"line {number}" for number in range(100)]
+        await both.press("5", "slash", *"LINE 1")
+        await both.sees("/LINE 1 1/11")  # there is none below the end, so the first of all
+        await both.press("enter", "N")
+        await both.sees("/LINE 1 11/11", "line 19", "rows below")
+        before = [row for row in both.screen.splitlines() if row.startswith(" line")]
+        await both.daemon.print_line("chat-l", "one more line 1")
+        await both.sees("/LINE 1 11/12")
+        assert [row for row in both.screen.splitlines() if row.startswith(" line")] == before
+        await both.press("n")
+        await both.sees("/LINE 1 12/12", "one more line 1")
+        screen = both.dashboard.screen
+        assert isinstance(screen, LogView)
+        assert [(text, role) for spans in screen.log_pane._lines for text, role in spans if role == "loud"] == [
+            ("line 1", "loud")
+        ]
+        await both.press("escape", "G")
+        await both.no_longer_sees("/LINE 1")
+        await both.sees("follows")
+        assert both.dashboard.screen is screen, "the first escape takes the marks out, the second leads back"
+        await both.press("escape")
+        assert isinstance(both.dashboard.screen, Home)
+
+
+async def test_what_is_found_in_a_log_is_found_in_the_lines_that_the_filter_leaves(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        both.daemon.logs["chat-l"] = [f"{'odd' if number % 2 else 'even'} {number}" for number in range(100)]
+        await both.press("5", "slash", *"9", "enter")
+        await both.sees("/9 8/20", "odd 79")
+        await both.press("ampersand", *"even", "enter")
+        await both.sees("&even", "/9 5/5", "even 98")
+        await both.no_longer_sees("odd 99")
+        await both.press("n", "n")
+        await both.sees("/9 2/5")
+        await both.press("slash", "backspace", *"no such", "escape")
+        await both.no_longer_sees("no such")
+        await both.press("escape")
+        await both.sees("odd 99")
+        assert isinstance(both.dashboard.screen, LogView)
+
+
+def test_the_marks_of_a_log_stay_at_their_text_when_its_first_lines_are_forgotten() -> None:
+    def lines(first: int, many: int) -> list[str]:
+        return [f"{'here' if number % 10 == 0 else 'line'} {number}" for number in range(first, first + many)]
+
+    pane = LogPane(View(Store(), Look.of("hal0-dark")))
+    pane.begin("a")
+    pane.add(lines(0, KEPT_LINES))
+    pane.paint(80, 20)
+    pane.begin_search()
+    pane.look_for("here")
+    pane.add(lines(KEPT_LINES, KEPT_LINES))
+    assert shown_of(pane) == ["here 4990"]
+    assert pane.search.count == "500/1000"
+    pane.step_search(-500)
+    assert shown_of(pane) == ["here 9990"]
+    pane.add(lines(2 * KEPT_LINES, 500))  # more than twice as many as are kept: 5,500 rows go
+    assert shown_of(pane) == ["here 9990"]
+    assert pane.search.count == "450/500"
+    pane.step_search(1)
+    assert shown_of(pane) == ["here 10000"]
+
+
+def shown_of(pane: LogPane) -> list[str]:
+    """The row with the match one is at."""
+    lines = pane.paint(80, 20)
+    return ["".join(text for text, _ in spans).strip() for spans in lines if any(role == "loud" for _, role in spans)]

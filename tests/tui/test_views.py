@@ -139,8 +139,8 @@ async def test_the_logs_view_follows_what_a_backend_prints_and_goes_from_slot_to
         assert "and another" not in both.screen
         await both.press("f")
         await both.sees("and another", "follows")
-        await both.press("slash", *"line 7", "enter")
-        await both.sees("/line 7", "chat line 77")
+        await both.press("ampersand", *"line 7", "enter")
+        await both.sees("&line 7", "chat line 77")
         await both.no_longer_sees("chat line 99")
         await both.press("escape", "right_square_bracket")
         await both.sees("log code-m", "W something to warn of")

@@ -1,4 +1,4 @@
-"""hal0d's own log, for when it does not answer: its last lines, with a filter."""
+"""hal0d's own log, for when it does not answer: its last lines, with a search and a filter."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 from hal0.errors import Hal0Error
 from hal0.tui.daemon_log import read_daemon_log
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.filtering import NarrowingView
+from hal0.tui.screens.log_reading import LogReader
 from hal0.tui.view import View
 from hal0.tui.widgets.log import LogPane
 
@@ -15,15 +15,14 @@ class DaemonLogPane(LogPane):
     FADES = False  # it is of now, although there is no daemon
 
 
-class DaemonLogView(NarrowingView, inherit_bindings=False):
+class DaemonLogView(LogReader, inherit_bindings=False):
     """`L` without a connection."""
 
     PLACE = "daemon log"
     BINDINGS: ClassVar = bindings("daemon log", "filter")
 
     def __init__(self, view: View, file: Path) -> None:
-        self.log_pane = DaemonLogPane(view, id="log")
-        super().__init__(view, self.log_pane, "log")
+        super().__init__(view, DaemonLogPane(view, id="log"))
         self._file = file
         self._command = ""
 
@@ -46,9 +45,6 @@ class DaemonLogView(NarrowingView, inherit_bindings=False):
             self.log_pane.add(log.lines)
         self.mark_scrolled()
         self.dashboard.wake()
-
-    def do_copy(self) -> None:
-        self.dashboard.copy(self.log_pane.text(), "the log")
 
     def do_copy_command(self) -> None:
         self.dashboard.copy(self._command, "the command")

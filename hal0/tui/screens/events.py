@@ -22,12 +22,17 @@ class EventView(NarrowingView, inherit_bindings=False):
     """Key 4."""
 
     PLACE = "event view"
+    MARKS = "happenings"
     BINDINGS: ClassVar = bindings("event view", "filter")
 
     def __init__(self, view: View) -> None:
+        super().__init__(view)
         self.list = EventList(view, id="events")
-        super().__init__(view, self.list, "happenings")
         self.told = Told(view, self.list)
+
+    @property
+    def narrowed(self) -> EventList:
+        return self.list
 
     def compose(self) -> ComposeResult:
         yield Truth(self.view, id="truth")

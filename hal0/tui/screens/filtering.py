@@ -1,6 +1,6 @@
 """The filter line: a row to type in, over the footer, that narrows what a screen lists or finds a word in it."""
 
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.widgets import Input
@@ -8,7 +8,6 @@ from textual.widgets import Input
 from hal0.tui.keymap import Place
 from hal0.tui.screens.base import KeyedScreen, ScrollingScreen
 from hal0.tui.store import Topic
-from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.truth import Truth
@@ -94,20 +93,20 @@ class Narrowed(Protocol):
 class NarrowingView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
     """A view that is one pane with a filter, which `esc` clears before it leads back."""
 
-    def __init__(self, view: View, pane: Pane, marks: Topic) -> None:
-        """`marks` is what the pane is painted anew for."""
-        super().__init__(view)
-        self._pane = pane
-        self._marks = marks
+    MARKS: ClassVar[Topic] = "notice"  # what the pane is painted anew for
+
+    @property
+    def narrowed(self) -> Pane:
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         yield Truth(self.view, id="truth")
-        yield self._pane
+        yield self.narrowed
         yield self.make_filter_line()
         yield Footer(self.view, self.offered)
 
     def on_mount(self) -> None:
-        self._pane.focus()
+        self.narrowed.focus()
 
     @property
     def place(self) -> Place:
@@ -115,22 +114,22 @@ class NarrowingView(FilteringScreen, ScrollingScreen, inherit_bindings=False):
 
     @property
     def filter(self) -> str:
-        return cast(Narrowed, self._pane).filter
+        return cast(Narrowed, self.narrowed).filter
 
     @filter.setter
     def filter(self, expression: str) -> None:
-        cast(Narrowed, self._pane).narrow(expression)
+        cast(Narrowed, self.narrowed).narrow(expression)
         self.mark_scrolled()
 
     def focus_list(self) -> None:
-        self.give_focus(self._pane)
+        self.give_focus(self.narrowed)
 
     @property
     def scrolled(self) -> Pane:
-        return self._pane
+        return self.narrowed
 
     def mark_scrolled(self) -> None:
-        self.store.mark(self._marks)
+        self.store.mark(self.MARKS)
 
     def do_back(self) -> None:
         if self.filter:

@@ -12,6 +12,7 @@ from hal0.tui import device_text, layout, problems
 from hal0.tui.keymap import HOME, Need, Place
 from hal0.tui.screens.base import bindings
 from hal0.tui.screens.problem import ProblemPage
+from hal0.tui.screens.requests import RequestScreen
 from hal0.tui.screens.searching import SearchingScreen
 from hal0.tui.screens.verbs import SlotScreen
 from hal0.tui.store import ALL_TOPICS, Topic
@@ -29,7 +30,7 @@ from hal0.tui.widgets.truth import Truth
 STREAMS = 3
 
 
-class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
+class Home(SearchingScreen, RequestScreen, SlotScreen, inherit_bindings=False):
     """What a person sees all day."""
 
     BINDINGS: ClassVar = bindings(*HOME, "frozen", "filter")
@@ -281,6 +282,10 @@ class Home(SearchingScreen, SlotScreen, inherit_bindings=False):
     def request_pane(self) -> StreamPane:
         """The focused one of the streams, else the first."""
         return self._current if isinstance(self._current, StreamPane) else self.streams[0]
+
+    @property
+    def searched(self) -> StreamPane:
+        return self.request_pane
 
     # Everywhere ------------------------------------------------------------------------------------------------
     def do_open_devices(self) -> None:

@@ -1,4 +1,4 @@
-"""The logs view: what a slot's backend prints, live, with a filter."""
+"""The logs view: what a slot's backend prints, live, with a search and a filter."""
 
 import asyncio
 import shlex
@@ -9,22 +9,21 @@ from textual.worker import Worker
 from hal0.errors import Hal0Error
 from hal0.tui.keymap import Need
 from hal0.tui.screens.base import bindings
-from hal0.tui.screens.filtering import NarrowingView
+from hal0.tui.screens.log_reading import LogReader
 from hal0.tui.view import View
 from hal0.tui.widgets.log import KEPT_LINES, LogPane
 
 AGAIN_SECONDS = 1.0  # after the connection broke
 
 
-class LogView(NarrowingView, inherit_bindings=False):
+class LogView(LogReader, inherit_bindings=False):
     """Key 5, and `L` on a slot."""
 
     PLACE = "log view"
     BINDINGS: ClassVar = bindings("log view", "filter")
 
     def __init__(self, view: View) -> None:
-        self.log_pane = LogPane(view, id="log")
-        super().__init__(view, self.log_pane, "log")
+        super().__init__(view, LogPane(view, id="log"))
         self._reading: Worker[None] | None = None
 
     def on_mount(self) -> None:
@@ -75,9 +74,6 @@ class LogView(NarrowingView, inherit_bindings=False):
     def do_follow(self) -> None:
         self.log_pane.to_end()
         self.mark_scrolled()
-
-    def do_copy(self) -> None:
-        self.dashboard.copy(self.log_pane.text(), "the log")
 
     def do_copy_command(self) -> None:
         self.dashboard.copy(f"hal0 slot logs {shlex.quote(self.log_pane.slot)} -f", "the hal0 command")

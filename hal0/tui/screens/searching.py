@@ -1,33 +1,38 @@
-"""Searching in the text of a request: a word typed in the filter line, then from match to match."""
+"""Searching in a text: a word typed in the filter line, then from match to match."""
 
 from hal0.tui.keymap import Need
+from hal0.tui.screens.base import ScrollingScreen
 from hal0.tui.screens.filtering import FilteringScreen
-from hal0.tui.screens.requests import RequestScreen
 from hal0.tui.view import View
-from hal0.tui.widgets.stream import StreamPane
+from hal0.tui.widgets.searched import Searched
 
 SEARCH_HINT = "text to find"
 
 
-class SearchingScreen(FilteringScreen, RequestScreen, inherit_bindings=False):
-    """What is typed is for the text in `request_pane` after `do_search`, else for the screen's own filter."""
+class SearchingScreen(FilteringScreen, ScrollingScreen, inherit_bindings=False):
+    """What is typed is for the text in `searched` after `do_search`, else for the screen's own filter."""
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self._searched: StreamPane | None = None  # what the line was opened for
+        self._searched: Searched | None = None  # what the line was opened for
+
+    @property
+    def searched(self) -> Searched:
+        """The pane with the text that the keys are about."""
+        raise NotImplementedError
 
     @property
     def reads(self) -> bool:
-        """Whether the focus is on the text of a request."""
-        return isinstance(self.focused, StreamPane)
+        """Whether the focus is on a text."""
+        return isinstance(self.focused, Searched)
 
     def has(self, need: Need) -> bool:
         if need == "text":
-            return self.request_pane.stream is not None
-        return self.request_pane.is_searched if need == "found" else super().has(need)
+            return self.searched.has_text
+        return self.searched.is_searched if need == "found" else super().has(need)
 
     def do_search(self) -> None:
-        pane = self._searched = self.request_pane
+        pane = self._searched = self.searched
         pane.begin_search()
         self.open_line(pane.search.word, SEARCH_HINT)
 
@@ -56,17 +61,17 @@ class SearchingScreen(FilteringScreen, RequestScreen, inherit_bindings=False):
             super().focus_typed_for()
 
     def do_next_match(self) -> None:
-        self.request_pane.step_search(1)
+        self.searched.step_search(1)
         self.mark_scrolled()
 
     def do_previous_match(self) -> None:
-        self.request_pane.step_search(-1)
+        self.searched.step_search(-1)
         self.mark_scrolled()
 
     def end_search(self) -> bool:
         """Take the marks out of the text that has the focus; False: there are none."""
-        if not (self.reads and self.request_pane.is_searched):
+        if not (self.reads and self.searched.is_searched):
             return False
-        self.request_pane.look_for("")
+        self.searched.look_for("")
         self.mark_scrolled()
         return True

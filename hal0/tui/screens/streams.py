@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 
 from hal0.tui.keymap import Need, Place
 from hal0.tui.screens.base import bindings
+from hal0.tui.screens.requests import RequestScreen
 from hal0.tui.screens.searching import SearchingScreen
 from hal0.tui.store import Topic
 from hal0.tui.view import View
@@ -20,7 +21,7 @@ LIST_SHARE = 0.4  # of the rows
 LIST_LEAST = 4
 
 
-class StreamView(SearchingScreen, inherit_bindings=False):
+class StreamView(SearchingScreen, RequestScreen, inherit_bindings=False):
     """Key 3."""
 
     PLACE = "stream view"
@@ -58,6 +59,10 @@ class StreamView(SearchingScreen, inherit_bindings=False):
 
     @property
     def request_pane(self) -> StreamPane:
+        return self.text
+
+    @property
+    def searched(self) -> StreamPane:
         return self.text
 
     def has(self, need: Need) -> bool:

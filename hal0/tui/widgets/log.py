@@ -1,19 +1,31 @@
-"""The output of one slot's backend: follows its end until someone scrolls up; a filter leaves only lines that fit."""
+"""The output of one slot's backend: follows its end until someone scrolls up or finds something in it.
+
+A filter leaves only lines that fit; what is looked for is looked for in those.
+"""
 
 from collections import deque
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from hal0.tui.lines import Line, line, shifted, span
 from hal0.tui.narrowing import fits
-from hal0.tui.text import cells, harmless, uncoloured, wrap
+from hal0.tui.text import cells, harmless, uncoloured, wrap_joined
 from hal0.tui.view import View
+from hal0.tui.widgets.searched import Searched
 from hal0.tui.widgets.tail import Tail
 
 KEPT_LINES = 5_000
 LONGEST = 2_000  # characters of a line that are shown
 BAD = ("error", "fatal", "failed", " e ")
 WARN = ("warn", " w ")
+
+
+class Row(NamedTuple):
+    """A line, or what of it has room."""
+
+    text: str
+    role: str
+    joint: str  # what stands between it and the row before
 
 
 def role_of(text: str) -> str:
@@ -26,7 +38,7 @@ def role_of(text: str) -> str:
     return "warn" if any(word in folded for word in WARN) else "text"
 
 
-class LogPane(Tail):
+class LogPane(Tail, Searched):
     """Shows lines as they come; counted from the first one ever, so that a place stays while old ones are forgotten."""
 
     TOPICS: ClassVar = frozenset({"log", "slots", "link"})
@@ -38,13 +50,15 @@ class LogPane(Tail):
         self.filter = ""
         self.problem = ""  # why nothing comes
         self._printed: deque[str] = deque(maxlen=KEPT_LINES)
-        self._rows: list[tuple[str, str]] = []  # of the text wrapped at `_width`: text and role
+        self._rows: list[Row] = []  # of the text wrapped at `_width`
+        self._is_anew = True  # they are made anew: none of them has come just now
         self._width = 0
         self._fresh: list[str] = []  # not wrapped yet
 
     def begin(self, slot: str) -> None:
         """Show another slot's output, from nothing."""
         self.slot, self.problem = slot, ""
+        self.look_for("")
         self.to_end()
         self._printed.clear()
         self._rewrap()
@@ -72,14 +86,19 @@ class LogPane(Tail):
 
     def paint(self, width: int, height: int) -> list[Line]:
         rows = self._wrapped(width - 2)
+        self.measure(rows, height - 1)
+        self.reveal(width - 2, height - 1)
         shown = self.window(rows, height - 1)
-        self.longest = max((cells(text) for text, _ in shown), default=0)
+        first, _ = self.spot()
+        self.longest = max((cells(row.text) for row in shown), default=0)
         title = line(span("log ", "title" if self.has_focus else "text"), span(self.slot, "strong"))
-        right = [span(f"/{self.filter}  ", "warn")] if self.filter else []
+        right = [span(f"&{self.filter}  ", "warn")] if self.filter else []
+        if self.is_searched:
+            right += [*self.found(), span("  ")]
         lines: list[Line] = [self.frame.rule(width, title, (*right, *self.place()), self.frame_role)]
-        for text, role in shown:
-            row = line(span(text, role))
-            lines.append(line(" ", *(row if self.view.wraps else self._cut(row, width - 2))))
+        for number, row in enumerate(shown, first):
+            spans = line(*self.marked(number, row.text, row.role))
+            lines.append(line(" ", *(spans if self.view.wraps else self._cut(spans, width - 2))))
         if not rows:
             lines.append(line(span("  " + self._nothing(), "bad" if self.problem else "muted")))
         return lines
@@ -96,8 +115,34 @@ class LogPane(Tail):
 
     def _rewrap(self) -> None:
         self._rows, self._fresh = [], list(self._printed)
+        self._is_anew = True
 
-    def _wrapped(self, width: int) -> list[tuple[str, str]]:
+    # Searching -------------------------------------------------------------------------------------------------
+    @property
+    def has_text(self) -> bool:
+        return bool(self.slot)  # also before it prints: what comes is searched as it comes
+
+    def searched_rows(self) -> tuple[list[str], list[str]]:
+        return [row.text for row in self._rows], [row.joint for row in self._rows]
+
+    def _search_on(self, before: int) -> None:
+        """There are more rows than before, or others."""
+        if not self.is_searched:
+            return
+        if self._is_anew:
+            self.search.renew(*self.searched_rows())
+            return
+        new = self._rows[before:]
+        self.search.grow([row.text for row in new], [row.joint for row in new], first=before)
+
+    def _forget(self, rows: int) -> None:
+        del self._rows[:rows]
+        self.search.forget(rows)
+        top, follows = self._before_search
+        self._before_search = (max(0, top - rows), follows)
+
+    # Rows ------------------------------------------------------------------------------------------------------
+    def _wrapped(self, width: int) -> list[Row]:
         """All rows at this width; lines that came since the last time are wrapped now, others are not touched."""
         width = width if self.view.wraps else LONGEST * 2
         if width != self._width:
@@ -107,10 +152,12 @@ class LogPane(Tail):
         for text in self._fresh:
             if fits(self.filter, text):
                 role = role_of(text)
-                pieces = [text] if cells(text) <= width else wrap(text, max(1, width))
-                self._rows += [(piece, role) for piece in pieces]
-        self._fresh = []
-        self.grew(len(self._rows) - before)
+                self._rows += [Row(piece, role, joint) for joint, piece in wrap_joined(text, max(1, width))]
+        if self._fresh or self._is_anew:
+            self._search_on(before)
+            if not self._is_anew:
+                self.grew(len(self._rows) - before)
+            self._fresh, self._is_anew = [], False
         if len(self._rows) > 2 * KEPT_LINES:
-            del self._rows[:-KEPT_LINES]
+            self._forget(len(self._rows) - KEPT_LINES)
         return self._rows

@@ -6,16 +6,15 @@ from typing import ClassVar
 from textual.events import MouseScrollDown, MouseScrollUp
 
 from hal0.tui import figures
-from hal0.tui.finding import Search
-from hal0.tui.lines import EMPTY, Line, Span, line, shifted, span, width_of
+from hal0.tui.lines import EMPTY, Line, line, shifted, span, width_of
 from hal0.tui.look import OUTCOME_ROLE, VOICE_ROLE
 from hal0.tui.messages import Touched
 from hal0.tui.request_lines import breakdown, heading, short_id, timing, waiting_for
 from hal0.tui.store import Stream
-from hal0.tui.text import cells, cut, wrap
+from hal0.tui.text import cut, wrap
 from hal0.tui.transcript import WHOLE_LINES, Wrapping
 from hal0.tui.view import View
-from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.searched import Searched, Spot
 from hal0.wire import RequestView, SlotView
 
 
@@ -34,7 +33,7 @@ def example(slot: SlotView, listen: Sequence[str]) -> list[str]:
     return [f"curl {base}/v1/{path} \\", "  -H 'Content-Type: application/json' \\", *data]
 
 
-class StreamPane(Pane):
+class StreamPane(Searched):
     """The text of one request; follows its end until someone scrolls up."""
 
     TOPICS: ClassVar = frozenset({"requests", "text", "link", "time", "slots"})
@@ -49,9 +48,6 @@ class StreamPane(Pane):
         self._room = 1  # rows for the text
         self._height = 0  # as many as the text was scrolled for
         self.follows = True
-        self.search = Search()
-        self._before_search = (0, True)  # top, and whether it followed
-        self._reveals = False  # the match one is at is to be brought into sight
         self._searched_to = -1  # what of the transcript is searched
 
     def show(self, stream: Stream | None) -> None:
@@ -108,12 +104,11 @@ class StreamPane(Pane):
         tail = self._tail(stream, width)
         total = len(wrapping.lines) + len(tail)
         self._scroll(total, height, stream.in_flight)
-        if self._reveals:
-            self._reveal(wrapping, width, height)
+        self.reveal(width, height)
         lines: list[Line] = []
         for number in range(self._top, min(self._top + height, len(wrapping.lines))):
             voice, text = wrapping.lines[number]
-            spans = self._marked(number, text, VOICE_ROLE[voice])
+            spans = self.marked(number, text, VOICE_ROLE[voice])
             if number == len(wrapping.lines) - 1 and stream.view.phase == "decoding" and not stream.view.doing:
                 spans.append((self.look.glyphs.cursor, "cursor"))
             lines.append(tuple(spans))
@@ -183,78 +178,43 @@ class StreamPane(Pane):
         return line(span(f"of {slot.name}", "muted")) if slot else EMPTY
 
     def _position(self, height: int) -> Line:
-        told: list[Span] = []
-        if self.is_searched:
-            told = [span(f"/{cut(self.search.word, 16)} "), span(self.search.count, "warn")]
+        told = self.found()
         if self.follows or self._wrapping is None:
-            return tuple(told) or self._what()
+            return told or self._what()
         below = max(0, len(self._wrapping.lines) - self._top - height)
         if told:
-            return (*told, span(f"  {below} below", "muted")) if below else tuple(told)
+            return (*told, span(f"  {below} below", "muted")) if below else told
         return line(span(f"{below} lines below", "warn"), span("  G end", "muted"))
 
     # Searching -------------------------------------------------------------------------------------------------
     @property
-    def is_searched(self) -> bool:
-        return bool(self.search.word)
+    def has_text(self) -> bool:
+        return self.stream is not None
 
     @property
     def is_read(self) -> bool:
         """Whether someone looks at what is further up, or looks for something: its request stays."""
         return not self.follows or self.is_searched
 
-    def begin_search(self) -> None:
-        """A word is typed from here on; until it is kept, `take_search_back` leads to what is shown now."""
-        self._before_search = (self._top, self.follows)
+    def spot(self) -> Spot:
+        return self._top, self.follows
 
-    def take_search_back(self) -> None:
-        self.search = Search()
-        self._top, self.follows = self._before_search
+    def stand(self, top: int, follows: bool = False) -> None:
+        self._top, self.follows = top, follows
+
+    def searched_rows(self) -> tuple[list[str], list[str]]:
+        wrapping = self._wrapping
+        return ([text for _, text in wrapping.lines], wrapping.joints) if wrapping else ([], [])
 
     def look_for(self, word: str) -> None:
-        """Mark every place of a word and show the next one from where the search began; no word takes the marks out."""
-        if self._wrapping is None or word == self.search.word:
-            return
-        if not word:
-            self.search = Search()
-            return
-        rows = [text for _, text in self._wrapping.lines]
-        self.search.begin(word, rows, self._wrapping.joints, from_row=self._before_search[0])
-        self._searched_to = self._wrapping.transcript.end
-        self._stand_at_match()
-
-    def step_search(self, by: int) -> None:
-        self.search.step(by)
-        self._stand_at_match()
-
-    def _stand_at_match(self) -> None:
-        """The text stands still, with the match one is at in sight when it is painted next."""
-        if self.search.current is not None:
-            self.follows, self._reveals = False, True
-
-    def _reveal(self, wrapping: Wrapping, width: int, height: int) -> None:
-        match, self._reveals = self.search.current, False
-        if match is None:
-            return
-        row, begin, end = match.parts[0]
-        if not self._top <= row < self._top + height:
-            self._top = max(0, min(row - height // 3, len(wrapping.lines) - height))
-        if not self.view.wraps:
-            text = wrapping.lines[row][1]
-            first, last = cells(text[:begin]), cells(text[:end])
-            if first < self.view.shift or last >= self.view.shift + width:
-                self.view.shift = max(0, first - width // 3)
+        super().look_for(word)
+        if self._wrapping is not None:
+            self._searched_to = self._wrapping.transcript.end
 
     def _search_on(self, wrapping: Wrapping) -> None:
         if self.is_searched and self._searched_to != wrapping.transcript.end:
-            self.search.renew([text for _, text in wrapping.lines], wrapping.joints)
+            self.search.renew(*self.searched_rows())
             self._searched_to = wrapping.transcript.end
-
-    def _marked(self, number: int, text: str, role: str) -> list[Span]:
-        if not self.is_searched:
-            return [(text, role)]
-        roles = {None: role, True: "loud", False: "match"}
-        return [(piece, roles[kind]) for piece, kind in self.search.pieces(number, text)]
 
     def scroll_lines(self, by: int) -> None:
         if self._wrapping is None:

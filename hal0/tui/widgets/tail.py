@@ -24,10 +24,19 @@ class Tail(Pane):
         super().__init__(view, id=id, classes=classes)
         self.follows = True
         self._below = 0  # rows between the last one shown and the last one of all, while it does not follow
-        self._last_top = 0  # how far up one can go
+        self._last_top = 0  # the first row shown at the end
 
     def to_end(self) -> None:
         self.follows, self._below = True, 0
+
+    def spot(self) -> tuple[int, bool]:
+        """The first row shown, and whether it follows."""
+        return self._last_top - self._below, self.follows
+
+    def stand(self, top: int, follows: bool = False) -> None:
+        """Show the rows from there on."""
+        self.follows = follows
+        self._below = 0 if follows else max(0, min(self._last_top - top, self._last_top))
 
     def grew(self, rows: int) -> None:
         """Rows were added at the end: what someone reads stays where it is."""
@@ -36,10 +45,14 @@ class Tail(Pane):
 
     def window(self, rows: Sequence[Row], room: int) -> Sequence[Row]:
         """The rows that are shown."""
-        self._last_top = max(0, len(rows) - room)
-        self._below = 0 if self.follows else min(self._below, self._last_top)
+        self.measure(rows, room)
         end = len(rows) - self._below
         return rows[max(0, end - room) : end]
+
+    def measure(self, rows: Sequence[Row], room: int) -> None:
+        """How many rows there are now, and how many are shown."""
+        self._last_top = max(0, len(rows) - room)
+        self._below = 0 if self.follows else min(self._below, self._last_top)
 
     def place(self) -> Line:
         """Where one is, for the frame."""
