@@ -56,6 +56,7 @@ async def test_only_the_whole_name_and_enter_delete_the_slot(tmp_path: Path) -> 
         await both.press("D")
         await both.sees("delete chat-l", "that process ends", "slots.code-m.fallback", "type chat-l to delete it")
         await both.press("enter", *"chat-", "enter")
+        await both.sees("nothing is deleted before the slot's name is written in full")
         assert isinstance(both.dashboard.screen, DeleteDialog)
         assert "delete it" not in both.screen
         await both.press("l", "x", "enter")

@@ -7,6 +7,7 @@ import pytest
 from hal0.errors import Hal0Error
 from hal0.tui.keymap import KEYS, Place, keys_at
 from hal0.tui.prose import markdown
+from hal0.tui.screens.base import WHY_NOT
 from hal0.tui.screens.chat import ChatScreen
 from hal0.tui.screens.config import ConfigPage
 from hal0.tui.screens.confirm import Confirm
@@ -491,3 +492,37 @@ async def test_the_footer_shows_no_key_that_does_nothing(tmp_path: Path) -> None
         assert "back" not in footer, "there is no way back from home"
         await both.press("shift+tab")
         await both.until(lambda: "load" not in both.screen.splitlines()[-1], "only the keys of devices")
+
+
+def test_whatever_a_key_needs_there_is_a_sentence_for_when_it_is_not_there() -> None:
+    needed = {key.need for key in KEYS if key.keys} - {"", "way back"}  # esc has nothing to tell where nothing is left
+    assert sorted(needed - WHY_NOT.keys()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (("d",), "there is no slot"),
+        (("E",), "there is no slot"),
+        (("tab", "t"), "no request is shown"),
+        (("3", "slash"), "no request is shown"),
+        (("3", "N"), "nothing is searched for"),
+        (("2", "0"), "the newest figures are shown already"),
+        (("5", "right_square_bracket"), "there is no other one"),
+        (("4", "a"), "all errors are seen"),
+        (("6", "R"), "first select an earlier revision"),
+        (("3", "right"), "long lines are broken to fit"),
+        (("h", "ctrl+r"), "only a host gone to before"),
+        (("n", "ctrl+n"), "the slot needs a name"),
+    ],
+)
+async def test_a_key_that_has_nothing_to_act_on_says_so(tmp_path: Path, keys: tuple[str, ...], told: str) -> None:
+    async with live(tmp_path, state()) as both:
+        await both.press(*keys)
+        await both.sees(told)
+
+
+async def test_enter_in_a_stream_that_has_the_whole_screen_says_so(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state()) as both:
+        await both.press("enter", "enter")
+        await both.sees("the stream has the whole screen already")

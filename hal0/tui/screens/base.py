@@ -19,11 +19,31 @@ from hal0.tui.widgets.pane import Pane
 
 END = 1_000_000
 WHY_NOT: Mapping[Need, str] = {
+    "slot": "there is no slot",
     "chat slot": "this slot is not for chat",
     "problem": "nothing is wrong",
+    "slot problem": "no slot is in error because of this",
+    "many": "there is no other one",
     "fixable": "hal0 knows no certain correction for this",
     "placed": "this event is about no line of the configuration",
+    "openable": "there is no more to tell of this",
+    "unseen": "all errors are seen",
+    "editable": "no part of the configuration is behind this",
+    "earlier": "first select an earlier revision, with ]",
+    "looked at": "there is nothing that could be written",
+    "complete": "what is written is not complete yet",
     "running": "no request is in flight here",
+    "text": "no request is shown",
+    "found": "nothing is searched for; / finds a text",
+    "cut lines": "long lines are broken to fit; w cuts them off",
+    "device": "no device is known",
+    "scrubbed": "the newest figures are shown already",
+    "model": "no model is selected",
+    "answering": "no answer is coming",
+    "answered": "there is no answer to ask for once more",
+    "visited": "only a host gone to before can be forgotten",
+    "near": "hal0d's log is on its own machine",
+    "recording": "there is no recording; `hal0-tui --record FILE` makes one",
 }
 
 
@@ -88,7 +108,11 @@ class KeyedScreen(Screen[Any], inherit_bindings=False):
             return f"{key.label}: there is no daemon behind a recording"
         if key.writes and self.view.is_locked:
             return f"locked: {key.label} would change something; ^g unlocks"
-        return WHY_NOT.get(key.need, "")
+        return self.why_not(key.need)
+
+    def why_not(self, need: Need) -> str:
+        """What to tell of a key that needs what is not there."""
+        return WHY_NOT.get(need, "")
 
     def action_press(self, id: str) -> None:
         self.dashboard.move_clock()

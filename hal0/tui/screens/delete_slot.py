@@ -76,6 +76,9 @@ class DeleteDialog(KeyedModal, inherit_bindings=False):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self.has("named") and not self.view.is_read_only:
             self.dismiss(True)
+        else:
+            self.store.tell("nothing is deleted before the slot's name is written in full", "warn")
+            self._changed()
 
     def do_leave(self) -> None:
         self.dismiss(False)

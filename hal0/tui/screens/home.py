@@ -101,6 +101,11 @@ class Home(SearchingScreen, RequestScreen, SlotScreen, inherit_bindings=False):
             case _:
                 return super().has(need)
 
+    def why_not(self, need: Need) -> str:
+        if need == "slot" and self.place == "stream":
+            return "the stream has the whole screen already"
+        return super().why_not("slot" if need == "editable" else need)
+
     def panes(self) -> Iterator[Pane]:
         return (pane for pane in self.query(Pane) if pane.display)
 

@@ -75,7 +75,9 @@ class NewSlot(KeyedScreen):
             return bool(self.form.name) and is_judged and self.asked.failure is None and not self.form.problems()
         return super().has(need)
 
-    def _why_not_complete(self) -> str:
+    def why_not(self, need: Need) -> str:
+        if need != "complete":
+            return super().why_not(need)
         if not self.form.name:
             return "the slot needs a name"
         return "what is written is still wrong" if self.form.problems() or self.asked.failure else "one moment"
@@ -136,7 +138,7 @@ class NewSlot(KeyedScreen):
         elif self.has("complete"):
             self.do_create()
         else:
-            self.store.tell(self._why_not_complete(), "warn")
+            self.store.tell(self.why_not("complete"), "warn")
         self.dashboard.paint_now()
 
     def _go(self, by: int) -> None:
