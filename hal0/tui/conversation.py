@@ -6,6 +6,7 @@ No Textual here, and no I/O but reading a file that a person attaches.
 import base64
 import json
 import mimetypes
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,9 @@ class Conversation:
     draft: str = ""  # what was written and not sent
 
     def ask(self, text: str, attachments: list[dict[str, Any]]) -> None:
-        """Add a question."""
+        """Add a question, in place of one that got no answer: who speaks takes turns, or a model's template refuses."""
+        if self.messages and self.messages[-1]["role"] == "user":
+            self.messages.pop()
         content: Any = [*attachments, {"type": "text", "text": text}] if attachments else text
         self.messages.append({"role": "user", "content": content})
 
@@ -53,11 +56,6 @@ class Conversation:
         if self.messages and self.messages[-1]["role"] == "assistant":
             self.messages.pop()
         return bool(self.messages)
-
-    def forget_question(self) -> None:
-        """Drop a question that was never answered."""
-        if self.messages and self.messages[-1]["role"] == "user":
-            self.messages.pop()
 
     @property
     def last_answer(self) -> str:
@@ -107,10 +105,23 @@ def setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def path_of(text: str) -> Path:
+    """A path as it is typed, with `~` and `~name`. Raises `dispatch.invalid_request`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise _unfit(text, "there is no such user, or it has no home") from error
+
+
 def attachment(path: Path) -> dict[str, Any]:
     """A file as a part of a message. Raises `dispatch.invalid_request`."""
     try:
-        if path.stat().st_size > LONGEST_FILE_BYTES:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise _unfit(path, "it is a directory")
+        if not stat.S_ISREG(found.st_mode):  # reading it could wait for ever, or never end
+            raise _unfit(path, "it is not a file but a pipe or a device")
+        if found.st_size > LONGEST_FILE_BYTES:
             raise _unfit(path, f"it is longer than {LONGEST_FILE_BYTES // 2**20} MiB")
         data = path.read_bytes()
     except OSError as error:
@@ -126,5 +137,5 @@ def attachment(path: Path) -> dict[str, Any]:
     return {"type": "text", "text": f"{path.name}:\n\n{text}"}
 
 
-def _unfit(path: Path, reason: str) -> Hal0Error:
+def _unfit(path: Path | str, reason: str) -> Hal0Error:
     return Hal0Error("dispatch.invalid_request", field=str(path), reason=reason)

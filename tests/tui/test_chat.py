@@ -1,6 +1,7 @@
 """The chat of the dashboard, against a daemon that answers as it is told."""
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -167,11 +168,60 @@ def test_pictures_and_texts_are_attached_and_other_files_refused(tmp_path: Path)
         assert str(wrong) in refused.value.message
 
 
-def test_a_question_without_an_answer_can_be_taken_back() -> None:
+def test_a_question_without_an_answer_is_asked_again_or_gives_way_to_the_next() -> None:
     conversation = Conversation("m")
+    assert not conversation.take_back()
     conversation.ask("one", [])
     conversation.answered("1")
     conversation.ask("two", [])
-    conversation.forget_question()
     assert conversation.take_back()
-    assert [each["content"] for each in conversation.body()["messages"]] == ["one"]
+    assert [each["content"] for each in conversation.body()["messages"]] == ["one", "1", "two"]
+    conversation.ask("three", [])
+    assert [each["content"] for each in conversation.body()["messages"]] == ["one", "1", "three"]
+
+
+async def test_a_question_that_failed_is_asked_again_and_the_failure_stays_where_it_happened(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        both.daemon.answers["primary"] = [Hal0Error("slot.queue_full", slot="primary", waiting=9, limit=9)]
+        await both.press("c")
+        await say(both, "hello")
+        await both.sees("slot.queue_full: ", "^r again")
+        await say(both, "/help")
+        await both.sees("/export PATH")
+        assert both.screen.index("slot.queue_full: ") < both.screen.index("/export PATH")
+        both.daemon.answers["primary"] = ["Good day"]
+        await both.press("ctrl+r")
+        await both.sees("(once more)", "Good day", "slot.queue_full: ")
+        assert [each["content"] for each in sent(both)["messages"]] == ["hello"]
+
+
+async def test_after_an_answer_that_was_stopped_before_its_first_word_the_next_question_stands_alone(
+    tmp_path: Path,
+) -> None:
+    """Two questions in a row break the templates of many models."""
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        both.daemon.answers["primary"] = [{"role": "assistant"}, None, "late"]
+        await both.press("c")
+        await say(both, "hello")
+        await both.sees("^x stop")
+        await say(both, "again")
+        await both.sees("an answer is coming; ^x ends it", "again")
+        await both.press("ctrl+x")
+        await both.no_longer_sees("^x stop")
+        both.daemon.answers["primary"] = ["Good day"]
+        await both.press("enter")
+        await both.sees("Good day")
+        assert [each["content"] for each in sent(both)["messages"]] == ["again"]
+
+
+async def test_what_is_no_file_and_the_home_of_nobody_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in ((tmp_path / "pipe", "a pipe or a device"), (tmp_path, "a directory")):
+        with pytest.raises(Hal0Error, match=reason):
+            attachment(path)
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        await both.press("c")
+        for command in ("/file ~nobody-of-that-name/x", "/export ~nobody-of-that-name/x"):
+            await say(both, command)
+            await both.sees("dispatch.invalid_request: ", "there is no such user")
+            both.dashboard.store.notice = None

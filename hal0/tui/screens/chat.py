@@ -1,9 +1,8 @@
 """The chat: talk to a slot or a model, or to two side by side. What is not talk begins with a slash."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -15,7 +14,7 @@ from textual.widgets import TextArea
 from textual.worker import Worker
 
 from hal0.errors import Hal0Error
-from hal0.tui.conversation import HELP, Conversation, attachment, setting
+from hal0.tui.conversation import HELP, Conversation, attachment, path_of, setting
 from hal0.tui.keymap import Need
 from hal0.tui.screens.base import ScrollingScreen, bindings
 from hal0.tui.view import View
@@ -117,7 +116,11 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
         text = self.prompt.text.strip()
-        if not text or (self.is_answering and not text.startswith("/")):
+        if not text:
+            return
+        if self.is_answering and not text.startswith("/"):
+            self.store.tell(f"an answer is coming; {self.view.keymap.of('stop').shown} ends it", "warn")
+            self.dashboard.paint_now()
             return
         self.prompt.clear()
         if text.startswith("/"):
@@ -144,10 +147,10 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
             side.conversation.ask(text, self._attached)
             side.asked(shown)
         self._attached, self._names = [], []
-        self._ask_all()
+        self._ask(self.sides)
 
-    def _ask_all(self) -> None:
-        self._answers = [self.run_worker(self._answer(side)) for side in self.sides]
+    def _ask(self, sides: Sequence[ChatPane]) -> None:
+        self._answers = [self.run_worker(self._answer(side)) for side in sides]
 
     async def _answer(self, side: ChatPane) -> None:
         """Ask for the next answer of one side, and show it as it comes."""
@@ -169,8 +172,6 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
             side.ended(problem)
             if said:
                 conversation.answered(said)
-            elif problem is not None:
-                conversation.forget_question()
             self.store.mark("chat")
             with suppress(RuntimeError):  # the dashboard ends, and there is no clock any more
                 self.dashboard.wake()
@@ -214,7 +215,7 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
                 side.conversation.settings[name] = value
 
     def _file(self, text: str) -> None:
-        path = Path(text).expanduser()
+        path = path_of(text)
         self._attached.append(attachment(path))
         self._names.append(path.name)
         self.store.tell(f"{path.name} goes with the next question", "good")
@@ -234,7 +235,7 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
             raise Hal0Error(
                 "dispatch.invalid_request", field="/export", reason="write the path of a new file behind it"
             )
-        path = Path(text).expanduser()
+        path = path_of(text)
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write("\n".join(side.conversation.markdown() for side in self.sides))
@@ -250,11 +251,10 @@ class ChatScreen(ScrollingScreen, inherit_bindings=False):
             answer.cancel()
 
     def do_again(self) -> None:
-        for side in self.sides:
-            if side.conversation.take_back():
-                side.note("once more")
-                side.began()
-        self._ask_all()
+        sides = [side for side in self.sides if side.conversation.take_back()]
+        for side in sides:
+            side.once_more()
+        self._ask(sides)
 
     def do_next_pane(self) -> None:
         order: list[Any] = [self.prompt, *self.sides]

@@ -75,6 +75,7 @@ class ChatPane(Tail):
 
     def asked(self, text: str) -> None:
         """A question was sent; its answer comes."""
+        self._keep_problem()
         gap = "\n\n" if self.conversation.transcript.end else ""
         self.conversation.transcript.append("prompt", f"{gap}> {text}\n")
         self.began()
@@ -97,12 +98,22 @@ class ChatPane(Tail):
         if self.timing is not None:
             self.timing.ended_at = time.monotonic()
 
-    def note(self, text: str) -> None:
-        """A remark between question and answer, such as that the last answer is asked for again."""
-        self.conversation.transcript.append("reasoning", f"\n({text})\n")
+    def once_more(self) -> None:
+        """The last question is asked again."""
+        self._keep_problem()
+        self.conversation.transcript.append("reasoning", "\n(once more)\n")
+        self.began()
+
+    def _keep_problem(self) -> None:
+        """What failed stays where it happened, above what comes next."""
+        if self.problem is not None:
+            told = f"{self.problem.code}: {self.problem.message}"
+            self.conversation.transcript.append("reasoning", f"\n{told}\n")
+            self.problem = None
 
     def tell(self, *texts: str) -> None:
         """Lines that are not part of the conversation, such as the help."""
+        self._keep_problem()
         self.conversation.transcript.append("reasoning", "\n" + "\n".join(texts) + "\n")
         self.to_end()
 
