@@ -167,25 +167,6 @@ async def many() -> None:
         print(f"then the events view after {1000 * (time.monotonic() - began):.0f} ms, {memory_mb(screen):.0f} MB")
 
 
-async def start() -> None:
-    first, whole, empty = [], [], []
-    for _ in range(7):
-        began = time.monotonic()
-        interpreter = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
-        await interpreter.wait()
-        empty.append(time.monotonic() - began)
-        with tempfile.TemporaryDirectory(prefix="hal0-bench-") as folder:
-            socket = Path(folder) / "hal0.sock"
-            async with busy_box(socket), terminal("--socket", str(socket), size=(120, 36), answers=True) as screen:
-                await screen.shows("hal0")
-                first.append(time.monotonic() - screen.started_at)
-                await screen.shows(f"{QUIET}01")
-                whole.append(time.monotonic() - screen.started_at)
-    names = ("an empty interpreter", "the first frame", "with data")
-    for name, values in zip(names, (empty, first, whole), strict=True):
-        print(f"{name}: {statistics.median(values):.2f} s   ({min(values):.2f} - {max(values):.2f})")
-
-
 async def hours() -> None:
     with tempfile.TemporaryDirectory(prefix="hal0-bench-") as folder:
         path = Path(folder) / "hours"
@@ -200,7 +181,7 @@ async def hours() -> None:
         print(f"two hours of {STREAMS} streams in {5 * len(seen)} s, MB every 5 s:", *(f"{mb:.0f}" for mb in seen))
 
 
-PARTS = {"start": start, "idle": idle, "load": load, "devices": devices, "link": link, "many": many, "hours": hours}
+PARTS = {"idle": idle, "load": load, "devices": devices, "link": link, "many": many, "hours": hours}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:
