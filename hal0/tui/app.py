@@ -3,23 +3,20 @@
 import asyncio
 import signal
 import traceback
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hal0.errors import Hal0Error
 from hal0.paths import locate
-from hal0.tui.client import Client, Verb
+from hal0.tui.asking import AskingApp
+from hal0.tui.client import Client
 from hal0.tui.clock import PaintClock
 from hal0.tui.commands import SlotCommand, wants_models
 from hal0.tui.commands import commands as slot_commands
-from hal0.tui.connected import ConnectedApp
-from hal0.tui.editing import edit_file, require_here
 from hal0.tui.fitted import FittedApp
-from hal0.tui.fixes import Fix
 from hal0.tui.hosts import HostEntry
 from hal0.tui.keymap import Key, Place, ViewName
 from hal0.tui.look import ANSI, THEME_NAMES, Look, own_themes, textual_theme
@@ -57,7 +54,7 @@ VIEWS: Mapping[ViewName, type[KeyedScreen]] = {
 }
 
 
-class Dashboard(FittedApp, ConnectedApp, inherit_bindings=False):
+class Dashboard(FittedApp, AskingApp, inherit_bindings=False):
     """The application; it owns the store and the paint clock."""
 
     TITLE = "hal0"
@@ -151,15 +148,6 @@ class Dashboard(FittedApp, ConnectedApp, inherit_bindings=False):
 
     def move_clock(self) -> None:
         self.feed.tick()
-
-    def wake(self) -> None:
-        self.clock.wake()
-
-    def paint_now(self) -> None:
-        """After a key: without waiting for the clock."""
-        if self.store.notice is None and not self.store.is_dirty:
-            self.store.mark("notice")
-        self.clock.now()
 
     def _paint(self) -> None:
         if not self.is_running or not isinstance(self.screen, KeyedScreen):
@@ -265,104 +253,10 @@ class Dashboard(FittedApp, ConnectedApp, inherit_bindings=False):
     def open_help(self, about: Place) -> None:
         self.push_screen(Help(self.view, about))
 
-    # What keys ask of the daemon -------------------------------------------------------------------------------
-    def ask(self, verb: Verb, slot: str, **more: object) -> None:
-        self.store.tell(f"{verb} {slot}: asked", "muted", seconds=2)
-        self._do(self.client.ask(verb, slot, **more))
-
-    def roll_back(self, revision: int, tag: str) -> None:
-        self.store.tell(f"back to r{revision}: asked", "muted", seconds=2)
-        self._do(self.client.roll_back(revision, tag))
-
-    def correct(self, fix: Fix) -> None:
-        self.store.tell(f"{Path(fix.file).name} corrected: asked", "muted", seconds=2)
-        self._do(self.client.put_text(fix.file, fix.text, tag=fix.tag, why="slips corrected"))
-
     def open_fix(self, file: str) -> None:
         config = self.store.config
         if config is not None:
             self.push_screen(FixPage(self.view, file, [each for each in config.problems if each.file == file]))
-
-    def delete_slot(self, slot: str) -> None:
-        self.store.tell(f"delete {slot}: asked", "muted", seconds=2)
-        self._do(self.client.delete_slot(slot))
-
-    def edit_slot(self, slot: str) -> None:
-        async def look() -> None:
-            place = await self.client.place_of_slot(slot)
-            self.edit_file(place.path, place.line)
-
-        self._do(look())
-
-    def edit_file(self, path: str, line: int | None) -> None:
-        try:
-            require_here(Path(path), self.client.address, self.store.host)
-        except Hal0Error as error:
-            self._tell(error)
-        else:
-            self.give_terminal_away(partial(self._edit, Path(path), line))
-
-    def _edit(self, path: Path, line: int | None) -> None:
-        """Nothing is read or painted meanwhile; what the daemon had to tell is fetched after."""
-        try:
-            with self.suspend():
-                is_changed = edit_file(path, line)
-        except Hal0Error as error:
-            self._tell(error)
-        else:
-            told = "saved; hal0 looks at it by itself" if is_changed else "nothing was changed"
-            self.store.tell(f"{path.name}: {told}", "good" if is_changed else "muted")
-        finally:
-            self.ask_again()
-        self.paint_now()
-
-    def fetch_models(self, then: Callable[[list[ModelView] | Hal0Error], None]) -> None:
-        async def fetch() -> None:
-            try:
-                then(await self.client.models())
-            except Hal0Error as error:
-                then(error)
-            self.paint_now()
-
-        self.run_worker(fetch())
-
-    def cancel(self, request: str) -> None:
-        self.store.tell(f"cancel {request}: asked", "muted", seconds=2)
-        self._do(self.client.cancel(request))
-
-    def fetch_text(self, request: str) -> None:
-        async def fetch() -> None:
-            with suppress(Hal0Error):  # what is missing then is the text of one finished request
-                self.store.fill_in(await self.client.request(request))
-                self.clock.wake()
-
-        self.run_worker(fetch())
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        async def done() -> None:
-            try:
-                await work
-            except Hal0Error as error:
-                self._tell(error)
-                self.paint_now()
-
-        self.run_worker(done())
-
-    def _tell(self, error: Hal0Error) -> None:
-        self.store.tell(f"{error.code}: {error.message}", "alarm")
-
-    def curl(self, path: str) -> str:
-        return self.client.address.curl(path)
-
-    def copy(self, text: str, what: str) -> None:
-        """Put text on the terminal's clipboard (OSC 52)."""
-        if not text:
-            self.store.tell("nothing to copy")
-            return
-        self.copy_to_clipboard(text)
-        size = len(text.encode())
-        amount = f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB"
-        self.store.tell(f"copied {what}, {amount} (OSC 52)", "good")
 
     # A defect of the dashboard itself --------------------------------------------------------------------------
     def _fatal_error(self) -> None:

@@ -47,6 +47,15 @@ class ConnectedApp(PacedApp, inherit_bindings=False):
         self.run_worker(self.feed.run())
         self.run_worker(self._tell_end(self.client))
 
+    def wake(self) -> None:
+        self.clock.wake()
+
+    def paint_now(self) -> None:
+        """After a key: without waiting for the clock."""
+        if self.store.notice is None and not self.store.is_dirty:
+            self.store.mark("notice")
+        self.clock.now()
+
     async def _tell_end(self, client: Client) -> None:
         await client.ended()
         self.view.tape = "REPLAY ENDED"
