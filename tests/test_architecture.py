@@ -111,6 +111,7 @@ PURE = [
     "hal0.daemon.idioms.anthropic_request",
     "hal0.daemon.idioms.anthropic_thinking",
     "hal0.tui.store",
+    "hal0.tui.streams",
     "hal0.tui.memories",
     "hal0.tui.timeline",
     "hal0.tui.owners",

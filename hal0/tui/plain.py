@@ -15,7 +15,8 @@ from hal0.tui.facts import Fact
 from hal0.tui.feed import Feed
 from hal0.tui.happenings import Happening, happening
 from hal0.tui.look import Look
-from hal0.tui.store import Store, Stream
+from hal0.tui.store import Store
+from hal0.tui.streams import Stream
 from hal0.tui.text import harmless, to_ascii
 from hal0.tui.transcript import Transcript, Voice
 from hal0.wire import SlotState

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hal0.tui import places
-from hal0.tui.store import Load, Store
+from hal0.tui.store import Store
+from hal0.tui.streams import Load
 from hal0.wire import SlotState, SlotView
 
 # What wants a look comes first.

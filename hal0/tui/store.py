@@ -6,7 +6,7 @@ widgets that show them. The store never guesses what a verb will do: it changes 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from hal0.errors import Hal0Error
@@ -15,9 +15,8 @@ from hal0.tui.facts import DeviceSample, Fact
 from hal0.tui.fixes import is_certain
 from hal0.tui.happenings import Happening, from_record, happening
 from hal0.tui.memories import Memories
-from hal0.tui.speeds import NOTHING, Recent, Speeds
-from hal0.tui.transcript import ANSWER, Transcript
-from hal0.voices import Said
+from hal0.tui.speeds import Speeds
+from hal0.tui.streams import Load, Stream, Streams
 from hal0.wire import (
     ConfigView,
     DeviceView,
@@ -47,8 +46,6 @@ Topic = Literal[
     "time",
 ]
 ALL_TOPICS: frozenset[Topic] = frozenset(get_args(Topic))
-FINISHED_KEPT = 64  # finished requests whose text is still shown
-PROMPT_SHOWN = 240  # characters of the question shown in front of its answer
 HAPPENINGS_KEPT = 2_000
 NOTICE_SECONDS = 6.0
 TICKING = {"starting", "warming", "pulling", "unloading"}
@@ -74,39 +71,6 @@ class Notice:
     until: float
 
 
-@dataclass(slots=True)
-class Stream:
-    """A request and the text it has produced."""
-
-    view: RequestView
-    transcript: Transcript = field(default_factory=Transcript)
-
-    @property
-    def in_flight(self) -> bool:
-        return self.view.phase != "finished"
-
-    @property
-    def has_text(self) -> bool:
-        return not self.transcript.voices.isdisjoint(ANSWER)
-
-    @property
-    def generates(self) -> bool:
-        """Whether its answer is text to be read, as opposed to vectors or scores."""
-        return self.view.path.endswith("completions") or self.view.tokens > 0
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a slot is doing right now, summed over the requests the dashboard knows of."""
-
-    in_flight: int
-    waiting: int
-    tokens_per_second: float | None
-    ttft_ms: float | None
-    decoding: bool
-    recent: Recent = NOTHING
-
-
 class Store:
     """Everything the dashboard shows."""
 
@@ -121,7 +85,7 @@ class Store:
         self.warnings: tuple[str, ...] = ()
         self.draining = False
         self.slots: dict[str, SlotView] = {}
-        self.streams: dict[str, Stream] = {}  # in the order they started
+        self.streams = Streams()
         self.devices: dict[str, DeviceView] = {}
         self.past = Memories()
         self.devices_are_read_here = False  # by the dashboard, while the daemon is away
@@ -164,40 +128,8 @@ class Store:
             or any(slot.state in TICKING or slot.retry_at or slot.unload_at for slot in self.slots.values())
         )
 
-    def in_flight(self) -> list[Stream]:
-        return [stream for stream in self.streams.values() if stream.in_flight]
-
-    def streams_of(self, slot: str | None = None) -> list[Stream]:
-        """Requests worth a pane, best first: in flight before finished, text before vectors, newest first."""
-        wanted = [stream for stream in self.streams.values() if slot is None or stream.view.slot == slot]
-        return sorted(wanted, key=lambda s: (s.generates, s.in_flight and s.generates, s.view.started_at), reverse=True)
-
     def load_of(self, slot: SlotView) -> Load:
-        working = waiting = 0
-        total: float | None = None
-        ttft = slot.ttft_ms
-        newest = 0.0
-        last_rate = slot.tokens_per_second
-        for stream in self.streams.values():
-            view = stream.view
-            if view.slot != slot.name or view.started_at < self.started_at:  # of a daemon that is gone
-                continue
-            if view.ttft_ms is not None and view.started_at >= newest:
-                newest, ttft = view.started_at, view.ttft_ms
-                last_rate = view.tokens_per_second or last_rate
-            if view.phase in ("queued", "loading"):
-                waiting += 1
-            elif view.phase != "finished":
-                working += 1
-                if view.tokens_per_second is not None:
-                    total = (total or 0.0) + view.tokens_per_second
-        return Load(
-            working, waiting, last_rate if total is None else total, ttft, total is not None, self.speeds.of(slot.name)
-        )
-
-    @property
-    def tokens_per_second(self) -> float:
-        return sum(stream.view.tokens_per_second or 0.0 for stream in self.in_flight())
+        return self.streams.load_of(slot, since=self.started_at, recent=self.speeds.of(slot.name))
 
     @property
     def pulls_under_way(self) -> list[PullView]:
@@ -210,7 +142,7 @@ class Store:
     # What the feed and the keys say ----------------------------------------------------------------------------
     def load(self, state: State) -> None:
         """Take over a whole state; what was known before and is not in it is gone."""
-        known, self.streams = self.streams, {}
+        known, self.streams = self.streams, Streams()
         self.loaded = True
         self.now = state.now
         self.host, self.version, self.started_at = state.host, state.version, state.started_at
@@ -234,9 +166,9 @@ class Store:
             if stream.view.id not in told:
                 self.streams[stream.view.id] = self._lost(stream)
         for view in sorted(state.requests, key=lambda view: view.started_at):
-            self.streams[view.id] = _stream_of(view, known.get(view.id))
+            self.streams[view.id] = Stream.of(view, known.get(view.id))
             self.speeds.note(view)
-        self._forget_streams()
+        self.streams.forget_oldest()
         self.mark(*ALL_TOPICS)
 
     def _lost(self, stream: Stream) -> Stream:
@@ -267,7 +199,7 @@ class Store:
         """The text of a finished request that came without: an answer that was not streamed."""
         stream = self.streams.get(view.id)
         if stream is not None and not stream.has_text:
-            stream.transcript.extend(_said(view))
+            stream.fill_in(view)
             self.mark("text")
 
     def connected(self, latency_ms: float | None) -> None:
@@ -326,36 +258,23 @@ class Store:
         self.mark("slots")
 
     def _request_changed(self, view: RequestView) -> None:
-        stream = self.streams.get(view.id)
-        if stream is None:
-            self.streams[view.id] = _stream_of(view, None)
-        else:
-            # Only `request.started` carries the prompt; later views of the same request leave the texts out.
-            if view.prompt and not stream.view.prompt:
-                stream.transcript.append("prompt", _asked(view.prompt))
-            stream.view = view if view.prompt else view.model_copy(update={"prompt": stream.view.prompt})
+        self.streams.take(view)
         if view.phase == "finished":
             self.speeds.note(view)
-            self._forget_streams()
+            self.streams.forget_oldest()
         self.mark("requests", "text")
 
     def _tokens(self, batch: TokenBatch) -> None:
         stream = self.streams.get(batch.id)
         if stream is None:
             return
-        stream.transcript.append("reasoning", batch.reasoning)
-        stream.transcript.append("text", batch.text)
-        stream.transcript.extend(batch.calls)
-        update: dict[str, object] = {"tokens": batch.tokens, "tokens_per_second": batch.tokens_per_second}
-        if stream.in_flight:
-            update["phase"] = "decoding"
-        stream.view = stream.view.model_copy(update=update)
+        stream.add(batch)
         self.mark("requests", "text")
 
     def _sampled(self, sample: DeviceSample) -> None:
         self.devices = {device.id: device for device in sample.devices}
         self.past.note_devices(self.now, sample.devices)
-        self.past.note_speeds(self.now, self._speeds())
+        self.past.note_speeds(self.now, self.streams.speeds())
         self.mark("devices")
         for name, memory in sample.slots.items():
             slot = self.slots.get(name)
@@ -423,20 +342,6 @@ class Store:
             while len(self._record_of) > HAPPENINGS_KEPT:
                 del self._record_of[next(iter(self._record_of))]
 
-    def _speeds(self) -> dict[str, float]:
-        """Tokens per second of each slot that decodes now."""
-        speeds: dict[str, float] = {}
-        for stream in self.streams.values():
-            view = stream.view
-            if view.phase == "decoding" and view.slot and view.tokens_per_second is not None:
-                speeds[view.slot] = speeds.get(view.slot, 0.0) + view.tokens_per_second
-        return speeds
-
-    def _forget_streams(self) -> None:
-        finished = [id for id, stream in self.streams.items() if not stream.in_flight]
-        for id in finished[: max(0, len(finished) - FINISHED_KEPT)]:
-            del self.streams[id]
-
 
 _REDUCERS: dict[str, Callable[..., None]] = {
     "slot.transition": Store._slot_changed,
@@ -454,29 +359,3 @@ _REDUCERS: dict[str, Callable[..., None]] = {
     "daemon.warnings": Store._warned,
     "daemon.stopping": Store._stopping,
 }
-
-
-def _stream_of(view: RequestView, known: Stream | None) -> Stream:
-    """A request from a state: the daemon's text counts, unless it keeps none and we have some."""
-    if known is not None and not view.text:
-        return Stream(view, known.transcript)
-    stream = Stream(view)
-    stream.transcript.append("prompt", _asked(view.prompt))
-    stream.transcript.extend(_said(view))
-    return stream
-
-
-def _said(view: RequestView) -> list[Said]:
-    """The answer by voices; a daemon that tells none of them has only text."""
-    said: list[Said] = []
-    at = 0
-    for voice, count in view.voices:
-        said.append((voice, view.text[at : at + count]))
-        at += count
-    return [*said, ("text", view.text[at:])]
-
-
-def _asked(prompt: str) -> str:
-    """The question in front of its answer: on one line, marked as such, and not longer than a few lines."""
-    text = " ".join(prompt[: PROMPT_SHOWN * 2].split())
-    return f"> {text[:PROMPT_SHOWN]}{'…' if len(text) > PROMPT_SHOWN else ''}" if text else ""

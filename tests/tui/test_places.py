@@ -3,7 +3,8 @@
 from hal0.tui import places, slot_facts
 from hal0.tui.look import Look
 from hal0.tui.sorting import SORTS
-from hal0.tui.store import Load, Store
+from hal0.tui.store import Store
+from hal0.tui.streams import Load
 from hal0.tui.widgets.detail import facts_of
 from hal0.tui.widgets.devices import residents, tenants
 from hal0.tui.widgets.slots import cell_texts

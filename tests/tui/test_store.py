@@ -7,7 +7,8 @@ import pytest
 from hal0.errors import Hal0Error
 from hal0.tui.facts import read_fact
 from hal0.tui.happenings import happening
-from hal0.tui.store import FINISHED_KEPT, Store
+from hal0.tui.store import Store
+from hal0.tui.streams import FINISHED_KEPT
 from hal0.tui.transcript import LIMIT
 from hal0.wire import ConfigView, ErrorRecord, ErrorView, EventKind, TokenBatch
 from tests.tui.samples import CPU, MEMORY, NOW, busy_state, config, default_state, request, slot, state
@@ -76,11 +77,11 @@ def test_the_text_of_a_request_grows_by_its_batches_and_survives_the_views_witho
     assert store.streams["a"].transcript.said("reasoning") == "hm "
     assert store.streams["a"].view.prompt == "why?"
     assert store.streams["a"].view.phase == "decoding"
-    assert store.tokens_per_second == 50.0
+    assert store.streams.tokens_per_second == 50.0
     tell(store, "request.finished", request("a", phase="finished", outcome="ok", tokens=2))
     assert store.streams["a"].transcript.said("text") == "because"
     assert not store.streams["a"].in_flight
-    assert store.tokens_per_second == 0
+    assert store.streams.tokens_per_second == 0
 
 
 def test_a_batch_that_overtakes_its_end_does_not_bring_the_request_back() -> None:
@@ -144,8 +145,8 @@ def test_the_newest_request_with_text_comes_first_and_vectors_last() -> None:
     tell(store, "request.started", request("vectors", "embed", **vectors))
     tell(store, "request.started", request("done", started_at=NOW + 2))
     tell(store, "request.finished", request("done", phase="finished", outcome="ok", started_at=NOW + 2))
-    assert [stream.view.id for stream in store.streams_of()] == ["new", "old", "done", "vectors"]
-    assert [stream.view.id for stream in store.streams_of("embed")] == ["vectors"]
+    assert [stream.view.id for stream in store.streams.best_of()] == ["new", "old", "done", "vectors"]
+    assert [stream.view.id for stream in store.streams.best_of("embed")] == ["vectors"]
 
 
 def test_a_sample_updates_devices_their_history_and_the_memory_of_slots() -> None:
@@ -307,5 +308,5 @@ def test_fields_that_only_a_newer_daemon_knows_are_ignored() -> None:
 def test_an_empty_daemon_is_a_picture_too() -> None:
     store = Store()
     store.load(state(devices=[], slots=[]))
-    assert store.streams_of() == []
-    assert store.tokens_per_second == 0
+    assert store.streams.best_of() == []
+    assert store.streams.tokens_per_second == 0

@@ -43,7 +43,7 @@ class Question(Pane):
 
     def _body(self, width: int, listed: int) -> list[Line]:
         store = self.view.store
-        busy = [stream for stream in store.in_flight() if stream.view.slot in self._slots]
+        busy = [stream for stream in store.streams.in_flight() if stream.view.slot in self._slots]
         inner = width - 4
         body: list[Line] = [EMPTY]
         many = f"{len(busy)} request{'s' if len(busy) != 1 else ''}" if busy else "no request any more"

@@ -175,7 +175,7 @@ class Home(SearchingScreen, RequestScreen, SlotScreen, inherit_bindings=False):
     def _choose_streams(self) -> None:
         """Put the requests worth reading into the panes."""
         slot = None if self.view.follows_newest else self.view.slot()
-        ranked = self.store.streams_of(slot.name if slot else None)
+        ranked = self.store.streams.best_of(slot.name if slot else None)
         columns, rows = self.app.size
         count = 1 if self._zoomed else layout.stream_count(columns, rows)
         shown = [pane.stream.view.id if pane.stream else "" for pane in self.streams]

@@ -1,7 +1,7 @@
 """What screens that show requests share: cancelling by two presses, and the text of answers that came whole."""
 
 from hal0.tui.screens.base import ScrollingScreen
-from hal0.tui.store import Stream
+from hal0.tui.streams import Stream
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.stream import StreamPane

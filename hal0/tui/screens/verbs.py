@@ -50,7 +50,7 @@ class SlotScreen(KeyedScreen, inherit_bindings=False):
             if drain is not None:
                 ask(drain=drain)
 
-        if any(stream.view.slot in slots for stream in self.store.in_flight()):
+        if any(stream.view.slot in slots for stream in self.store.streams.in_flight()):
             model = str(more.get("model", ""))
             self.app.push_screen(Confirm(self.view, verb, slots, then=then, model=model), answered)
         else:

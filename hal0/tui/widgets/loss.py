@@ -7,7 +7,8 @@ from hal0.errors import Hal0Error
 from hal0.tui import figures, places
 from hal0.tui.lines import EMPTY, Line, line, span
 from hal0.tui.request_lines import short_id
-from hal0.tui.store import ALL_TOPICS, Store, Stream
+from hal0.tui.store import ALL_TOPICS, Store
+from hal0.tui.streams import Stream
 from hal0.tui.text import harmless, wrap
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane
@@ -65,7 +66,7 @@ def command(name: str) -> str:
 
 
 def _running(slot: SlotView, store: Store) -> Iterator[tuple[str, str]]:
-    busy = [stream for stream in store.in_flight() if stream.view.slot == slot.name]
+    busy = [stream for stream in store.streams.in_flight() if stream.view.slot == slot.name]
     if slot.pid is None:
         yield f"It is {slot.state}: no process runs.", "strong"
     else:

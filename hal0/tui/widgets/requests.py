@@ -7,7 +7,7 @@ from hal0.tui import figures
 from hal0.tui.lines import Line, Span, line, span
 from hal0.tui.look import OUTCOME_ROLE, PHASE_ROLE
 from hal0.tui.request_lines import short_id
-from hal0.tui.store import Stream
+from hal0.tui.streams import Stream
 from hal0.tui.text import fit
 from hal0.tui.widgets.listing import GAP, GUTTER, Listing
 from hal0.wire import RequestView

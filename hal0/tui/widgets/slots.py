@@ -12,7 +12,7 @@ from hal0.tui.lines import Line, Span, line, padded, span
 from hal0.tui.look import STATE_ROLE, Glyphs
 from hal0.tui.messages import Touched
 from hal0.tui.speeds import RATES
-from hal0.tui.store import Load
+from hal0.tui.streams import Load
 from hal0.tui.text import cells, fit
 from hal0.tui.view import View
 from hal0.tui.widgets.pane import Pane

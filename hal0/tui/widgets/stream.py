@@ -10,7 +10,7 @@ from hal0.tui.lines import EMPTY, Line, line, shifted, span, width_of
 from hal0.tui.look import OUTCOME_ROLE, VOICE_ROLE
 from hal0.tui.messages import Touched
 from hal0.tui.request_lines import breakdown, heading, short_id, timing, waiting_for
-from hal0.tui.store import Stream
+from hal0.tui.streams import Stream
 from hal0.tui.text import cut, wrap
 from hal0.tui.transcript import WHOLE_LINES, Wrapping
 from hal0.tui.view import View

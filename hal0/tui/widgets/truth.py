@@ -79,13 +79,13 @@ def _right(view: View) -> list[Part]:
         return [(0, line(soon)), (5, line(span(figures.clock(store.now), "muted")))]
     if not store.loaded:
         return []
-    streams = store.in_flight()
+    streams = store.streams.in_flight()
     waiting = sum(stream.view.phase in ("queued", "loading") for stream in streams)
     errors = len(store.errors)
     parts: list[Part] = [(2, line(span(str(len(streams)), "strong" if streams else "text"), span(" req", "muted")))]
     if waiting:
         parts.append((7, line(span(str(waiting), "warn"), span(" waiting", "muted"))))
-    parts.append((2, line(f"{store.tokens_per_second:>3.0f}", span(" tok/s", "muted"))))
+    parts.append((2, line(f"{store.streams.tokens_per_second:>3.0f}", span(" tok/s", "muted"))))
     role = "text" if not errors else "bad" if store.has_unseen_errors else "muted"
     parts.append((1, line(span(str(errors), role), span(" err", role if errors else "muted"))))
     if pulls := store.pulls_under_way:
