@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
         "hal0.marks",
         "hal0.systemd",
         "hal0.unreached",
+        "hal0.regular",
         "hal0.spool",
         "hal0.forms",
         "hal0.history",

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hal0.regular import open_regular
+
 FOLDER = Path(__file__).resolve().parent
 FILE_BYTES = 4 * 2**20
 
@@ -113,7 +115,7 @@ class Workflow:
 def read(path: Path) -> Workflow:
     """The workflow in a file; raises WorkflowInvalid, also if the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(FILE_BYTES + 1)
     except OSError as error:
         raise WorkflowInvalid(error.strerror or str(error)) from error

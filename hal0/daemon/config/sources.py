@@ -5,11 +5,11 @@ Nothing is understood here; what cannot be read becomes a problem with its place
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from hal0.errors import Hal0Error
+from hal0.regular import open_regular
 from hal0.wire import Problem
 
 MAX_BYTES = 2**20  # a file larger than this is not a configuration
@@ -106,11 +106,7 @@ def _drop_ins(path: Path, problems: list[Problem]) -> list[Path]:
 
 
 def _read(path: Path) -> bytes:
-    # O_NONBLOCK: opening a FIFO must not wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is not a regular file")
+    with open_regular(path, buffering=0) as file:
         chunks, size = [], 0
         while chunk := file.read(MAX_BYTES + 1 - size):
             chunks.append(chunk)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hal0.errors import Hal0Error
+from hal0.regular import open_regular
 from hal0.wire import Kind
 
 MAGIC = b"GGUF"
@@ -82,7 +83,7 @@ def read_header(path: Path, *, whole: bool = True) -> GgufHeader:
     `has_chat_template` is then unknown and False.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path, buffering=0) as file:
             return _read(Cursor(file), whole=whole)
     except FileNotFoundError as error:
         raise Hal0Error("model.file_missing", model=path.stem, path=str(path)) from error

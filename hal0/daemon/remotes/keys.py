@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hal0.daemon.config.schema import Remote
 from hal0.errors import Hal0Error
+from hal0.regular import open_regular
 
 LONGEST_KEY_BYTES = 16 * 2**10
 
@@ -28,11 +29,8 @@ def key_of(name: str, config: Remote, env: Mapping[str, str]) -> str:
 
 def _from_file(name: str, path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise _missing(name, f"{path} is no file")
-            if stat.S_IMODE(status.st_mode) & 0o077:
+        with open_regular(path) as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                 raise _missing(name, f"{path} can be read by other users; chmod 600 makes it yours alone")
             key = file.read(LONGEST_KEY_BYTES).decode("utf-8", "replace").strip()
     except OSError as error:
