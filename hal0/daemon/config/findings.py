@@ -18,6 +18,8 @@ from hal0.daemon.config.schema import Model, ModelName, Models, Settings
 
 MAX_FINDINGS = 1_000  # of one kind of check; a file with more of them is no configuration, and each costs time
 SHOWN_CHARACTERS = 60  # of a value that is quoted in a message
+# What stands there or below may be a secret, such as a key in the place of its variable; messages go to logs.
+SECRET = frozenset({"key_env", "headers", "env"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def _finding(kind: str, loc: Key, message: str, tree: Mapping[str, Any]) -> Find
     if message.startswith("Value error, no "):
         return Finding("config.invalid", f"`{dotted(loc)}`: {message.removeprefix('Value error, ')}", loc)
     wanted = words_for(shape_at(loc))
-    return Finding("config.invalid", f"`{dotted(loc)}` must be {wanted}, not {shown(value)}", loc, _example(loc))
+    given = "what stands there" if isinstance(value, str) and not SECRET.isdisjoint(loc) else shown(value)
+    return Finding("config.invalid", f"`{dotted(loc)}` must be {wanted}, not {given}", loc, _example(loc))
 
 
 def without_echoes(findings: Sequence[Finding]) -> list[Finding]:

@@ -67,3 +67,27 @@ def test_a_problem_is_named_with_its_place(tmp_path: Path, case: str) -> None:
         problem.key.startswith(key) and words in f"{problem.message} {problem.hint}" and problem.line
         for problem in problems
     ), problems
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'key_env = "sk-SECRET-1"',
+        'headers = { Authorization = "Bearer\\nsk-SECRET" }',
+        'key_file = "k"\nheaders = { X = "sk-SECRET\\u00e9" }',
+    ],
+)
+def test_what_may_be_a_key_is_not_repeated_in_a_message(tmp_path: Path, table: str) -> None:
+    """Messages go to the log; to write the key itself into `key_env` is the mistake that is made most."""
+    path = tmp_path / "hal0.toml"
+    path.write_text(f'[remotes.far]\nkind = "openai"\n{table}\n')
+    (problem,) = judge(path, env={}).problems
+    assert "not what stands there" in problem.message
+    assert "SECRET" not in problem.message + problem.hint
+
+
+def test_nor_is_a_value_for_the_environment_of_a_slot(tmp_path: Path) -> None:
+    path = tmp_path / "hal0.toml"
+    path.write_text('[slots.s]\nmodel = "hal0-starter"\nenv = "TOKEN=SECRET"\n')
+    (problem,) = judge(path, env={}).problems
+    assert "SECRET" not in problem.message + problem.hint
