@@ -4,6 +4,7 @@ Frozen values only. Times are Unix seconds (float), durations are in the unit th
 Fields may be added; a client ignores what it does not know, so an older dashboard works with a newer daemon.
 """
 
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +17,7 @@ Outcome = Literal["ok", "failed", "cancelled"]
 # How long the requests in flight may go on when their slot is stopped: as long as they take, the slot's
 # `drain_timeout`, or not at all.
 Drain = Literal["wait", "grace", "now"]
+RUN_BEGINS = re.compile(r"--- run \d+ on port ")  # the line of a log after which a run has printed what follows
 SwapStep = Literal["under way", "going back", "done", "failed", "called off"]
 Kind = Literal["chat", "embedding", "rerank", "transcription", "speech", "image"]
 
@@ -592,5 +594,8 @@ class SlotPlan(Wire):
 
 
 class LogLines(Wire):
+    """What a slot's backend has printed; `--- ` begins lines of hal0's own, see `RUN_BEGINS`."""
+
     name: str
     lines: list[str]
+    times: list[float] = []  # when each came; 0: an earlier daemon took it, which is told by no one

@@ -1,9 +1,10 @@
 """`hal0 slot`: look at slots, start and stop them, read what their backends print."""
 
 import json
+import math
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 
 from hal0.cli import slot_swap, slot_tables, slot_verbs
@@ -63,7 +64,10 @@ def configure(parser: ArgumentParser) -> None:
         sub.add_argument("keys", nargs="*", metavar="KEY=VALUE", help="such as context=8192 unload_after=30m gpus=[0]")
     add("delete", "take a slot out of hal0.toml; it ends when its requests are done", slot_tables.run_delete)
     logs = add("logs", "print what the slot's backend has printed", show_logs)
-    logs.add_argument("-n", "--lines", type=int, default=200, metavar="N", help="how many lines back (default: 200)")
+    logs.add_argument(
+        "-n", "--lines", type=int, metavar="N", help="how many lines back (default: 200, or all there are with --since)"
+    )
+    logs.add_argument("--since", type=_seconds, metavar="TIME", help="only what came in this time, such as 10m or 2h")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what it prints, until Ctrl-C")
 
 
@@ -161,7 +165,11 @@ def _print_command(command: CommandView) -> None:
 
 def show_logs(args: Namespace) -> int:
     daemon = Daemon.at(args.host)
-    path = f"/api/slots/{part(args.name)}/logs?lines={max(0, args.lines)}"
+    asked = {"lines": None if args.lines is None else max(0, args.lines), "seconds": args.since}
+    if args.follow:
+        asked["follow"] = 1
+    query = "&".join(f"{name}={value}" for name, value in asked.items() if value is not None)
+    path = f"/api/slots/{part(args.name)}/logs" + (f"?{query}" if query else "")
     if not args.follow:
         body = daemon.ask("GET", path)
         if args.json:
@@ -169,12 +177,24 @@ def show_logs(args: Namespace) -> int:
         else:
             _print_lines(daemon.parse(body, LogLines))
         return 0
-    for data in daemon.follow(f"{path}&follow=1"):
+    for data in daemon.follow(path):
         if args.json:
             print(data.decode(), flush=True)
         else:
             _print_lines(daemon.parse(data, LogLines))
     return 0
+
+
+def _seconds(text: str) -> int:
+    """Whole seconds of a time as the configuration has them."""
+    from hal0.daemon.config.units import parse_seconds
+
+    try:
+        seconds = parse_seconds(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no time such as 90s, 10m or 1h30m") from None
+    assert isinstance(seconds, float)
+    return math.ceil(seconds)
 
 
 def _print_lines(log: LogLines) -> None:

@@ -29,6 +29,7 @@ from hal0.wire import (
     ConfigView,
     KeyPlace,
     LedgerEntry,
+    LogLines,
     ModelDetail,
     ModelView,
     PastView,
@@ -295,14 +296,14 @@ class Client:
         except (ValueError, KeyError, TypeError) as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
-    async def log(self, slot: str, count: int) -> AsyncIterator[list[str]]:
+    async def log(self, slot: str, count: int) -> AsyncIterator[LogLines]:
         """The last lines of a slot's output, then new ones as they come; ends when the daemon ends it."""
         path = f"/api/slots/{quote(slot, safe='')}/logs?lines={count}&follow=1"
         async for _, blocks in self._events(path, silence_seconds=None):
             for data in filter(None, map(_data_of, blocks)):
                 try:
-                    yield [str(line) for line in json.loads(data)["lines"]]
-                except (ValueError, KeyError, TypeError) as error:
+                    yield LogLines.model_validate_json(data)
+                except ValueError as error:
                     raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
     async def latency_ms(self) -> float:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 MISSING = "-"
+NEAR_SECONDS = 20 * 3600  # what is older is told with its day
 
 
 def size(value: int | None) -> str:
@@ -103,6 +104,12 @@ def percent(fraction: float | None) -> str:
 
 def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def moment(at: float, now: float) -> str:
+    """The time of day, for what is older with its day."""
+    is_near = now - at < NEAR_SECONDS
+    return clock(at) if is_near else time.strftime("%d %b %H:%M", time.localtime(at))
 
 
 def hour_minute(at: float) -> str:

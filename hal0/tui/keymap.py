@@ -68,6 +68,7 @@ Need = Literal[
     "visited",
     "near",
     "recording",
+    "timed",
 ]
 
 PANES: tuple[Place, ...] = ("slots", "stream", "devices")
@@ -235,6 +236,14 @@ KEYS: tuple[Key, ...] = (
         "many", 3),
     Key("previous_log", ("left_square_bracket",), "[", "previous", "the log of the slot before", "Logs", ("log view",),
         "many", 4),
+    Key("log_back", ("left_curly_bracket",), "{", "back", "a minute back in time, by when the lines came, or what t "
+        "has chosen", "Logs", ("log view",), "timed", 8),
+    Key("log_on", ("right_curly_bracket",), "}", "on", "a minute on in time, or what t has chosen; at last to the end",
+        "Logs", ("log view",), "timed", 9),
+    Key("log_scale", ("t",), "t", "step", "{ and } go ten minutes, an hour, a minute again", "Logs", ("log view",),
+        "timed", 14),
+    Key("run_before", ("b",), "b", "run", "up to where a run of the backend begins", "Logs", ("log view",), footer=12),
+    Key("run_after", ("B",), "B", "next run", "down to where the next run begins", "Logs", ("log view",)),
     Key("older", ("right_square_bracket",), "]", "older", "select the revision before, with what it changed",
         "Configuration", ("config",), "many", 3),
     Key("newer", ("left_square_bracket",), "[", "newer", "select the revision after", "Configuration", ("config",),

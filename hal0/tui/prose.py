@@ -50,7 +50,9 @@ PROSE: dict[Place, tuple[str, ...]] = {
     "log view": (
         "What a backend prints on its standard output and error, with all its runs of late: `---` marks where one "
         "begins. Scroll up with k and it stands still; G or f goes on with its end. / finds a text and marks each "
-        "place of it, n and N go from one to the next; & leaves only the lines that have a word.",
+        "place of it, n and N go from one to the next; & leaves only the lines that have a word. The time of the first "
+        "line shown is at the top right; { and } go by it, b and B from run to run. What an earlier daemon took has "
+        "no time.",
     ),
     "down": (
         "The dashboard asks the daemon over its Unix socket (or the address of --host) and tries again by itself: "

@@ -3,7 +3,6 @@
 Pure: from revisions and differences to lines.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from hal0.errors import Hal0Error
@@ -16,7 +15,6 @@ from hal0.wire import ConfigView, Revision
 
 History = Sequence[Revision]  # the newest first
 Difference = Sequence[str] | Hal0Error | None  # lines as of `diff -u`, why there are none, or not known yet
-HOURS_OF_A_DAY = 20  # older ones are told with their day
 BY_CELLS = 16
 ROLES: Mapping[str, str] = {"+": "good", "-": "bad", "@": "muted"}
 
@@ -46,7 +44,7 @@ def _row(each: Revision, is_selected: bool, is_running: bool, now: float, width:
     number = fit(f"r{each.revision}", 6)
     by = fit(each.by, BY_CELLS if width >= 60 else 8, ellipsis=glyphs.ellipsis)
     rest = each.why or "; ".join(each.changes)
-    text = f"{number} {when(each.at, now):<12} {by} "
+    text = f"{number} {figures.moment(each.at, now):<12} {by} "
     what = fit(rest, max(0, width - len(text) - 4), ellipsis=glyphs.ellipsis)
     marker = span(f" {glyphs.marker if is_selected else ' '} ", "focus")
     if is_selected:
@@ -80,16 +78,10 @@ def changed(difference: Difference, width: int, *, none: str) -> Iterator[Line]:
                 yield line(span(f"     {none}", "muted"))
 
 
-def when(at: float, now: float) -> str:
-    """The time of day, for what is older with its day."""
-    is_near = now - at < HOURS_OF_A_DAY * 3600
-    return figures.clock(at) if is_near else time.strftime("%d %b %H:%M", time.localtime(at))
-
-
 def way_back(each: Revision, config: ConfigView, difference: Difference, now: float, width: int) -> list[Line]:
     """What going back to a revision does, before it is done."""
     by = f", by {each.by}" if each.by else ""
-    head = f"Go back to r{each.revision} of {when(each.at, now)}{by}?"
+    head = f"Go back to r{each.revision} of {figures.moment(each.at, now)}{by}?"
     lines: list[Line] = [line(span("   " + piece, "strong")) for piece in wrap(harmless(head), width - 4)]
     lines += [EMPTY, *labelled("its reason", each.why, width)]
     did = (

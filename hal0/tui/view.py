@@ -24,6 +24,7 @@ class View:
     is_reversed: bool = False
     follows_newest: bool = True
     wraps: bool = True  # long lines go on in the next row; else they are cut
+    log_step: int = 0  # which of the steps in time `{` and `}` take in a log
     shift: int = 0  # cells that are out of sight on the left, where lines are cut
     folds: bool = False  # reasoning is one line
     shows_timing: bool = False  # the phases of a request, above its text

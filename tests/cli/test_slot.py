@@ -347,7 +347,19 @@ def test_followed_logs_are_printed_as_they_come_until_the_daemon_ends(hal0: Run,
     assert ended.out == "one\ntwo\nthree\n"
     assert ended.err.startswith("error: system.daemon_down: ")
     assert ended.status == 1
-    assert admin.asked[0][0] == "GET /api/slots/primary/logs?lines=200&follow=1"
+    assert admin.asked[0][0] == "GET /api/slots/primary/logs?follow=1"
+
+
+@pytest.mark.parametrize(("words", "asked"), [(["1h30m"], "seconds=5400"), (["500ms", "-n", "7"], "lines=7&seconds=1")])
+def test_logs_of_the_last_while_are_asked_for_by_a_time(
+    hal0: Run, admin: FakeAdmin, words: list[str], asked: str
+) -> None:
+    admin.answers["GET /api/slots/primary/logs"] = LogLines(name="primary", lines=["one"])
+    assert hal0("slot", "logs", "primary", "--since", *words).out == "one\n"
+    assert admin.asked[0][0] == f"GET /api/slots/primary/logs?{asked}"
+    wrong = hal0("slot", "logs", "primary", "--since", "soon")
+    assert wrong.status == 2
+    assert "'soon' is no time such as 90s, 10m or 1h30m" in wrong.err
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -146,6 +146,11 @@ def test_the_command_line_is_shown_with_its_origins_and_without_its_key(hal0: In
 def test_logs_are_shown_and_followed(hal0: Installation) -> None:
     lines = hal0.admin("GET", "/api/slots/primary/logs?lines=5")["lines"]
     assert len(lines) == 5
+    recent = hal0.admin("GET", "/api/slots/primary/logs?seconds=3600")
+    assert recent["lines"][-5:] == lines
+    assert recent["times"] == sorted(recent["times"])
+    assert 0 <= time.time() - recent["times"][-1] < 3600
+    assert hal0.admin("GET", "/api/slots/primary/logs?seconds=0")["lines"] == []
     with hal0.client() as client, client.stream("GET", "/api/slots/primary/logs?follow=1&lines=1") as answer:
         batches = (json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: "))
         assert len(next(batches)["lines"]) == 1

@@ -58,6 +58,7 @@ class FakeDaemon:
         self.models: list[ModelView] = []
         self.details: dict[str, ModelDetail] = {}  # of models, by name
         self.logs: dict[str, list[str]] = {}
+        self.log_times: dict[str, list[float]] = {}  # of these lines, as far as they are known
         self.ledgers: dict[str, list[LedgerEntry]] = {}
         self.commands: dict[str, CommandView] = {}
         self.refusals: dict[tuple[str, str], Hal0Error] = {}
@@ -256,7 +257,8 @@ class FakeDaemon:
         while True:
             lines = self.logs.get(slot, [])
             if lines[sent:] or not sent:
-                chunk = f"data: {LogLines(name=slot, lines=lines[sent:]).model_dump_json()}\n\n".encode()
+                new = LogLines(name=slot, lines=lines[sent:], times=self.log_times.get(slot, [])[sent:])
+                chunk = f"data: {new.model_dump_json()}\n\n".encode()
                 sent = len(lines)
                 writer.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                 await writer.drain()

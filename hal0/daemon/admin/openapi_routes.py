@@ -138,7 +138,11 @@ SLOTS = (
         "/api/slots/{name}/logs",
         "The last lines of its backend",
         LogLines,
-        query={"lines": "how many", "follow": "1: go on, as events"},
+        query={
+            "lines": "how many; 200, or all of `seconds`",
+            "seconds": "only what came in the last so many",
+            "follow": "1: go on, as events",
+        },
         media=(JSON, EVENTS),
     ),
 )

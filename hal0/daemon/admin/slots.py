@@ -1,6 +1,7 @@
 """`/api/slots`: the slots, their verbs, their logs and their command lines."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 from quart import Blueprint, Response, request
@@ -10,11 +11,12 @@ from hal0.daemon.admin.fit import fit_view
 from hal0.daemon.admin.replies import event_stream, list_reply, query_number, reply
 from hal0.daemon.admin.views import slot_view
 from hal0.daemon.services import Services
-from hal0.daemon.slots.output import KEPT_LINES
+from hal0.daemon.slots.output import KEPT_LINES, Printed
 from hal0.daemon.slots.slot import Slot
 from hal0.wire import Accepted, CommandView, Drain, LogLines
 
-DEFAULT_LINES = 200
+DEFAULT_LINES = 200  # without a time
+LONGEST_SECONDS = 10 * 365 * 24 * 3600
 MASK = "<a new random key at each start>"
 
 
@@ -77,10 +79,13 @@ def make(services: Services) -> Blueprint:
     @routes.get("/slots/<name>/logs")
     async def show_logs(name: str) -> Response:
         slot = services.supervisor.get(name)
-        count = query_number(request.args.get("lines"), "lines", default=DEFAULT_LINES, most=KEPT_LINES)
+        last = request.args.get("seconds")
+        since = time.time() - query_number(last, "seconds", default=0, most=LONGEST_SECONDS) if last else None
+        lines = DEFAULT_LINES if since is None else KEPT_LINES
+        count = query_number(request.args.get("lines"), "lines", default=lines, most=KEPT_LINES)
         if request.args.get("follow") in ("1", "true"):
-            return event_stream(_follow(slot, count))
-        return reply(LogLines(name=name, lines=slot.output.tail(count)))
+            return event_stream(_follow(slot, count, since))
+        return reply(_log(slot, slot.output.printed(count, since=since)))
 
     return routes
 
@@ -97,6 +102,11 @@ def _command(slot: Slot) -> CommandView:
     )
 
 
-async def _follow(slot: Slot, count: int) -> AsyncIterator[str]:
-    async for lines in slot.output.follow(count):
-        yield f"data: {LogLines(name=slot.name, lines=lines).model_dump_json()}\n\n"
+def _log(slot: Slot, printed: list[Printed]) -> LogLines:
+    times = [round(line.at, 3) for line in printed]
+    return LogLines(name=slot.name, lines=[line.text for line in printed], times=times)
+
+
+async def _follow(slot: Slot, count: int, since: float | None) -> AsyncIterator[str]:
+    async for printed in slot.output.follow(count, since=since):
+        yield f"data: {_log(slot, printed).model_dump_json()}\n\n"

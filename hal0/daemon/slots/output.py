@@ -5,37 +5,48 @@ The slot owns one Output for all its runs, so that the last words of a crashed r
 
 import asyncio
 import logging
-import re
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from hal0.daemon.slots.writer import Work, at_once
+from hal0.wire import RUN_BEGINS
 
 KEPT_LINES = 2_000
 LONGEST_LINE_BYTES = 8_192  # a longer one is cut into several, so that a backend without newlines cannot fill memory
 FILE_BYTES = 8 * 2**20
 RECALLED_BYTES = 256 * 2**10
-RUN_BEGINS = re.compile(r"--- run \d+ on port ")
 UNWRITTEN_BYTES = 4 * 2**20  # what waits for a disk that hangs; the oldest are dropped
 FILES_KEPT = 3  # NAME.log, NAME.log.1, NAME.log.2
 
 log = logging.getLogger("hal0.slots")
 
 
-class Output:
-    """The output of one slot's backends. `write` has it written down."""
+class Printed(NamedTuple):
+    """A line, and when it came: a Unix time, 0 if an earlier daemon took it."""
 
-    def __init__(self, file: Path, *, write: Callable[[Work], object] = at_once) -> None:
+    at: float
+    text: str
+
+
+class Output:
+    """The output of one slot's backends. `write` has it written down; `now` tells the time."""
+
+    def __init__(
+        self, file: Path, *, write: Callable[[Work], object] = at_once, now: Callable[[], float] = time.time
+    ) -> None:
         self._file = file
         self._write = write
         self._unwritten: deque[bytes] = deque()
         self._unwritten_bytes = self._dropped_bytes = 0
         self._is_asked_for = False  # `_write_all` will come for them
         self._lock = Lock()  # of these, which a thread takes away
-        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._now = now
+        self._lines: deque[Printed] = deque(maxlen=KEPT_LINES)
         self._count = 0  # lines ever
         self._own_count = 0  # lines of the present run, or of the last one
         self._partial = b""
@@ -59,7 +70,7 @@ class Output:
         except OSError:  # there is none
             return
         told = [line.decode("utf-8", "replace") for line in lines]
-        self._lines.extend(told)
+        self._lines.extend(Printed(0.0, text) for text in told)
         # It goes on with the last run that began; one that began before these lines has all of them.
         self._own_count = next((n for n, line in enumerate(reversed(told)) if RUN_BEGINS.match(line)), len(told))
 
@@ -80,26 +91,32 @@ class Output:
         self._own_count = 0
 
     def tail(self, count: int) -> list[str]:
-        return list(self._lines)[-count:] if count > 0 else []
+        return [line.text for line in self.printed(count)]
+
+    def printed(self, count: int, *, since: float | None = None) -> list[Printed]:
+        """The last lines with their times; `since` leaves those that came then or later, as far as that is known."""
+        last = list(self._lines)[-count:] if count > 0 else []
+        return last if since is None else [line for line in last if line.at >= since]
 
     def tail_of_run(self, count: int) -> list[str]:
         """As `tail`, without what earlier runs have printed."""
         return self.tail(min(count, self._own_count))
 
-    async def follow(self, count: int) -> AsyncIterator[list[str]]:
-        """The last `count` lines, then new ones in batches, until the reader leaves."""
+    async def follow(self, count: int, *, since: float | None = None) -> AsyncIterator[list[Printed]]:
+        """The last `count` lines, as `printed`, then new ones in batches, until the reader leaves."""
         seen = self._count
-        yield self.tail(count)
+        yield self.printed(count, since=since)
         while True:
             if self._count == seen:
                 await self._changed.wait()
             new, seen = self._count - seen, self._count
-            yield self.tail(min(new, KEPT_LINES))
+            yield self.printed(min(new, KEPT_LINES))
 
     def _keep(self, lines: list[bytes]) -> None:
         if not lines:
             return
-        self._lines.extend(line.rstrip(b"\r").decode("utf-8", "replace") for line in lines)
+        now = self._now()
+        self._lines.extend(Printed(now, line.rstrip(b"\r").decode("utf-8", "replace")) for line in lines)
         self._count += len(lines)
         self._own_count += len(lines)
         changed, self._changed = self._changed, asyncio.Event()

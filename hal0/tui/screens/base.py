@@ -32,6 +32,7 @@ WHY_NOT: Mapping[Need, str] = {
     "earlier": "first select an earlier revision, with ]",
     "looked at": "there is nothing that could be written",
     "complete": "what is written is not complete yet",
+    "timed": "no line here has a time: they came before hal0d was started",
     "running": "no request is in flight here",
     "text": "no request is shown",
     "found": "nothing is searched for; / finds a text",

@@ -1,4 +1,4 @@
-"""The logs view: what a slot's backend prints, live, with a search and a filter."""
+"""The logs view: what a slot's backend prints, live, with a search, a filter, and steps in time."""
 
 import asyncio
 import shlex
@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.worker import Worker
 
 from hal0.errors import Hal0Error
+from hal0.tui import figures
 from hal0.tui.keymap import Need
 from hal0.tui.screens.base import bindings
 from hal0.tui.screens.log_reading import LogReader
@@ -14,6 +15,7 @@ from hal0.tui.view import View
 from hal0.tui.widgets.log import KEPT_LINES, LogPane
 
 AGAIN_SECONDS = 1.0  # after the connection broke
+LOG_STEPS = (60, 600, 3_600)  # seconds
 
 
 class LogView(LogReader, inherit_bindings=False):
@@ -43,11 +45,11 @@ class LogView(LogReader, inherit_bindings=False):
         while True:
             is_first = True
             try:
-                async for lines in self.dashboard.client.log(slot, KEPT_LINES):
+                async for log in self.dashboard.client.log(slot, KEPT_LINES):
                     if is_first:
                         self.log_pane.renew()
                         is_first = False
-                    self.log_pane.add(lines)
+                    self.log_pane.add(log.lines, log.times)
                     self.store.mark("log")
                     self.dashboard.wake()
             except Hal0Error as error:
@@ -57,7 +59,13 @@ class LogView(LogReader, inherit_bindings=False):
             await asyncio.sleep(AGAIN_SECONDS)
 
     def has(self, need: Need) -> bool:
-        return len(self.store.slots) > 1 if need == "many" else super().has(need)
+        match need:
+            case "many":
+                return len(self.store.slots) > 1
+            case "timed":
+                return self.log_pane.is_timed
+            case _:
+                return super().has(need)
 
     def _turn(self, by: int) -> None:
         names = list(self.store.slots)
@@ -70,6 +78,35 @@ class LogView(LogReader, inherit_bindings=False):
 
     def do_previous_log(self) -> None:
         self._turn(-1)
+
+    # Time -----------------------------------------------------------------------------------------------------
+    def _step(self, by: int) -> None:
+        seconds = by * LOG_STEPS[self.view.log_step]
+        if not self.log_pane.step(seconds):
+            self.store.tell("what is further up has no time: it came before hal0d was started", "warn")
+        self.mark_scrolled()
+
+    def do_log_back(self) -> None:
+        self._step(-1)
+
+    def do_log_on(self) -> None:
+        self._step(1)
+
+    def do_log_scale(self) -> None:
+        self.view.log_step = (self.view.log_step + 1) % len(LOG_STEPS)
+        self.store.tell(f"{{ and }} go {figures.span(LOG_STEPS[self.view.log_step])} back and on")
+        self.mark_scrolled()
+
+    def _to_run(self, by: int) -> None:
+        if not self.log_pane.to_run(by):
+            self.store.tell(f"no run begins further {'up' if by < 0 else 'down'}", "warn")
+        self.mark_scrolled()
+
+    def do_run_before(self) -> None:
+        self._to_run(-1)
+
+    def do_run_after(self) -> None:
+        self._to_run(1)
 
     def do_follow(self) -> None:
         self.log_pane.to_end()

@@ -5,37 +5,21 @@ A filter leaves only lines that fit; what is looked for is looked for in those.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from itertools import chain, repeat
+from typing import ClassVar
 
+from hal0.tui import figures
 from hal0.tui.lines import Line, line, shifted, span
+from hal0.tui.log_rows import Row, row_at_step, row_of_run, rows_of
 from hal0.tui.narrowing import fits
-from hal0.tui.text import cells, harmless, uncoloured, wrap_joined
+from hal0.tui.text import cells, harmless, uncoloured
 from hal0.tui.view import View
 from hal0.tui.widgets.searched import Searched
 from hal0.tui.widgets.tail import Tail
 
 KEPT_LINES = 5_000
+TIMED_CELLS = 60  # in fewer the frame has no room for a time
 LONGEST = 2_000  # characters of a line that are shown
-BAD = ("error", "fatal", "failed", " e ")
-WARN = ("warn", " w ")
-
-
-class Row(NamedTuple):
-    """A line, or what of it has room."""
-
-    text: str
-    role: str
-    joint: str  # what stands between it and the row before
-
-
-def role_of(text: str) -> str:
-    """How loud a line is, by the words that programs use."""
-    if text.startswith("--- "):  # hal0's own, where a run begins
-        return "info"
-    folded = f" {text.casefold()} "
-    if any(word in folded for word in BAD):
-        return "bad"
-    return "warn" if any(word in folded for word in WARN) else "text"
 
 
 class LogPane(Tail, Searched):
@@ -49,11 +33,11 @@ class LogPane(Tail, Searched):
         self.slot = ""
         self.filter = ""
         self.problem = ""  # why nothing comes
-        self._printed: deque[str] = deque(maxlen=KEPT_LINES)
+        self._printed: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
         self._rows: list[Row] = []  # of the text wrapped at `_width`
         self._is_anew = True  # they are made anew: none of them has come just now
         self._width = 0
-        self._fresh: list[str] = []  # not wrapped yet
+        self._fresh: list[tuple[float, str]] = []  # not wrapped yet
 
     def begin(self, slot: str) -> None:
         """Show another slot's output, from nothing."""
@@ -69,9 +53,10 @@ class LogPane(Tail, Searched):
         self._printed.clear()
         self._rewrap()
 
-    def add(self, lines: Iterable[str]) -> None:
-        """Take lines as they came."""
-        new = [harmless(uncoloured(text))[:LONGEST] for text in lines]
+    def add(self, lines: Iterable[str], times: Iterable[float] = ()) -> None:
+        """Take lines as they came, and when that was, as far as it is known."""
+        clean = (harmless(uncoloured(text))[:LONGEST] for text in lines)
+        new = list(zip(chain(times, repeat(0.0)), clean, strict=False))
         self._printed.extend(new)
         self._fresh += new[-KEPT_LINES:]
 
@@ -82,7 +67,7 @@ class LogPane(Tail, Searched):
 
     def text(self) -> str:
         """All that fits the filter, for the clipboard."""
-        return "\n".join(text for text in self._printed if fits(self.filter, text))
+        return "\n".join(text for _, text in self._printed if fits(self.filter, text))
 
     def paint(self, width: int, height: int) -> list[Line]:
         rows = self._wrapped(width - 2)
@@ -95,6 +80,8 @@ class LogPane(Tail, Searched):
         right = [span(f"&{self.filter}  ", "warn")] if self.filter else []
         if self.is_searched:
             right += [*self.found(), span("  ")]
+        if shown and shown[0].at and width >= TIMED_CELLS:
+            right += [span(f"{figures.moment(shown[0].at, self.view.store.now)}  ", "muted")]
         lines: list[Line] = [self.frame.rule(width, title, (*right, *self.place()), self.frame_role)]
         for number, row in enumerate(shown, first):
             spans = line(*self.marked(number, row.text, row.role))
@@ -141,6 +128,30 @@ class LogPane(Tail, Searched):
         top, follows = self._before_search
         self._before_search = (max(0, top - rows), follows)
 
+    # Time -----------------------------------------------------------------------------------------------------
+    @property
+    def is_timed(self) -> bool:
+        return bool(self._rows and self._rows[-1].at)
+
+    def step(self, seconds: float) -> bool:
+        """Go by the times of the lines, at least a line; False: there is no time further up."""
+        row = row_at_step(self._rows, self.spot()[0], seconds)
+        if row is not None:
+            self._go_to(row)
+        return row is not None
+
+    def to_run(self, by: int) -> bool:
+        """Go to where the run before or after begins; False: none does."""
+        row = row_of_run(self._rows, self.spot()[0], by)
+        if row is not None:
+            self._go_to(row)
+        return row is not None
+
+    def _go_to(self, row: int) -> None:
+        self.stand(row)
+        if not self._below:
+            self.to_end()
+
     # Rows ------------------------------------------------------------------------------------------------------
     def _wrapped(self, width: int) -> list[Row]:
         """All rows at this width; lines that came since the last time are wrapped now, others are not touched."""
@@ -149,10 +160,9 @@ class LogPane(Tail, Searched):
             self._width = width
             self._rewrap()
         before = len(self._rows)
-        for text in self._fresh:
+        for at, text in self._fresh:
             if fits(self.filter, text):
-                role = role_of(text)
-                self._rows += [Row(piece, role, joint) for joint, piece in wrap_joined(text, max(1, width))]
+                self._rows += rows_of(text, at, width)
         if self._fresh or self._is_anew:
             self._search_on(before)
             if not self._is_anew:

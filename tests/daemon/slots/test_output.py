@@ -40,6 +40,20 @@ def test_after_a_restart_of_the_daemon_they_begin_where_the_run_began(tmp_path: 
     assert after.tail(5)[0] == "--- run 2 on port 8081: serve a"
 
 
+def test_each_line_has_the_time_when_it_came_and_those_of_an_earlier_daemon_have_none(tmp_path: Path) -> None:
+    Output(tmp_path / "s.log").feed(b"long ago\n")
+    now = 1000.0
+    output = Output(tmp_path / "s.log", now=lambda: now)
+    output.recall()
+    output.feed(b"one\ntw")
+    now = 1060.0
+    output.feed(b"o\n")
+    assert output.printed(10) == [(0.0, "long ago"), (1000.0, "one"), (1060.0, "two")]
+    assert output.printed(10, since=1000.0) == [(1000.0, "one"), (1060.0, "two")]
+    assert output.printed(1, since=1000.0) == [(1060.0, "two")]
+    assert output.printed(10, since=1061.0) == []
+
+
 def test_lines_without_an_end_are_cut(tmp_path: Path) -> None:
     output = Output(tmp_path / "s.log")
     output.feed(b"x" * (3 * LONGEST_LINE_BYTES + 1))

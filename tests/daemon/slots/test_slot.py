@@ -373,7 +373,7 @@ async def test_the_output_of_a_backend_is_kept_and_followed(house: House) -> Non
     async with asyncio.timeout(10):
         follow = asyncio.create_task(ask(slot))
         async for batch in slot.output.follow(0):
-            lines += batch
+            lines += [line.text for line in batch]
             if "good morning" in lines:
                 break
         await follow
