@@ -42,6 +42,8 @@ class SlotForm:
     values: dict[str, str] = field(default_factory=lambda: dict.fromkeys(FIELDS, ""))
     plan: SlotPlan | None = None  # of what is written, or was a moment ago
     asked_name: str = ""  # under which the plan was asked for
+    touched: set[str] = field(default_factory=set)  # fields that were written in or left
+    tried: bool = False  # the person wanted to create it as it was
 
     @property
     def name(self) -> str:
@@ -82,6 +84,11 @@ class SlotForm:
         for problem in self.plan.plan.problems if self.plan else ():
             found.setdefault(self._field_of(problem), []).append(problem)
         return found
+
+    def told_problems(self) -> dict[str, list[Problem]]:
+        """Those to be told by now: a field is not called wrong before anybody came by it."""
+        known = {"", *(FIELDS if self.tried else self.touched)}
+        return {name: problems for name, problems in self.problems().items() if name in known}
 
     def _field_of(self, problem: Problem) -> str:
         if not problem.key.startswith("slots."):

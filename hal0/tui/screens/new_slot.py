@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.events import DescendantFocus
+from textual.events import DescendantBlur, DescendantFocus
 from textual.widgets import Input
 
 from hal0.errors import Hal0Error
-from hal0.tui.keymap import Need
+from hal0.tui.keymap import Key, Need
 from hal0.tui.screens.base import KeyedScreen, bindings
 from hal0.tui.screens.page import Crumb
 from hal0.tui.slot_form import FIELDS, SlotForm
@@ -82,6 +82,21 @@ class NewSlot(KeyedScreen):
             return "the slot needs a name"
         return "what is written is still wrong" if self.form.problems() or self.asked.failure else "one moment"
 
+    def _refuse(self) -> None:
+        """It cannot be created as it is: tell all that is wrong."""
+        self.form.tried = True
+        self.store.tell(self._why_not_complete(), "warn")
+
+    def action_press(self, id: str) -> None:
+        if id == "create" and not self.has("complete"):
+            self._refuse()
+            self.dashboard.paint_now()
+        else:
+            super().action_press(id)
+
+    def _why_not(self, key: Key) -> str:
+        return super()._why_not(key) or (self._why_not_complete() if key.need == "complete" else "")
+
     def flush(self, dirty: Set[Topic]) -> None:
         width = max(12, min(WIDEST_INPUT, self.app.size.width - LABEL_CELLS - 2))
         for name, row in self._rows.items():
@@ -118,7 +133,10 @@ class NewSlot(KeyedScreen):
 
     # Writing in it ---------------------------------------------------------------------------------------------
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.form.values[event.input.id or "name"] = event.value
+        field = event.input.id or "name"
+        if event.value != self.form.values[field]:
+            self.form.touched.add(field)
+        self.form.values[field] = event.value
         self.asked.at = None
         self._ask()
         self._repaint()
@@ -126,6 +144,11 @@ class NewSlot(KeyedScreen):
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         self.asked.at = None
         self._repaint()
+
+    def on_descendant_blur(self, event: DescendantBlur) -> None:
+        if event.widget.id in FIELDS:
+            self.form.touched.add(event.widget.id)
+            self._repaint()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take what is selected, and go on; what is written stays if nothing is."""
@@ -138,7 +161,7 @@ class NewSlot(KeyedScreen):
         elif self.has("complete"):
             self.do_create()
         else:
-            self.store.tell(self.why_not("complete"), "warn")
+            self._refuse()
         self.dashboard.paint_now()
 
     def _go(self, by: int) -> None:

@@ -45,7 +45,7 @@ class Note(Pane):
 
     def paint(self, width: int, height: int) -> list[Line]:
         glyphs = self.look.glyphs
-        wrong = self._form.problems().get(self._about)
+        wrong = self._form.told_problems().get(self._about)
         if wrong:
             told = f"{glyphs.states['error']} {harmless(in_short(wrong[0]))}"
             return [line(" ", span(fit(told, width - 2, ellipsis=glyphs.ellipsis), "bad"))]
@@ -109,7 +109,7 @@ class Asked(Pane):
     def _told(self, width: int) -> list[Line]:
         form, glyphs = self._form, self.look.glyphs
         lines: list[Line] = [glyphs.plain.rule(width, line(span("what the slot would take and do")), ())]
-        wrong = form.problems()
+        wrong = form.told_problems()
         for name in [self.field, *(each for each in wrong if each != self.field)]:
             for problem in wrong.get(name, ()):
                 told = harmless(in_words(problem))
