@@ -102,11 +102,11 @@ class Client:
         self,
         address: Address,
         access: Access | None = None,
-        tap: Callable[[Literal["state", "event"], bytes], None] | None = None,
+        tap: Callable[[Literal["state", "event", "past"], bytes], None] | None = None,
     ) -> None:
         self.address = address
         self._access = access or Access()
-        self.tap = tap  # is given each state and event as it came
+        self.tap = tap  # is given each state, event and past as it came
         self._http: httpx.AsyncClient | None = None
 
     async def _open(self) -> "httpx.AsyncClient":
@@ -145,9 +145,12 @@ class Client:
         """The last hour of the devices and the slots."""
         body = await self._call("GET", "/api/history")
         try:
-            return PastView.model_validate_json(body)
+            past = PastView.model_validate_json(body)
         except ValueError as error:
             raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        if self.tap is not None:
+            self.tap("past", body)
+        return past
 
     def clock(self) -> float:
         """Seconds that go on as fast as the daemon's."""

@@ -1,6 +1,7 @@
 """What the daemon said, kept in a file and played again: a line of JSON for each state and event, with its time.
 
-The first line says what the file is. `at` is in seconds since the recording began; state and event are as they came.
+The first line says what the file is. `at` is in seconds since the recording began; state and event are as they came,
+and so is the past: the hour before, as it was told after a state.
 """
 
 import asyncio
@@ -19,14 +20,15 @@ from hal0 import __version__
 from hal0.errors import Hal0Error
 from hal0.tui.client import Address, Client
 from hal0.tui.facts import Fact, read_fact
-from hal0.wire import State
+from hal0.wire import PastView, State
 
 if TYPE_CHECKING:
     import httpx
 
-FORMAT = 1
+FORMAT = 2
+PLAYED = (1, FORMAT)  # 1 had no past
 TOGETHER = 256  # facts that are due at the same time and handed on at once
-Kind = Literal["state", "event"]
+Kind = Literal["state", "event", "past"]
 
 
 class Recorder:
@@ -95,6 +97,8 @@ class Replay(Client):
         self._began: float | None = None  # when the recording would have begun, at the speed it is played
         self._stopped_at: float | None = None
         self._end = asyncio.Event()
+        self._past: PastView | None = None  # that was told after the last state
+        self._past_is_told = asyncio.Event()
 
     def clock(self) -> float:
         return time.monotonic() * self.speed if self._stopped_at is None else self._stopped_at
@@ -115,10 +119,18 @@ class Replay(Client):
         if self._began is None:
             self._began = time.monotonic() - entry.at / self.speed
         await self._wait_for(entry)
+        self._past = None
+        self._past_is_told.clear()
         try:
             return State.model_validate(entry.data)
         except ValidationError as error:
             raise self._broken(f"line {self._line} is no state of a daemon") from error
+
+    async def past(self) -> PastView:
+        """The hour before, once the daemon told it; in a recording without one for ever not yet."""
+        while self._past is None:
+            await self._past_is_told.wait()
+        return self._past
 
     async def facts(self, since: int) -> AsyncIterator[list[Fact]]:
         while True:
@@ -127,6 +139,10 @@ class Replay(Client):
                 yield [Fact(0, 0.0, "gap", None)]
                 return
             await self._wait_for(entry)
+            if entry.kind == "past":
+                self._next.popleft()
+                self._tell_past(entry)
+                continue
             facts: list[Fact] = []
             now = self._position
             while len(facts) < TOGETHER and entry.kind == "event" and entry.at <= now:
@@ -139,6 +155,13 @@ class Replay(Client):
                 entry = following
             if facts:
                 yield facts
+
+    def _tell_past(self, entry: Entry) -> None:
+        try:
+            self._past = PastView.model_validate(entry.data)
+        except ValidationError as error:
+            raise self._broken(f"line {self._line} is no past of a daemon") from error
+        self._past_is_told.set()
 
     @property
     def _position(self) -> float:
@@ -171,10 +194,10 @@ class Replay(Client):
             return None
         try:
             whole = json.loads(line)
-            kind: Kind = "state" if "state" in whole else "event"
+            kind: Kind = "state" if "state" in whole else "past" if "past" in whole else "event"
             self._next.append(Entry(float(whole["at"]), kind, dict(whole[kind])))
         except (ValueError, KeyError, TypeError) as error:
-            raise self._broken(f"line {self._line} is no state and no event") from error
+            raise self._broken(f"line {self._line} is no state, no event and no past") from error
         return self._next[0]
 
     def _broken(self, reason: str) -> Hal0Error:
@@ -186,6 +209,6 @@ class Replay(Client):
 
 def _is_ours(head: bytes) -> bool:
     try:
-        return bool(json.loads(head)["hal0_recording"] == FORMAT)
+        return bool(json.loads(head)["hal0_recording"] in PLAYED)
     except (ValueError, KeyError, TypeError):
         return False

@@ -20,7 +20,7 @@ from hal0.tui.plain import print_events
 from hal0.tui.recording import Recorder, Replay
 from hal0.tui.screens.home import Home
 from hal0.tui.store import Store
-from hal0.wire import TokenBatch
+from hal0.wire import PastView, TokenBatch
 from tests.fakes.daemon import FakeDaemon
 from tests.tui.pictures import screen_text
 from tests.tui.samples import NOW, busy_state, default_state, request, slot
@@ -120,6 +120,72 @@ async def test_what_a_daemon_said_is_played_again_the_same(tmp_path: Path) -> No
     assert [told.text for told in again.happenings] == [told.text for told in store.happenings]
 
 
+async def feed_to_the_end(replay: Replay) -> Store:
+    store = Store()
+    feeding = asyncio.create_task(Feed(replay, store, lambda: None).run())
+    async with asyncio.timeout(60):
+        await replay.ended()
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
+    return store
+
+
+async def test_the_hour_before_is_recorded_and_played_with_what_came_then(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    recorder = Recorder(path)
+    figures = {"gpu0": {"utilisation": [0.25] * 720}}
+    async with FakeDaemon(busy_state(), tmp_path / "s", clock=lambda: NOW) as daemon:
+        daemon.past = PastView(step_seconds=5, end=NOW, devices=figures, slots={"draft": "v" * 720})
+        client, store = Client(Address(tmp_path / "s"), tap=recorder), Store()
+        changed = asyncio.Event()
+        feeding = asyncio.create_task(Feed(client, store, changed.set).run())
+        async with asyncio.timeout(60):
+            while not _half_an_hour_ago(store):
+                await changed.wait()
+                changed.clear()
+        await daemon.wait_for_dashboard()
+        daemon.change_slot("draft", state="starting")
+        async with asyncio.timeout(60):
+            while store.slots["draft"].state != "starting":
+                await changed.wait()
+                changed.clear()
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await client.aclose()
+    recorder.close()
+    again = await feed_to_the_end(replay_of(path, speed=100))
+    assert again.slots["draft"].state == "starting"
+    assert _half_an_hour_ago(again) == _half_an_hour_ago(store) == [0.25]
+
+
+def _half_an_hour_ago(store: Store) -> list[float | None]:
+    """What is known of a device's work in that minute; empty: nothing."""
+    kept = store.past.devices.get("gpu0")
+    ring = kept.of.get("utilisation") if kept else None
+    return [value for value in ring.cells(60, int(NOW - 1800) // 60, 1) if value is not None] if ring else []
+
+
+async def test_a_recording_from_before_there_was_a_past_in_it_plays(tmp_path: Path) -> None:
+    path = recorded(
+        tmp_path / "r.jsonl", (0, "state", busy_state()), (0.1, "slot.transition", slot("draft", "starting"))
+    )
+    path.write_text(path.read_text().replace('"hal0_recording": 2', '"hal0_recording": 1', 1))
+    store = await feed_to_the_end(replay_of(path))
+    assert store.slots["draft"].state == "starting"
+    assert _half_an_hour_ago(store) == []
+
+
+async def test_a_past_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "r.jsonl", (0, "state", default_state()))
+    with path.open("a") as file:
+        file.write('{"at": 0.1, "past": {"end": "never"}}\n')
+    replay = replay_of(path)
+    await replay.state()
+    with pytest.raises(Hal0Error, match="line 3 is no past of a daemon"):
+        async for _ in replay.facts(0):
+            pass
+
+
 def test_a_recording_is_for_its_owner_only_and_replaces_nothing(tmp_path: Path) -> None:
     path = recorded(tmp_path / "r.jsonl", (0, "state", default_state()))
     assert path.stat().st_mode & 0o777 == 0o600
@@ -150,7 +216,7 @@ async def test_a_line_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '{"at": 1, "evnt": {}}\n')
     replay = replay_of(path)
     await replay.state()
-    with pytest.raises(Hal0Error, match="line 3 is no state and no event"):
+    with pytest.raises(Hal0Error, match="line 3 is no state, no event and no past"):
         await anext(aiter(replay.facts(0)))
 
 
