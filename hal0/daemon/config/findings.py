@@ -136,7 +136,9 @@ def _unknown(loc: Key, value: object) -> Finding:
         hint = f"its keys: {', '.join(known)}"
     else:
         hint = "the tables: " + ", ".join(f"[{each}]" for each in known)
-    return Finding("config.unknown_key", message, loc, hint, "key", (*table, near) if near else (), near or "")
+    # What stands beside `key` is most likely a key, and no name of a variable that has one.
+    right = near if near and near not in SECRET else ""
+    return Finding("config.unknown_key", message, loc, hint, "key", (*table, near) if near else (), right)
 
 
 def _tables_with(name: str) -> list[str]:

@@ -16,7 +16,7 @@ from hal0.daemon.serving.connection import ClientConnection
 from hal0.daemon.serving.limits import Limits
 from hal0.errors import Hal0Error
 
-ACCEPTED_AT_ONCE = 100  # then others have their turn
+ACCEPTED_AT_ONCE = 10  # at 3 ms each; then others have their turn
 RETRY_SECONDS = 1.0  # after a failure that is no client's, such as no more file descriptors
 
 log = logging.getLogger(__name__)

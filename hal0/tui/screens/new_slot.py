@@ -10,7 +10,7 @@ from textual.events import DescendantBlur, DescendantFocus
 from textual.widgets import Input
 
 from hal0.errors import Hal0Error
-from hal0.tui.keymap import Key, Need
+from hal0.tui.keymap import Need
 from hal0.tui.screens.base import KeyedScreen, bindings
 from hal0.tui.screens.page import Crumb
 from hal0.tui.slot_form import FIELDS, SlotForm
@@ -85,7 +85,7 @@ class NewSlot(KeyedScreen):
     def _refuse(self) -> None:
         """It cannot be created as it is: tell all that is wrong."""
         self.form.tried = True
-        self.store.tell(self._why_not_complete(), "warn")
+        self.store.tell(self.why_not("complete"), "warn")
 
     def action_press(self, id: str) -> None:
         if id == "create" and not self.has("complete"):
@@ -93,9 +93,6 @@ class NewSlot(KeyedScreen):
             self.dashboard.paint_now()
         else:
             super().action_press(id)
-
-    def _why_not(self, key: Key) -> str:
-        return super()._why_not(key) or (self._why_not_complete() if key.need == "complete" else "")
 
     def flush(self, dirty: Set[Topic]) -> None:
         width = max(12, min(WIDEST_INPUT, self.app.size.width - LABEL_CELLS - 2))

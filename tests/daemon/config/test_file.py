@@ -328,6 +328,10 @@ def test_a_bad_file_is_told_with_its_exact_place(tmp_path: Path, name: str) -> N
             [('"sdxl-trubo"', '"sdxl-turbo"')],
         ),
         ('[slots.a]\nmodel="x"\n[dispatch]\nchat = """\naa"""\n', [("", "")]),
+        (
+            '[remotes.a]\nkind="openai"\nkey = "sk-1"\n[slots.b]\nmodel="x"\n',
+            [("", "")],
+        ),  # a key, and no variable's name
     ],
 )
 def test_a_slip_that_is_certain_is_told_with_the_word_and_the_right_one(
