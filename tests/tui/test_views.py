@@ -150,6 +150,14 @@ async def test_the_logs_view_follows_what_a_backend_prints_and_goes_from_slot_to
         await both.sees("unload code-m")
 
 
+async def test_why_there_is_no_log_is_told_in_full(tmp_path: Path) -> None:
+    async with live(tmp_path, busy_state(), (40, 24)) as both:
+        reason = " ".join(f"word{number}" for number in range(30))
+        both.daemon.refusals[("GET", "/api/slots/chat-l/logs")] = Hal0Error("system.internal", reason=reason)
+        await both.press("L")
+        await both.sees("word0", "word29")
+
+
 async def test_a_log_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
         refusal = Hal0Error("slot.not_found", slot="chat-l", nearest="")

@@ -12,7 +12,7 @@ from hal0.tui import figures
 from hal0.tui.lines import Line, line, shifted, span
 from hal0.tui.log_rows import Row, row_at_step, row_of_run, rows_of
 from hal0.tui.narrowing import fits
-from hal0.tui.text import cells, harmless, uncoloured
+from hal0.tui.text import cells, harmless, uncoloured, wrap
 from hal0.tui.view import View
 from hal0.tui.widgets.searched import Searched
 from hal0.tui.widgets.tail import Tail
@@ -87,7 +87,8 @@ class LogPane(Tail, Searched):
             spans = line(*self.marked(number, row.text, row.role))
             lines.append(line(" ", *(spans if self.view.wraps else self._cut(spans, width - 2))))
         if not rows:
-            lines.append(line(span("  " + self._nothing(), "bad" if self.problem else "muted")))
+            role = "bad" if self.problem else "muted"
+            lines += [line("  ", span(piece, role)) for piece in wrap(harmless(self._nothing()), max(1, width - 4))]
         return lines
 
     def _cut(self, row: Line, width: int) -> Line:
