@@ -225,3 +225,14 @@ async def test_what_is_no_file_and_the_home_of_nobody_are_refused(tmp_path: Path
             await say(both, command)
             await both.sees("dispatch.invalid_request: ", "there is no such user")
             both.dashboard.store.notice = None
+
+
+async def test_what_is_pasted_into_the_question_is_drawn_without_its_controls(tmp_path: Path) -> None:
+    async with live(tmp_path, default_state(), (120, 36)) as both:
+        await both.press("c")
+        chat = both.dashboard.screen
+        assert isinstance(chat, ChatScreen)
+        chat.prompt.insert("red \x1b[31mand\x9b0m more")
+        await both.sees("red ␛[31mand�0m more")
+        assert chat.prompt.text == "red \x1b[31mand\x9b0m more"
+        assert chat.prompt.render_line(0).cell_length == chat.prompt.size.width

@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from hal0.tui.client import Address
+from hal0.tui.memory import Memory
 from hal0.wire import (
     CommandView,
+    ConfigFile,
+    ConfigTexts,
+    ConfigValue,
     ErrorRecord,
     ErrorView,
+    GpuProcess,
     LedgerEntry,
     ModelView,
+    PlanView,
+    Problem,
     RequestView,
     Revision,
+    SlotEffect,
+    SlotPlan,
     SlotView,
     State,
     TokenBatch,
@@ -152,4 +162,83 @@ async def test_no_view_lets_a_sequence_of_the_data_through(tmp_path: Path, seed:
         screen.type("q")
         await screen.process.wait()
         await screen.until(lambda output: output.endswith(b"\x1b[?1049l") or b"\x1b[?1049l" in output)
+        assert foreign(screen.output) == []
+
+
+def with_dialogs(evil: Hostile, socket: Path) -> FakeDaemon:
+    """A daemon whose answers to what the dialogs ask are hostile too: a refused file, a plan, values, programs."""
+    daemon = evil.daemon(socket)
+    file, line = evil.text("/refused"), f"wrong = 1 # {evil.text('COMMENT')}"
+    problem = Problem(
+        code="config.unknown_key", message=evil.text("PROBLEM"), file=file, line=1, column=1, hint=evil.text("HINT"),
+        source=line, wrong="wrong", right="right", key=evil.text("key"),
+    )  # fmt: skip
+    refused = daemon.state.config.model_copy(update={"rejected_at": NOW - 9, "problems": [problem]})
+    other = GpuProcess(pid=9, name=evil.text("PROGRAM"), user=evil.text("USER"), memory_bytes=2**30)
+    memory = MEMORY.model_copy(update={"processes": [other]})
+    devices = [memory if device.kind == "memory" else device for device in daemon.state.devices]
+    daemon.state = daemon.state.model_copy(update={"config": refused, "devices": devices})
+    daemon.texts = ConfigTexts(revision=2, tag="2-a", files=[ConfigFile(path=file, text=f"{line}\n")])
+    effect = SlotEffect(name=evil.text("EFFECT"), effect="restart", running=True, changes=[evil.text("+")])
+    daemon.text_plan = PlanView(revision=2, slots=[effect])
+    error = ErrorView(code="model.not_found", message=evil.text("PLANNED"))
+    daemon.plans[""] = SlotPlan(
+        plan=PlanView(revision=2), providers=[evil.text("PROVIDER")], keys=["model"], error=error
+    )
+    daemon.values = [
+        ConfigValue(key="slots.one.model", value=evil.text("VALUE"), origin=f"{file}:1"),
+        ConfigValue(key=f"slots.{evil.text('other')}.fallback", value='["one"]', origin=f"{file}:2"),
+    ]
+    return daemon
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_no_dialog_lets_a_sequence_of_the_data_through(tmp_path: Path, seed: int) -> None:
+    evil = Hostile(seed)
+    state_folder = tmp_path / "state"
+    Memory(state_folder / "hal0" / "tui.json").visited(Address.read("http://elsewhere:8080"), evil.text("VISITED"), 1.0)
+    (log := state_folder / "hal0" / "logs" / "hal0d.log").parent.mkdir(parents=True)
+    log.write_text("\n".join(evil.text("DAEMONLOG") for _ in range(5)), newline="")
+    async with terminal("--socket", str(tmp_path / "s"), size=(120, 36), XDG_STATE_HOME=str(state_folder)) as screen:
+        async with with_dialogs(evil, tmp_path / "s") as daemon:
+            await daemon.wait_for_dashboard()
+            await screen.shows("MODEL")
+            await opened(screen, "h", "VISITED")
+            await opened(screen, "\x1b", "unload")
+            await opened(screen, "n", "PLANNED")
+            await opened(screen, "\t", "PROVIDER")
+            screen.type("\x1b[B")
+            await opened(screen, "\r", "OTHER")  # the provider is in its field now
+            await opened(screen, "\x1b[B\r", "hal0 slot create")  # and the model in its own
+            await opened(screen, "\x1b", "unload")
+            await opened(screen, "D", "VALUE")
+            await opened(screen, "\x1b", "unload")
+            await opened(screen, "GD", "delete ", "three")
+            await opened(screen, "\x1b", "unload")
+            await opened(screen, ":", "do it")
+            await opened(screen, "slot three", "select three")
+            screen.type("\t")
+            await opened(screen, "\x1b", "unload")
+            screen.type("g")
+            await opened(screen, "`", "go there")
+            await opened(screen, "\x1b", "unload")
+            await opened(screen, "3", "PROMPT")
+            await opened(screen, "t", "total")
+            await opened(screen, "/", "keep")
+            await opened(screen, "ANSWER", "1/1")
+            await opened(screen, "\r", "previous")
+            await opened(screen, "2", "PROGRAM")
+            await opened(screen, "\r", "›")
+            await opened(screen, "[", "now")
+            await opened(screen, "1", "unload")
+            await opened(screen, "e", "PROBLEM")
+            await opened(screen, "f", "COMMENT", "EFFECT")
+            await opened(screen, "\x1b", "PROBLEM")
+            await opened(screen, "\x1b", "unload")
+            before = len(screen.output)
+        await screen.until(lambda output: b"no connection" in output[before:])
+        await opened(screen, "L", "DAEMONLOG")
+        screen.type("q")
+        await screen.process.wait()
+        await screen.until(lambda output: b"\x1b[?1049l" in output)
         assert foreign(screen.output) == []

@@ -22,6 +22,7 @@ from hal0.tui.widgets.chat import ChatPane
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.truth import Truth
+from hal0.tui.widgets.typed import TypedText
 
 PROMPT_ROWS = 6  # the highest the line to type in becomes
 
@@ -29,7 +30,7 @@ PROMPT_ROWS = 6  # the highest the line to type in becomes
 OURS = {"ctrl+x", "ctrl+f", "pageup", "pagedown"}  # what the table has for the chat, and a text area for itself
 
 
-class Prompt(TextArea, inherit_bindings=False):
+class Prompt(TypedText, inherit_bindings=False):
     """Where the person writes; Enter sends, ^j begins a new line."""
 
     BINDINGS: ClassVar = [

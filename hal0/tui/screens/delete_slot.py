@@ -13,6 +13,7 @@ from hal0.tui.store import Topic
 from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.loss import Loss
+from hal0.tui.widgets.typed import TypedLine
 from hal0.wire import ConfigValue
 
 WIDEST = 76
@@ -28,7 +29,7 @@ class DeleteDialog(KeyedModal, inherit_bindings=False):
         super().__init__(view)
         self._slot = slot
         self.loss = Loss(view, slot)
-        self.typed = Input(id="typed", placeholder=f"type {slot} to delete it", compact=True, select_on_focus=False)
+        self.typed = TypedLine(id="typed", placeholder=f"type {slot} to delete it", compact=True, select_on_focus=False)
         self.typed.cursor_blink = False
 
     def compose(self) -> ComposeResult:

@@ -11,6 +11,7 @@ from hal0.tui.store import Topic
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
 from hal0.tui.widgets.truth import Truth
+from hal0.tui.widgets.typed import TypedLine
 
 
 class FilteringScreen(KeyedScreen, inherit_bindings=False):
@@ -19,7 +20,7 @@ class FilteringScreen(KeyedScreen, inherit_bindings=False):
     FILTER_HINT = "word  !without"
 
     def make_filter_line(self) -> Input:
-        return Input(id="filter", placeholder=self.FILTER_HINT, compact=True, select_on_focus=False, disabled=True)
+        return TypedLine(id="filter", placeholder=self.FILTER_HINT, compact=True, select_on_focus=False, disabled=True)
 
     @property
     def filter_line(self) -> Input:

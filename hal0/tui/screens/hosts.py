@@ -17,6 +17,7 @@ from hal0.tui.text import fit, wrap
 from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.typed import TypedLine
 
 WIDEST = 76
 ROWS = 10
@@ -120,7 +121,7 @@ class HostsDialog(ScrollingScreen, KeyedModal, inherit_bindings=False):
     def __init__(self, view: View, entries: list[HostEntry], present: HostEntry) -> None:
         super().__init__(view)
         self.list = Hosts(view, entries, present)
-        self.typed = Input(id="typed", placeholder="or an address: https://box:8080", compact=True)
+        self.typed = TypedLine(id="typed", placeholder="or an address: https://box:8080", compact=True)
         self.typed.cursor_blink = False
 
     def compose(self) -> ComposeResult:

@@ -19,6 +19,7 @@ from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.form import Asked, Label, Note
 from hal0.tui.widgets.truth import Truth
+from hal0.tui.widgets.typed import TypedLine
 from hal0.wire import ModelView, SlotPlan
 
 LABEL_CELLS = 13
@@ -36,7 +37,7 @@ class NewSlot(KeyedScreen):
         super().__init__(view)
         self.form = SlotForm()
         self.asked = Asked(view, self.form)
-        self._inputs = {name: Input(id=name, compact=True, select_on_focus=False) for name in FIELDS}
+        self._inputs = {name: TypedLine(id=name, compact=True, select_on_focus=False) for name in FIELDS}
         self._rows: dict[str, Horizontal] = {}
         self._judged: tuple[str, str] | None = None  # name and command that the daemon has judged
 

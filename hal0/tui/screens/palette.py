@@ -14,6 +14,7 @@ from hal0.tui.text import fit
 from hal0.tui.view import View
 from hal0.tui.widgets.footer import Footer
 from hal0.tui.widgets.pane import Pane
+from hal0.tui.widgets.typed import TypedLine
 
 WIDEST = 76
 ROWS = 12
@@ -112,7 +113,7 @@ class Palette(ScrollingScreen, KeyedModal, inherit_bindings=False):
     def __init__(self, view: View, commands: Sequence[Command], more: More = lambda _: ()) -> None:
         super().__init__(view)
         self.commands = Commands(view, commands, more)
-        self.typed = Input(id="typed", placeholder="what to do", compact=True, select_on_focus=False)
+        self.typed = TypedLine(id="typed", placeholder="what to do", compact=True, select_on_focus=False)
         self.typed.cursor_blink = False
 
     def compose(self) -> ComposeResult:
