@@ -45,7 +45,7 @@ async def test_a_command_is_found_by_its_letters_and_done(tmp_path: Path) -> Non
 
 async def test_the_arrows_choose_in_the_palette(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
-        await both.press("colon", *"theme", "down", "enter")
+        await both.press("colon", *"theme", "down", "down", "up", "enter")
         assert both.dashboard.view.look.theme == "hal0-light"
         assert both.dashboard.theme == "hal0-light"
         await both.sees("slots 7")

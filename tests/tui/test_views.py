@@ -146,6 +146,12 @@ async def test_the_logs_view_follows_what_a_backend_prints_and_goes_from_slot_to
         await both.sees("log code-m", "W something to warn of")
         await both.press("Y")
         assert both.dashboard.clipboard == "hal0 slot logs code-m -f"
+        await both.press("left_square_bracket")
+        await both.sees("log chat-l", "one more line")
+        await both.press("left_square_bracket")  # before the first comes the last
+        await both.sees(f"log {both.daemon.state.slots[-1].name}")
+        await both.press("right_square_bracket", "right_square_bracket")
+        await both.sees("log code-m")
         await both.press("escape", "u")
         await both.sees("unload code-m")
 
