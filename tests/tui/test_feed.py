@@ -11,6 +11,7 @@ from hal0.errors import Hal0Error
 from hal0.tui.app import Dashboard
 from hal0.tui.client import Address, Client
 from hal0.tui.look import Look
+from hal0.tui.screens.home import Home
 from hal0.wire import TokenBatch
 from tests.fakes.daemon import FakeDaemon
 from tests.tui.live import Live, live
@@ -87,6 +88,23 @@ async def test_a_killed_daemon_leaves_its_last_state_faintly_and_a_new_one_is_ta
             successor.publish("request.tokens", TokenBatch(id="8841", text=" SUCCESSOR", tokens=764))
             await both.sees("SUCCESSOR")
             assert not [call for call in successor.calls if call[0] == "POST"]
+
+
+async def test_after_a_restart_of_the_daemon_keys_act_where_one_was(tmp_path: Path) -> None:
+    socket = tmp_path / "hal0.sock"
+    async with alone(socket) as both:
+        async with FakeDaemon(busy_state(), socket) as daemon:
+            await both.sees("cfg r41 ok", "#8841")
+            await daemon.wait_for_dashboard()
+            await both.press("tab")
+            home = both.dashboard.screen
+            assert isinstance(home, Home)
+            assert home.place == "stream"
+        await both.sees("daemon not reachable")
+        async with FakeDaemon(busy_state(), socket):
+            await both.until(lambda: both.dashboard.store.link.phase == "live", "the daemon that came after it")
+            await both.until(lambda: home.place == "stream", "the stream to have the focus again")
+            assert home.focused is home.scrolled
 
 
 async def test_after_a_gap_the_state_is_fetched_again(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ async def test_h_goes_to_another_daemon_and_nothing_of_the_first_one_is_left(tmp
             await both.sees("far-away", "lab02")
             await far.wait_for_dashboard()
             assert isinstance(dashboard.screen, Home)
+            home = dashboard.screen
+            await both.until(lambda: home.focused is home.table, "the table to have the focus")
             assert "chat-l" not in both.screen
             assert not dashboard.store.streams
             assert not dashboard.view.marked

@@ -162,6 +162,14 @@ class Home(SearchingScreen, RequestScreen, SlotScreen, inherit_bindings=False):
             )
             self._height("#top", found.devices)
             self._height("#middle", found.table)
+        if self.focused is None and not lost:
+            self._focus_again()
+
+    def _focus_again(self) -> None:
+        """Who was hidden, while there was no connection or no request for it, has lost the focus."""
+        if not self._current.display:
+            self._current = self.table
+        self.give_focus(self._current)
 
     def _show_rows(self, selector: str, shown: bool) -> None:
         self.query_one(selector).display = shown
