@@ -5,6 +5,7 @@ from dataclasses import dataclass
 LARGE_COLUMNS = 110  # from here panes are boxes, and there are two streams
 HUGE_COLUMNS = 170  # from here the detail stands beside the table, and there are three streams
 MANY_ROWS = 30
+TALL_ROWS = 45  # from here also the devices may stand side by side, over the lanes
 SMALL_COLUMNS = 60  # below either of these one pane has the screen
 SMALL_ROWS = 14
 
@@ -24,6 +25,10 @@ def is_small(columns: int, rows: int) -> bool:
 
 def is_boxed(columns: int, rows: int) -> bool:
     return columns >= LARGE_COLUMNS and rows >= MANY_ROWS
+
+
+def has_room_for_boxes_of_devices(columns: int, rows: int) -> bool:
+    return columns >= HUGE_COLUMNS and rows >= TALL_ROWS
 
 
 def stream_count(columns: int, rows: int) -> int:

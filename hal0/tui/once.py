@@ -12,7 +12,7 @@ from hal0.tui.look import Look
 from hal0.tui.store import Store
 from hal0.tui.text import harmless, to_ascii
 from hal0.tui.view import View
-from hal0.tui.widgets.devices import one_line
+from hal0.tui.widgets.device_lines import one_line
 from hal0.tui.widgets.slots import table
 from hal0.tui.widgets.truth import truth_line
 

@@ -7,17 +7,20 @@ import pytest
 from hal0.tui.app import Dashboard
 from hal0.tui.device_facts import strangers
 from hal0.tui.facts import DeviceSample, Fact
+from hal0.tui.lines import width_of
 from hal0.tui.look import UNICODE, Look
 from hal0.tui.screens.devices import DeviceView
 from hal0.tui.store import ALL_TOPICS, Store
 from hal0.tui.view import View
-from hal0.tui.widgets.devices import Devices, heat, one_line, remarks
+from hal0.tui.widgets.device_lines import heat, one_line, remarks
+from hal0.tui.widgets.devices import Devices
+from hal0.tui.widgets.lanes import Lanes
 from hal0.tui.widgets.pane import Pane
 from hal0.wire import DeviceView as Device
 from tests.tui.live import live
-from tests.tui.pictures import screen_text
+from tests.tui.pictures import assert_picture, screen_text
 from tests.tui.samples import CPU, GPU0, LOST_GPU, MEMORY, NOW, SHARED_GPU, STRANGERS, busy_state
-from tests.tui.still import showing
+from tests.tui.still import remember_an_hour, settle, showing
 
 
 def row(device: Device, width: int) -> str:
@@ -128,3 +131,63 @@ def test_a_hostile_name_of_a_process_stays_on_its_line() -> None:
         assert "others: " in shown
         assert "\x1b" not in shown
         assert "\n" not in shown
+
+
+def cards(*changes: dict[str, object]) -> list[Device]:
+    return [GPU0.model_copy(update={"id": f"gpu{index}", **change}) for index, change in enumerate(changes)]
+
+
+FOUR = cards(
+    {"power_limit_w": 450.0, "fan_percent": 61.0},
+    {"utilisation": 0.12, "processes": SHARED_GPU.processes},
+    {"utilisation": None, "memory_used_bytes": None, "temperature_c": None, "power_w": None, "note": "GPU is lost"},
+    {"name": "NVIDIA RTX A4000", "utilisation": 0.0, "memory_used_bytes": 2**30, "processes": []},
+)
+
+
+@pytest.mark.parametrize(("count", "size", "beside"), [
+    (1, (200, 60), False), (2, (200, 60), True), (4, (200, 60), True), (5, (200, 60), False),
+    (2, (200, 40), False), (2, (160, 60), False), (4, (170, 45), True),
+])  # fmt: skip
+async def test_two_to_four_gpus_stand_side_by_side_where_there_is_room(
+    count: int, size: tuple[int, int], beside: bool
+) -> None:
+    gpus = [*FOUR, GPU0.model_copy(update={"id": "gpu4"})][:count]
+    async with showing(busy_state(devices=[CPU, MEMORY, *gpus]), size) as pilot:
+        pane = pilot.app.screen.query_one(Devices)
+        lanes = pilot.app.screen.query_one(Lanes)
+        assert pane.beside is beside
+        assert (pane.size.width == size[0]) is beside
+        assert lanes.region.y == pane.region.bottom if beside else lanes.region.y == pane.region.y
+        lines = pane.paint(pane.size.width, pane.size.height)
+        assert len(lines) == pane.size.height
+        assert all(width_of(spans) <= pane.size.width for spans in lines)
+        text = screen_text(pilot.app)
+        assert "AMD EPYC" in text or " CPU " in text
+        for index in range(count):
+            assert f" G{index} " in text
+        if beside:
+            firsts = [row for row in text.splitlines() if row.count(" util ") == count]
+            assert len(firsts) == 1, "one row has the work of them all"
+
+
+async def test_a_box_of_a_gpu_tells_its_figures_and_who_is_on_it() -> None:
+    async with showing(busy_state(devices=[CPU, MEMORY, *FOUR]), (200, 60)) as pilot:
+        text = screen_text(pilot.app)
+        for told in ("71°C 338/450W fan 61%", "others: python3 4.1G", "GPU is lost", "free 23.0G", "RTX A4000"):
+            assert told in text
+        await pilot.press("shift+tab", "z")
+        await settle(pilot)
+        assert not pilot.app.screen.query_one(Devices).beside, "alone on the screen it has graphs"
+        await pilot.press("z")
+        await settle(pilot)
+        assert pilot.app.screen.query_one(Devices).beside
+
+
+async def test_picture_of_gpus_side_by_side() -> None:
+    async with showing(busy_state(devices=[CPU, MEMORY, *FOUR]), (200, 60)) as pilot:
+        assert isinstance(pilot.app, Dashboard)
+        remember_an_hour(pilot.app)
+        pilot.app.paint_now()
+        await settle(pilot)
+        assert_picture(pilot.app, "gpus-beside-200x60")

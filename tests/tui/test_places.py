@@ -1,12 +1,12 @@
 """Where a slot is said to be, and how much of a GPU's memory it is said to hold."""
 
 from hal0.tui import places, slot_facts
+from hal0.tui.device_facts import residents, tenants
 from hal0.tui.look import Look
 from hal0.tui.sorting import SORTS
 from hal0.tui.store import Store
 from hal0.tui.streams import Load
 from hal0.tui.widgets.detail import facts_of
-from hal0.tui.widgets.devices import residents, tenants
 from hal0.tui.widgets.slots import cell_texts
 from hal0.wire import SlotView
 from tests.tui.samples import CPU, GIB, GPU0, MEMORY, NOW, SHARED_GPU, device, slot, state

@@ -133,6 +133,9 @@ class Home(SearchingScreen, RequestScreen, SlotScreen, inherit_bindings=False):
             pane.boxed = boxed and not one
             pane.set_class(one and pane is current, "-zoomed")
         shows_all = not one
+        beside = shows_all and layout.has_room_for_boxes_of_devices(columns, rows) and self.devices.can_be_beside
+        self.devices.beside = beside
+        self.query_one("#top").set_class(beside, "-stacked")
         used = max(1, min(layout.stream_count(columns, rows), len(store.streams)))
         reads_here = store.devices_are_read_here
         is_crowded = layout.is_small(columns, rows) if reads_here else rows < layout.MANY_ROWS
@@ -148,16 +151,20 @@ class Home(SearchingScreen, RequestScreen, SlotScreen, inherit_bindings=False):
         self._show_rows("#middle", self.table.display and (not lost or store.loaded))
         self._show_rows("#streams", any(pane.display for pane in self.streams))
         if one:
+            self._height("#devices", None)
             self._height("#top", None)
             self._height("#middle", None)
         else:
             slots = len(store.slots)
+            devices = self.devices.needed_height(columns) if self.devices.display else 0
+            lanes = min(slots, 6) + 3 if self.lanes.display else 0
+            self._height("#devices", devices if beside else None)
             found = layout.heights(
                 rows,
                 slots=slots,
                 slot_chrome=self.table.chrome,
-                devices=self.devices.needed_height() if self.devices.display else 0,
-                lanes=min(slots, 6) + 3 if self.lanes.display else 0,
+                devices=devices + lanes if beside else devices,
+                lanes=lanes,
                 detail=14 if self.detail.display else 0,
             )
             self._height("#top", found.devices)
