@@ -1,5 +1,6 @@
 """What views of a log share: something is found in it as in a stream, and a filter leaves only some of its lines."""
 
+from hal0.tui.keymap import Need
 from hal0.tui.screens.filtering import NarrowingView
 from hal0.tui.screens.searching import SearchingScreen
 from hal0.tui.view import View
@@ -22,6 +23,9 @@ class LogReader(SearchingScreen, NarrowingView, inherit_bindings=False):
     @property
     def searched(self) -> LogPane:
         return self.log_pane
+
+    def why_not(self, need: Need) -> str:
+        return "there is no slot" if need == "text" else super().why_not(need)
 
     def do_filter_lines(self) -> None:
         self.do_filter()
