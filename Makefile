@@ -47,7 +47,7 @@ docs: $(VENV)/.dev
 	@$(BIN)/python -m hal0.tui.prose > docs/keys.md
 
 snapshots: $(VENV)/.dev
-	@HAL0_UPDATE_SNAPSHOTS=1 $(BIN)/pytest -q -k picture tests/tui
+	@HAL0_UPDATE_SNAPSHOTS=1 $(BIN)/pytest -q $$(grep -l assert_picture tests/tui/test_*.py)
 
 clean:
 	rm -rf $(VENV) .compat build dist *.egg-info .coverage* .mypy_cache .ruff_cache .hypothesis

@@ -192,7 +192,9 @@ async def test_a_picture_of_no_text_is_not_searched(tmp_path: Path) -> None:
 async def test_a_text_is_found_in_a_log_as_in_a_stream_and_the_log_stands_still(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
         both.daemon.logs["chat-l"] = [f"line {number}" for number in range(100)]
-        await both.press("5", "slash", *"LINE 1")
+        await both.press("5")
+        await both.sees("line 99")
+        await both.press("slash", *"LINE 1")
         await both.sees("/LINE 1 1/11")  # there is none below the end, so the first of all
         await both.press("enter", "N")
         await both.sees("/LINE 1 11/11", "line 19", "rows below")
@@ -218,7 +220,9 @@ async def test_a_text_is_found_in_a_log_as_in_a_stream_and_the_log_stands_still(
 async def test_what_is_found_in_a_log_is_found_in_the_lines_that_the_filter_leaves(tmp_path: Path) -> None:
     async with live(tmp_path, busy_state()) as both:
         both.daemon.logs["chat-l"] = [f"{'odd' if number % 2 else 'even'} {number}" for number in range(100)]
-        await both.press("5", "slash", *"9", "enter")
+        await both.press("5")
+        await both.sees("odd 99")  # the search begins at what is shown
+        await both.press("slash", *"9", "enter")
         await both.sees("/9 8/20", "odd 79")
         await both.press("ampersand", *"even", "enter")
         await both.sees("&even", "/9 5/5", "even 98")
