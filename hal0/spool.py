@@ -71,7 +71,8 @@ class Spool:
             self._parts.clear()
             self._lock.release()
         else:
-            await asyncio.shield(asyncio.to_thread(self.close))
+            # Handed over at once: a task that is yet to begin may be cancelled before it does.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.close))
 
     def close(self) -> None:
         """The same, for a thread: it waits while the disk is at work."""

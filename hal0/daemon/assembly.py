@@ -187,7 +187,7 @@ async def assembled(paths: Paths, env: Mapping[str, str]) -> AsyncIterator[Servi
             on_change=on_change,
             on_removed=on_removed,
             on_failure=on_failure,
-            write_output=output_writer.write_soon,
+            write_output=output_writer.write_surely,
             write_history=history_writer.write,
         )
 

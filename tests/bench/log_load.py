@@ -25,7 +25,7 @@ async def measure(rate: int) -> None:
     lags: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         writer = Writer("the output")
-        output = Output(Path(folder) / "s.log", write=writer.write_soon)
+        output = Output(Path(folder) / "s.log", write=writer.write_surely)
         printed = 0
 
         def take(data: bytes) -> None:

@@ -55,20 +55,20 @@ class Writer:
                 log.error("the disk does not take %s: %d writes wait, more are dropped", self._place, behind)
             return False
         self._refused = 0
-        done = self.write_soon(work)
-        if not behind:
-            done.wait(self._patience_seconds)
+        self.write_surely(work)
         return True
 
-    def write_soon(self, work: Work) -> threading.Event:
-        """Have it done, without waiting; for those who ask again only when it was. Tells when it is."""
+    def write_surely(self, work: Work) -> None:
+        """The same, however much is waiting; for those who ask again only when it was done."""
+        behind = self.behind
         done = threading.Event()
         self._taken += 1
         if self._has_thread():
             self._works.put((work, done))
         else:
             self._do(work, done)
-        return done
+        if not behind:
+            done.wait(self._patience_seconds)
 
     async def close(self, *, seconds: float = CLOSE_SECONDS) -> None:
         """Wait until all is written, but not for ever; nothing may be asked of it afterwards."""

@@ -111,7 +111,7 @@ async def test_where_no_thread_can_begin_it_is_written_all_the_same(monkeypatch:
     with monkeypatch.context() as limit:
         limit.setattr(threading.Thread, "start", no_more)
         assert writer.write(disk.take(1))
-        assert writer.write_soon(disk.take(2)).is_set()
+        writer.write_surely(disk.take(2))
         assert (writer.behind, disk.taken) == (0, [1, 2])
         await writer.close()
     assert writer.write(disk.take(3))
