@@ -131,8 +131,21 @@ def test_a_signal_ends_it_cleanly_also_in_the_middle_of_an_answer(number: signal
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             assert answer.readline().startswith(b"data: ")
+            wait_until_heard(program.pid)  # the engine may answer before it lets Python go on
             program.send_signal(number)
             assert program.wait(timeout=30) == 0
+
+
+def wait_until_heard(pid: int) -> None:
+    """Until it has a handler for SIGTERM."""
+    deadline = time.monotonic() + 30
+    while True:
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+        if int(caught, 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_a_signal_while_it_loads_ends_it(tmp_path: Path) -> None:
