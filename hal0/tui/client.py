@@ -8,12 +8,14 @@ import importlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel
 
 from hal0.access import Access, checked_address, unreached
 from hal0.errors import Hal0Error
@@ -49,6 +51,7 @@ SILENCE_SECONDS = 45.0  # the daemon sends a comment more often than that when i
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EVENT_LIMIT_BYTES = 16 * 2**20  # one event longer than that is not one
 
+M = TypeVar("M", bound=BaseModel)
 Verb = Literal["load", "unload", "restart", "swap", "pin"]
 
 
@@ -133,10 +136,7 @@ class Client:
 
     async def state(self) -> State:
         body = await self._call("GET", "/api/state")
-        try:
-            state = State.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        state = self._parse(State, body)
         if self.tap is not None:
             self.tap("state", body)
         return state
@@ -144,10 +144,7 @@ class Client:
     async def past(self) -> PastView:
         """The last hour of the devices and the slots."""
         body = await self._call("GET", "/api/history")
-        try:
-            past = PastView.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        past = self._parse(PastView, body)
         if self.tap is not None:
             self.tap("past", body)
         return past
@@ -167,28 +164,16 @@ class Client:
 
     async def models(self) -> list[ModelView]:
         """The models of the registry."""
-        body = await self._call("GET", "/api/models")
-        try:
-            return [ModelView.model_validate(model) for model in json.loads(body)["models"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._list(ModelView, "/api/models", "models")
 
     async def model_in(self, model: str, slot: str) -> ModelDetail:
         """What a model would need with the settings of a slot, in its place."""
-        body = await self._call("GET", f"/api/models/{quote(model, safe='/')}?slot={quote(slot, safe='')}")
-        try:
-            return ModelDetail.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._get(ModelDetail, f"/api/models/{quote(model, safe='/')}?slot={quote(slot, safe='')}")
 
     async def plan_slot(self, name: str, keys: Mapping[str, Any]) -> SlotPlan:
         """What a new slot with this table would do and take."""
         path, headers = f"/api/slots/{quote(name, safe='')}/plan", {"If-None-Match": "*"}
-        body = await self._call("POST", path, body=keys, headers=headers)
-        try:
-            return SlotPlan.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return self._parse(SlotPlan, await self._call("POST", path, body=keys, headers=headers))
 
     async def create_slot(self, name: str, keys: Mapping[str, Any]) -> None:
         headers = {"If-None-Match": "*", "X-Hal0-By": person("hal0-tui")}
@@ -204,74 +189,38 @@ class Client:
 
     async def request(self, id: str) -> RequestView:
         """One request with its text."""
-        body = await self._call("GET", f"/api/requests/{quote(id, safe='')}")
-        try:
-            return RequestView.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._get(RequestView, f"/api/requests/{quote(id, safe='')}")
 
     async def ledger(self, slot: str) -> list[LedgerEntry]:
         """What happened to a slot, the oldest first."""
-        body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/why")
-        try:
-            return [LedgerEntry.model_validate(entry) for entry in json.loads(body)["entries"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._list(LedgerEntry, f"/api/slots/{quote(slot, safe='')}/why", "entries")
 
     async def command(self, slot: str) -> CommandView:
         """The command line of a slot; raises what keeps it from being rendered."""
-        body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/command")
-        try:
-            return CommandView.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._get(CommandView, f"/api/slots/{quote(slot, safe='')}/command")
 
     async def config(self) -> ConfigView:
-        body = await self._call("GET", "/api/config")
-        try:
-            return ConfigView.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._get(ConfigView, "/api/config")
 
     async def values(self) -> list[ConfigValue]:
         """Every key that is in force, with where it was said."""
-        body = await self._call("GET", "/api/config/values")
-        try:
-            return [ConfigValue.model_validate(value) for value in json.loads(body)["values"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._list(ConfigValue, "/api/config/values", "values")
 
     async def history(self) -> list[Revision]:
         """The revisions that are kept, the newest first."""
-        body = await self._call("GET", "/api/config/history")
-        try:
-            return [Revision.model_validate(revision) for revision in json.loads(body)["revisions"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._list(Revision, "/api/config/history", "revisions")
 
     async def difference(self, first: int, second: int) -> list[str]:
         """What two revisions have different, as `diff -u` tells it."""
-        body = await self._call("GET", f"/api/config/diff?from={first}&to={second}")
-        try:
-            return [str(line) for line in json.loads(body)["lines"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._lines(f"/api/config/diff?from={first}&to={second}")
 
     async def config_texts(self) -> ConfigTexts:
         """The files as they are on disk, with their tag."""
-        body = await self._call("GET", "/api/config/text")
-        try:
-            return ConfigTexts.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._get(ConfigTexts, "/api/config/text")
 
     async def plan_text(self, file: str, text: str) -> PlanView:
         """What a file would do with another text."""
-        body = await self._call("POST", "/api/config/plan", body={"file": file, "text": text})
-        try:
-            return PlanView.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return self._parse(PlanView, await self._call("POST", "/api/config/plan", body={"file": file, "text": text}))
 
     async def put_text(self, file: str, text: str, *, tag: str, why: str) -> None:
         """Write the whole text of a file, if what is on disk still has this tag."""
@@ -286,28 +235,17 @@ class Client:
     async def place_of_slot(self, slot: str) -> KeyPlace:
         """Where the configuration on disk has the table of a slot."""
         name = slot if re.fullmatch(r"[A-Za-z0-9_-]+", slot) else f'"{slot}"'
-        body = await self._call("GET", f"/api/config/place?key={quote(f'slots.{name}', safe='')}")
-        try:
-            return KeyPlace.model_validate_json(body)
-        except ValueError as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._get(KeyPlace, f"/api/config/place?key={quote(f'slots.{name}', safe='')}")
 
     async def log_lines(self, slot: str, count: int) -> list[str]:
-        body = await self._call("GET", f"/api/slots/{quote(slot, safe='')}/logs?lines={count}")
-        try:
-            return [str(line) for line in json.loads(body)["lines"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+        return await self._lines(f"/api/slots/{quote(slot, safe='')}/logs?lines={count}")
 
     async def log(self, slot: str, count: int) -> AsyncIterator[LogLines]:
         """The last lines of a slot's output, then new ones as they come; ends when the daemon ends it."""
         path = f"/api/slots/{quote(slot, safe='')}/logs?lines={count}&follow=1"
         async for _, blocks in self._events(path, silence_seconds=None):
             for data in filter(None, map(_data_of, blocks)):
-                try:
-                    yield LogLines.model_validate_json(data)
-                except ValueError as error:
-                    raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
+                yield self._parse(LogLines, data)
 
     async def latency_ms(self) -> float:
         """How long the daemon takes to answer the smallest question."""
@@ -371,6 +309,31 @@ class Client:
         if answer.status_code >= 400:
             _raise_for(self.address, answer.status_code, answer.content)
         return answer.content
+
+    async def _get(self, kind: type[M], path: str) -> M:
+        return self._parse(kind, await self._call("GET", path))
+
+    async def _list(self, kind: type[M], path: str, key: str) -> list[M]:
+        body = await self._call("GET", path)
+        with self._understood():
+            return [kind.model_validate(each) for each in json.loads(body)[key]]
+
+    async def _lines(self, path: str) -> list[str]:
+        body = await self._call("GET", path)
+        with self._understood():
+            return [str(line) for line in json.loads(body)["lines"]]
+
+    def _parse(self, kind: type[M], body: bytes) -> M:
+        with self._understood():
+            return kind.model_validate_json(body)
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """An answer of another form than the API has is told as such."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError) as error:
+            raise Hal0Error("system.bad_answer", where=str(self.address), reason=_first_line(error)) from error
 
 
 def _data_of(block: bytes) -> bytes:
