@@ -7,10 +7,11 @@ one in seconds. Times are Unix seconds; step n begins at n times the length of a
 from array import array
 from collections.abc import Iterator
 from math import isnan, nan
-from typing import Literal, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 from hal0.wire import DeviceView, SlotState
 
+T = TypeVar("T")
 Metric = Literal["utilisation", "memory_used_bytes", "temperature_c", "power_w"]  # fields of `DeviceView`
 METRICS: tuple[Metric, ...] = get_args(Metric)
 # When several states fall into one step, the one that tells most is kept. Their letters are those of `PastView`.
@@ -24,16 +25,18 @@ TO_LETTERS = bytes(ord(LETTERS[code]) if code < len(LETTERS) else ord(UNKNOWN_LE
 STRAY_STEPS = 60  # a time earlier than that is of a clock that was put back
 
 
-class _Ring:
-    """Which step lies where. `_values` has the newest `steps` steps, each at its number modulo their count."""
+class _Ring(Generic[T]):
+    """Which step lies where: the newest `steps` steps, each at its number modulo their count.
 
-    _values: "array[float] | bytearray"
-    _cells: "dict[int, float | None] | dict[int, SlotState | None]"
+    A subclass keeps their values, and says what several steps are together.
+    """
 
     def __init__(self, steps: int, step_seconds: float) -> None:
         self.steps = steps
         self.step_seconds = step_seconds
         self._last: int | None = None  # the newest step; None: there is none yet
+        self._cells: dict[int, T | None] = {}  # cells that change no more
+        self._cell_seconds = 0.0
 
     def number(self, at: float) -> int:
         """The step that a moment falls into."""
@@ -41,6 +44,28 @@ class _Ring:
 
     def _blank(self, first: int, last: int) -> None:
         raise NotImplementedError
+
+    def _over(self, start: float, end: float) -> T | None:
+        """What the steps from `start` to `end` are together; None: that is not known."""
+        raise NotImplementedError
+
+    def cells(self, seconds: float, last: int, count: int) -> list[T | None]:
+        """`count` cells of so many seconds, each with its steps together, the oldest first; cell n begins at n times
+        `seconds`."""
+        if seconds != self._cell_seconds or len(self._cells) > 4 * count + 64:
+            self._cells.clear()
+            self._cell_seconds = seconds
+        settled = self._last * self.step_seconds if self._last is not None else 0.0
+        values: list[T | None] = []
+        for cell in range(last - count + 1, last + 1):
+            if cell in self._cells:
+                values.append(self._cells[cell])
+                continue
+            value = self._over(cell * seconds, (cell + 1) * seconds)
+            if (cell + 1) * seconds <= settled:
+                self._cells[cell] = value
+            values.append(value)
+        return values
 
     def _advance(self, step: int) -> None:
         """Let the ring end with this step, or where it ends already."""
@@ -68,7 +93,7 @@ class _Ring:
             yield step % self.steps
 
 
-class Means(_Ring):
+class Means(_Ring[float]):
     """The mean of a figure over each step; where it was not known there is none."""
 
     _values: "array[float]"
@@ -77,8 +102,6 @@ class Means(_Ring):
         super().__init__(steps, step_seconds)
         self._values = array("f", [nan]) * steps
         self._seen = 0  # figures that make up the newest step
-        self._cells: dict[int, float | None] = {}  # means of cells that change no more
-        self._cell_seconds = 0.0
 
     def _blank(self, first: int, last: int) -> None:
         self._seen = 0
@@ -104,27 +127,13 @@ class Means(_Ring):
             self._values[step % self.steps] = value
         self._cells.clear()
 
+    def _over(self, start: float, end: float) -> float | None:
+        return self.mean(start, end)
+
     def mean(self, start: float, end: float) -> float | None:
         """Over the steps from `start` to `end`, at least that in which `start` lies."""
         known = [value for place in self._kept(start, end) if (value := self._values[place]) == value]  # is no NaN
         return sum(known) / len(known) if known else None
-
-    def cells(self, seconds: float, last: int, count: int) -> list[float | None]:
-        """The means over `count` cells of so many seconds, the oldest first; cell n begins at n times `seconds`."""
-        if seconds != self._cell_seconds or len(self._cells) > 4 * count + 64:
-            self._cells.clear()
-            self._cell_seconds = seconds
-        over = self._last * self.step_seconds if self._last is not None else 0.0
-        means: list[float | None] = []
-        for cell in range(last - count + 1, last + 1):
-            if cell in self._cells:
-                means.append(self._cells[cell])
-                continue
-            mean = self.mean(cell * seconds, (cell + 1) * seconds)
-            if (cell + 1) * seconds <= over:
-                self._cells[cell] = mean
-            means.append(mean)
-        return means
 
     def steps_from(self, first: int, last: int) -> list[float | None]:
         """The means of these steps."""
@@ -132,7 +141,7 @@ class Means(_Ring):
         return [None if place is None or isnan(mean := values[place]) else mean for place in self._places(first, last)]
 
 
-class States(_Ring):
+class States(_Ring[SlotState]):
     """The states that a slot was in, the most telling one of each step."""
 
     _values: bytearray
@@ -142,8 +151,6 @@ class States(_Ring):
         self._values = bytearray([UNKNOWN]) * steps
         self._code = UNKNOWN  # the state it is in
         self._since = 0.0
-        self._cells: dict[int, SlotState | None] = {}  # cells that change no more
-        self._cell_seconds = 0.0
 
     def _blank(self, first: int, last: int) -> None:
         """Steps that have come since: it has stayed in its state."""
@@ -187,22 +194,8 @@ class States(_Ring):
                 self._values[step % self.steps] = code
         self._cells.clear()
 
-    def cells(self, seconds: float, last: int, count: int) -> list[SlotState | None]:
-        """The most telling state of each cell, as `Means.cells` has its means."""
-        if seconds != self._cell_seconds or len(self._cells) > 4 * count + 64:
-            self._cells.clear()
-            self._cell_seconds = seconds
-        over = self._last * self.step_seconds if self._last is not None else 0.0
-        states: list[SlotState | None] = []
-        for cell in range(last - count + 1, last + 1):
-            if cell in self._cells:
-                states.append(self._cells[cell])
-                continue
-            state = self.most_telling(cell * seconds, (cell + 1) * seconds)
-            if (cell + 1) * seconds <= over:
-                self._cells[cell] = state
-            states.append(state)
-        return states
+    def _over(self, start: float, end: float) -> SlotState | None:
+        return self.most_telling(start, end)
 
     def most_telling(self, start: float, end: float) -> SlotState | None:
         code = min((self._values[place] for place in self._kept(start, end)), default=UNKNOWN)
